@@ -1,0 +1,154 @@
+"""TileGrid: an immutable, sparse uint8 raster of 256-pixel tiles with copy-on-write edits.
+
+Tiles are keyed by (tile x, tile y) and may be negative: a grid has no bounds. A missing tile holds `fill` in
+every channel. The arrays are read-only, so any number of documents may share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from psdstudio.core.geometry import EMPTY_RECT, Point, Rect
+
+TILE = 256
+"""Edge of a tile in pixels."""
+
+U8Array = npt.NDArray[np.uint8]
+TileKey = tuple[int, int]
+
+
+def tile_keys(rect: Rect) -> Iterator[TileKey]:
+    """Yield the keys of all tiles that `rect` touches, row by row."""
+    if rect.is_empty:
+        return
+    for ty in range(rect.y // TILE, (rect.bottom - 1) // TILE + 1):
+        for tx in range(rect.x // TILE, (rect.right - 1) // TILE + 1):
+            yield tx, ty
+
+
+def tile_rect(key: TileKey) -> Rect:
+    """Return the pixels that the tile `key` covers."""
+    return Rect(key[0] * TILE, key[1] * TILE, TILE, TILE)
+
+
+class TileGrid:
+    """An immutable raster; see the module text. `channels` is 4 (straight RGBA, sRGB) or 1 (a mask)."""
+
+    __slots__ = ("_tiles", "channels", "fill")
+
+    def __init__(self, tiles: Mapping[TileKey, U8Array] | None = None, *, channels: int = 4, fill: int = 0) -> None:
+        """Wrap `tiles`, each (256, 256, channels) uint8; they are made read-only, not copied."""
+        self.channels = channels
+        self.fill = fill
+        held = dict(tiles or {})
+        for key, tile in held.items():
+            if tile.shape != (TILE, TILE, channels) or tile.dtype != np.uint8:
+                raise ValueError(f"tile {key} is {tile.dtype} {tile.shape}")
+            tile.flags.writeable = False
+        self._tiles = MappingProxyType(held)
+
+    @classmethod
+    def from_array(cls, pixels: U8Array, at: Point = Point(0, 0), *, fill: int = 0) -> TileGrid:
+        """Cut (h, w, c) uint8 pixels into tiles, the top left pixel at `at`; a 2-D array is one channel."""
+        if pixels.ndim == 2:
+            pixels = pixels[..., None]
+        return cls(channels=pixels.shape[2], fill=fill).write(at, pixels)
+
+    @property
+    def tiles(self) -> Mapping[TileKey, U8Array]:
+        """The stored tiles, read-only; identity of a tile array means equality of its pixels."""
+        return self._tiles
+
+    @property
+    def mem_bytes(self) -> int:
+        """Bytes held by the stored tiles."""
+        return len(self._tiles) * TILE * TILE * self.channels
+
+    def tile(self, key: TileKey) -> U8Array | None:
+        """Return the stored tile or None where everything equals `fill`."""
+        return self._tiles.get(key)
+
+    def read(self, rect: Rect) -> U8Array:
+        """Return a fresh (rect.height, rect.width, channels) uint8 copy of the pixels under `rect`."""
+        out = np.full((max(0, rect.height), max(0, rect.width), self.channels), self.fill, np.uint8)
+        for key in tile_keys(rect):
+            tile = self._tiles.get(key)
+            if tile is None:
+                continue
+            area = tile_rect(key)
+            part = area.intersection(rect)
+            out[part.y - rect.y : part.bottom - rect.y, part.x - rect.x : part.right - rect.x] = tile[
+                part.y - area.y : part.bottom - area.y, part.x - area.x : part.right - area.x
+            ]
+        return out
+
+    def write(self, at: Point, pixels: U8Array) -> TileGrid:
+        """Return a grid in which (h, w, channels) `pixels` stand at `at`; untouched tiles are shared.
+
+        A tile that ends up equal to `fill` everywhere is dropped; one that does not change keeps its identity.
+        """
+        if pixels.ndim == 2:
+            pixels = pixels[..., None]
+        if pixels.shape[2] != self.channels:
+            raise ValueError(f"{pixels.shape[2]} channels written into a grid of {self.channels}")
+        rect = Rect(at.x, at.y, pixels.shape[1], pixels.shape[0])
+        tiles = dict(self._tiles)
+        for key in tile_keys(rect):
+            area = tile_rect(key)
+            part = area.intersection(rect)
+            source = pixels[part.y - rect.y : part.bottom - rect.y, part.x - rect.x : part.right - rect.x]
+            old = tiles.get(key)
+            new = np.full((TILE, TILE, self.channels), self.fill, np.uint8) if old is None else old.copy()
+            new[part.y - area.y : part.bottom - area.y, part.x - area.x : part.right - area.x] = source
+            if bool((new == self.fill).all()):
+                tiles.pop(key, None)
+            elif old is None or not np.array_equal(old, new):
+                tiles[key] = new
+        return TileGrid(tiles, channels=self.channels, fill=self.fill)
+
+    def bounds(self) -> Rect:
+        """Return the tight box of pixels that matter: alpha above 0 for RGBA, unequal to `fill` for a mask."""
+        box = EMPTY_RECT
+        for key, tile in self._tiles.items():
+            used = tile[..., 3] > 0 if self.channels == 4 else tile[..., 0] != self.fill
+            rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+            if rows.size:
+                area = tile_rect(key)
+                box = box.union(
+                    Rect.from_edges(
+                        area.x + int(columns[0]),
+                        area.y + int(rows[0]),
+                        area.x + int(columns[-1]) + 1,
+                        area.y + int(rows[-1]) + 1,
+                    )
+                )
+        return box
+
+    def dirty(self, other: TileGrid) -> tuple[Rect, ...]:
+        """Return the tile rectangles in which this grid and `other` hold different arrays (by identity)."""
+        keys = self._tiles.keys() | other.tiles.keys()
+        return tuple(tile_rect(key) for key in sorted(keys) if self._tiles.get(key) is not other.tiles.get(key))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare pixel by pixel (shared tiles at once)."""
+        if not isinstance(other, TileGrid):
+            return NotImplemented
+        if self.channels != other.channels or self.fill != other.fill or self._tiles.keys() != other.tiles.keys():
+            return False
+        return all(t is other.tiles[k] or np.array_equal(t, other.tiles[k]) for k, t in self._tiles.items())
+
+    def __hash__(self) -> int:
+        """Hash by the set of tile positions: equal grids hash alike."""
+        return hash((self.channels, self.fill, frozenset(self._tiles)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by content, so that a grid may cross a process border."""
+        return (_rebuild, (dict(self._tiles), self.channels, self.fill))
+
+
+def _rebuild(tiles: dict[TileKey, U8Array], channels: int, fill: int) -> TileGrid:
+    return TileGrid(tiles, channels=channels, fill=fill)

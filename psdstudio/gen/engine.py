@@ -1,0 +1,79 @@
+"""The Engine protocol and the events of a run. An engine is a generator: each yield is progress and a cancel point."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from psdstudio.core.geometry import BoxF
+from psdstudio.core.layers import LayerId
+from psdstudio.gen.request import GenerationRequest, GenerationResult, Raster
+
+
+class Stage(Enum):
+    """Phases of a run, in order; the value is what the window says."""
+
+    LOAD = "Loading the engine"
+    ENCODE = "Reading the words"
+    LAYOUT = "Arranging the scene"
+    DENOISE = "Painting all layers"
+    DECODE = "Finishing the layers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Step `done` of `total` of a stage is finished; `fraction` is the share of the whole run, 0..1."""
+
+    stage: Stage
+    done: int
+    total: int
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutReady:
+    """The boxes of all objects are decided (shown on the canvas at once)."""
+
+    boxes: tuple[tuple[LayerId, BoxF], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The present prediction of every unknown layer, at engine size; `rasters[i].rect` is its place on the canvas.
+
+    The key is the part's layer id; effects are not previewed apart: `composite` shows them.
+    """
+
+    step: int
+    rasters: tuple[tuple[LayerId, Raster], ...]
+    composite: Raster
+
+
+EngineEvent: TypeAlias = Progress | LayoutReady | Preview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What an engine says of itself once loaded."""
+
+    key: str
+    title: str
+    weights_sha256: str
+    max_objects: int
+    native_note: str
+
+
+class Engine(Protocol):
+    """One loaded model. All calls come from one thread of the worker process."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Identity and limits; valid after load()."""
+
+    def load(self) -> Iterator[Progress]:
+        """Load weights, yielding progress. Raises ModelError when a file is missing or does not fit."""
+
+    def generate(self, request: GenerationRequest) -> Generator[EngineEvent, None, GenerationResult]:
+        """Make every unknown part of `request`. Closing the generator cancels; nothing is left behind."""

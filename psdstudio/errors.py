@@ -1,7 +1,7 @@
 """The error taxonomy: every failure a user may meet carries a showable sentence and a hint.
 
-Exceptions never cross a process boundary; `psdstudio.gen` turns them into reports there. Programming errors stay
-`AssertionError` / `TypeError` and reach the one exception hook of the application.
+Exceptions never cross a process boundary; `psdstudio.gen` turns them into reports there. Programming errors
+stay `AssertionError` / `TypeError` and reach the one exception hook of the application.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from psdstudio.errors import ModelLoadFailed, ModelNotFound
 
 if TYPE_CHECKING:
-    from tokenizers.implementations import BertWordPieceTokenizer
+    from tokenizers import BertWordPieceTokenizer
 
 F32 = NDArray[np.float32]
 BoolMask = NDArray[np.bool_]
@@ -79,7 +79,7 @@ class _Block:
 class TextEncoder:
     """Words to vectors. Immutable after load; use it from one thread at a time (the tokenizer is shared).
 
-    `fingerprint` identifies the weights and vocabulary (sha256, first 16 hex digits), for caches of token states.
+    `fingerprint` identifies weights and vocabulary (sha256, first 16 hex digits), for caches of token states.
     """
 
     fingerprint: str
@@ -103,7 +103,7 @@ class TextEncoder:
 
         from safetensors import SafetensorError
         from safetensors.numpy import load as parse
-        from tokenizers.implementations import BertWordPieceTokenizer
+        from tokenizers import BertWordPieceTokenizer
 
         raw = _read(folder / "model.safetensors")
         vocabulary_bytes = _read(folder / "vocab.txt")
@@ -127,7 +127,7 @@ class TextEncoder:
             max_tokens: s, 3..64.
 
         Returns:
-            States (n, s, 384) float32, zero where there is no token, and the mask (n, s), true where there is one.
+            States (n, s, 384) float32, zero where there is no token; mask (n, s), true where there is one.
         """
         if not 3 <= max_tokens <= MAX_TOKENS:
             raise ValueError(f"max_tokens must be 3..{MAX_TOKENS}, not {max_tokens}")
@@ -153,8 +153,8 @@ class TextEncoder:
             return np.zeros((0, WIDTH), np.float32)
         states, mask = self.encode_tokens(texts, MAX_TOKENS)
         mean = states.sum(axis=1) / mask.sum(axis=1, keepdims=True)
-        unit: F32 = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        return unit.astype(np.float32, copy=False)
+        length = np.sqrt((mean * mean).sum(axis=1, keepdims=True))
+        return (mean / length).astype(np.float32)
 
     def token_ids(self, text: str, max_tokens: int = MAX_TOKENS) -> list[int]:
         """Ids of [CLS], the word pieces and [SEP], at most `max_tokens` of them."""

@@ -113,7 +113,7 @@ def convert(source: Mapping[str, F32], kept: Sequence[int]) -> dict[str, NDArray
 
 
 def embed_original(source: Mapping[str, F32], tokenizer: Tokenizer, texts: Sequence[str]) -> F32:
-    """Pooled unit embeddings (n, 384) of the fp32 original, by torch's operators as an independent reference."""
+    """Pooled unit embeddings (n, 384) of the fp32 original, by torch's operators: an independent reference."""
     import torch
     from torch.nn import functional
 

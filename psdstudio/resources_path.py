@@ -13,8 +13,8 @@ _BUNDLED_NAMES = ("psdstudio/_resources", "resources")
 def resource_dir(part: str = "") -> Path:
     """Return the folder of shipped resources, or a file or folder inside it.
 
-    Looked for in this order: a frozen bundle (``sys._MEIPASS``), an installed wheel (``psdstudio/_resources``),
-    a checkout (``resources`` beside the package).
+    Looked for in this order: a frozen bundle (``sys._MEIPASS``), an installed wheel
+    (``psdstudio/_resources``), a checkout (``resources`` beside the package).
 
     Args:
         part: Path below the resource folder, with forward slashes; empty for the folder itself.

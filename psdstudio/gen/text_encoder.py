@@ -154,7 +154,8 @@ class TextEncoder:
         states, mask = self.encode_tokens(texts, MAX_TOKENS)
         mean = states.sum(axis=1) / mask.sum(axis=1, keepdims=True)
         length = np.sqrt((mean * mean).sum(axis=1, keepdims=True))
-        return (mean / length).astype(np.float32)
+        unit: F32 = (mean / length).astype(np.float32)
+        return unit
 
     def token_ids(self, text: str, max_tokens: int = MAX_TOKENS) -> list[int]:
         """Ids of [CLS], the word pieces and [SEP], at most `max_tokens` of them."""
@@ -189,7 +190,7 @@ def _gelu(x: F32) -> F32:
     """Exact GELU, with erf by Abramowitz & Stegun 7.1.26 (error below 2e-7): numpy has no erf."""
     z = np.abs(x) * np.float32(1 / math.sqrt(2))
     t = 1 / (1 + np.float32(0.3275911) * z)
-    poly = np.float32(1.061405429)
+    poly: F32 = np.full_like(t, 1.061405429)
     for c in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
         poly = poly * t + np.float32(c)
     erf = 1 - poly * t * np.exp(-z * z)

@@ -59,7 +59,9 @@ def test_batching_and_padding_change_nothing(encoder: TextEncoder) -> None:
 def test_long_text_keeps_its_end_marker(encoder: TextEncoder) -> None:
     full = encoder.token_ids("red car " * 40, 64)
     cut = encoder.token_ids("red car " * 40, 16)
-    assert len(full) == 64 and len(cut) == 16 and cut[-1] == full[-1]
+    assert len(full) == 64
+    assert len(cut) == 16
+    assert cut[-1] == full[-1]
     with pytest.raises(ValueError, match="max_tokens"):
         encoder.encode_tokens(["x"], max_tokens=65)
 

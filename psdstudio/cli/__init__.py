@@ -1,0 +1,1 @@
+"""The command line: parse, run a job, print. Computes no pixels and imports no engine."""

@@ -118,4 +118,6 @@ class BoxF:
     @classmethod
     def from_rect(cls, rect: Rect, size: Size) -> BoxF:
         """Express `rect` (pixels) in fractions of a canvas of `size`."""
-        return cls(rect.x / size.width, rect.y / size.height, rect.width / size.width, rect.height / size.height)
+        return cls(
+            rect.x / size.width, rect.y / size.height, rect.width / size.width, rect.height / size.height
+        )

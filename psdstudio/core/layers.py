@@ -14,6 +14,7 @@ from psdstudio.core.geometry import BoxF, Point, Size
 from psdstudio.core.tiles import TileGrid
 
 LayerId = NewType("LayerId", str)
+ORIGIN = Point(0, 0)
 
 
 def new_layer_id() -> LayerId:
@@ -145,7 +146,7 @@ class Mask:
     """
 
     pixels: TileGrid
-    offset: Point = Point(0, 0)
+    offset: Point = ORIGIN
     enabled: bool = True
     linked: bool = True
 
@@ -157,7 +158,7 @@ class PixelLayer:
     id: LayerId = field(default_factory=new_layer_id)
     props: LayerProps
     pixels: TileGrid = field(default_factory=TileGrid)
-    offset: Point = Point(0, 0)
+    offset: Point = ORIGIN
     mask: Mask | None = None
     part: Part | None = None
 

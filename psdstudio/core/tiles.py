@@ -38,9 +38,11 @@ def tile_rect(key: TileKey) -> Rect:
 class TileGrid:
     """An immutable raster; see the module text. `channels` is 4 (straight RGBA, sRGB) or 1 (a mask)."""
 
-    __slots__ = ("_tiles", "channels", "fill")
+    __slots__ = ("_bounds", "_tiles", "channels", "fill")
 
-    def __init__(self, tiles: Mapping[TileKey, U8Array] | None = None, *, channels: int = 4, fill: int = 0) -> None:
+    def __init__(
+        self, tiles: Mapping[TileKey, U8Array] | None = None, *, channels: int = 4, fill: int = 0
+    ) -> None:
         """Wrap `tiles`, each (256, 256, channels) uint8; they are made read-only, not copied."""
         self.channels = channels
         self.fill = fill
@@ -50,6 +52,7 @@ class TileGrid:
                 raise ValueError(f"tile {key} is {tile.dtype} {tile.shape}")
             tile.flags.writeable = False
         self._tiles = MappingProxyType(held)
+        self._bounds: Rect | None = None  # found on first use; racing threads find the same value
 
     @classmethod
     def from_array(cls, pixels: U8Array, at: Point = Point(0, 0), *, fill: int = 0) -> TileGrid:
@@ -89,7 +92,8 @@ class TileGrid:
     def write(self, at: Point, pixels: U8Array) -> TileGrid:
         """Return a grid in which (h, w, channels) `pixels` stand at `at`; untouched tiles are shared.
 
-        A tile that ends up equal to `fill` everywhere is dropped; one that does not change keeps its identity.
+        A tile that ends up equal to `fill` everywhere is dropped; one that does not change keeps its identity, and
+        a write that changes nothing returns this very grid.
         """
         if pixels.ndim == 2:
             pixels = pixels[..., None]
@@ -97,6 +101,7 @@ class TileGrid:
             raise ValueError(f"{pixels.shape[2]} channels written into a grid of {self.channels}")
         rect = Rect(at.x, at.y, pixels.shape[1], pixels.shape[0])
         tiles = dict(self._tiles)
+        changed = False
         for key in tile_keys(rect):
             area = tile_rect(key)
             part = area.intersection(rect)
@@ -105,13 +110,19 @@ class TileGrid:
             new = np.full((TILE, TILE, self.channels), self.fill, np.uint8) if old is None else old.copy()
             new[part.y - area.y : part.bottom - area.y, part.x - area.x : part.right - area.x] = source
             if bool((new == self.fill).all()):
-                tiles.pop(key, None)
+                changed = tiles.pop(key, None) is not None or changed
             elif old is None or not np.array_equal(old, new):
                 tiles[key] = new
-        return TileGrid(tiles, channels=self.channels, fill=self.fill)
+                changed = True
+        return TileGrid(tiles, channels=self.channels, fill=self.fill) if changed else self
 
     def bounds(self) -> Rect:
         """Return the tight box of pixels that matter: alpha above 0 for RGBA, unequal to `fill` for a mask."""
+        if self._bounds is None:
+            self._bounds = self._find_bounds()
+        return self._bounds
+
+    def _find_bounds(self) -> Rect:
         box = EMPTY_RECT
         for key, tile in self._tiles.items():
             used = tile[..., 3] > 0 if self.channels == 4 else tile[..., 0] != self.fill
@@ -131,13 +142,19 @@ class TileGrid:
     def dirty(self, other: TileGrid) -> tuple[Rect, ...]:
         """Return the tile rectangles in which this grid and `other` hold different arrays (by identity)."""
         keys = self._tiles.keys() | other.tiles.keys()
-        return tuple(tile_rect(key) for key in sorted(keys) if self._tiles.get(key) is not other.tiles.get(key))
+        return tuple(
+            tile_rect(key) for key in sorted(keys) if self._tiles.get(key) is not other.tiles.get(key)
+        )
 
     def __eq__(self, other: object) -> bool:
         """Compare pixel by pixel (shared tiles at once)."""
         if not isinstance(other, TileGrid):
             return NotImplemented
-        if self.channels != other.channels or self.fill != other.fill or self._tiles.keys() != other.tiles.keys():
+        if (
+            self.channels != other.channels
+            or self.fill != other.fill
+            or self._tiles.keys() != other.tiles.keys()
+        ):
             return False
         return all(t is other.tiles[k] or np.array_equal(t, other.tiles[k]) for k, t in self._tiles.items())
 

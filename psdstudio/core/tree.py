@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from psdstudio.core.layers import GroupLayer, Layer, LayerId
@@ -75,3 +75,33 @@ def inserted(layers: Layers, new: Layer, *, parent: LayerId | None, index: int) 
     if not isinstance(group, GroupLayer):
         raise KeyError(parent)
     return replaced(layers, replace(group, children=inserted(group.children, new, parent=None, index=index)))
+
+
+def ancestors(layers: Layers, layer_id: LayerId) -> tuple[GroupLayer, ...]:
+    """Return the groups around a layer, outermost first; empty at the top level or when there is no such layer."""
+    for layer in layers:
+        if layer.id == layer_id:
+            return ()
+        if isinstance(layer, GroupLayer) and find(layer.children, layer_id) is not None:
+            return (layer, *ancestors(layer.children, layer_id))
+    return ()
+
+
+def roots(layers: Layers, ids: Collection[LayerId]) -> Layers:
+    """Return the named layers bottom to top, leaving out those inside another named one; unknown ids are skipped."""
+    found: list[Layer] = []
+    for layer in layers:
+        if layer.id in ids:
+            found.append(layer)
+        elif isinstance(layer, GroupLayer):
+            found += roots(layer.children, ids)
+    return tuple(found)
+
+
+def parents(layers: Layers) -> dict[LayerId, LayerId | None]:
+    """Return the id of the group around every layer, None at the top level."""
+    out: dict[LayerId, LayerId | None] = dict.fromkeys((layer.id for layer in layers), None)
+    for layer in walk(layers):
+        if isinstance(layer, GroupLayer):
+            out.update((child.id, layer.id) for child in layer.children)
+    return out

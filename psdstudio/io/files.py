@@ -18,13 +18,13 @@ _SAFE = "Nothing was lost: the document is unchanged, and a file that was there 
 
 
 def atomic_write(
-    path: Path, write: Callable[[BinaryIO], None], *, verify: Callable[[Path], None] | None = None
+    path: Path, write: Callable[[BinaryIO], object], *, verify: Callable[[Path], None] | None = None
 ) -> None:
     """Write a file completely or not at all.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk, checked by `verify`, and
-    only then take the place of `path`. Whatever fails, `path` holds the old or the new content, and no temporary
-    file stays.
+    only then take the place of `path`. Whatever fails, `path` holds the old or the new content, and no
+    temporary file stays.
 
     Args:
         path: Target; a symbolic link is followed.

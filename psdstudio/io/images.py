@@ -64,7 +64,7 @@ def read_image(path: Path, limits: ImageLimits = ImageLimits()) -> LoadedImage:
     """Read a picture, turned upright (EXIF) and converted to sRGB by its own profile.
 
     Raises:
-        FileError: It cannot be read, is no picture (`FileUnsupported`), is damaged (`FileCorrupt`) or too large.
+        FileError: It cannot be read, is no picture (`FileUnsupported`), damaged (`FileCorrupt`) or too large.
     """
     checked_size(path, limits.max_file_bytes, "image")
     try:

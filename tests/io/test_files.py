@@ -19,8 +19,8 @@ def _names(folder: Path) -> set[str]:
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
     target = tmp_path / "a.bin"
-    files.atomic_write(target, lambda out: out.write(b"one") and None)
-    files.atomic_write(target, lambda out: out.write(b"two") and None)
+    files.atomic_write(target, lambda out: out.write(b"one"))
+    files.atomic_write(target, lambda out: out.write(b"two"))
     assert target.read_bytes() == b"two"
     assert _names(tmp_path) == {"a.bin"}
 
@@ -56,7 +56,7 @@ def test_a_failure_while_finishing_keeps_the_old_file(
 
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(FileWriteFailed, match="disk is full"):
-        files.atomic_write(target, lambda out: out.write(b"new") and None)
+        files.atomic_write(target, lambda out: out.write(b"new"))
     assert target.read_bytes() == b"old"
     assert _names(tmp_path) == {"a.bin"}
 
@@ -67,7 +67,7 @@ def test_verify_may_refuse(tmp_path: Path) -> None:
         raise FileWriteFailed("not what was meant")
 
     with pytest.raises(FileWriteFailed, match="not what was meant"):
-        files.atomic_write(tmp_path / "a.bin", lambda out: out.write(b"new") and None, verify=refuse)
+        files.atomic_write(tmp_path / "a.bin", lambda out: out.write(b"new"), verify=refuse)
     assert _names(tmp_path) == set()
 
 
@@ -84,7 +84,7 @@ def test_a_read_only_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.Mo
     # The super-user may write anything, so the answer of the system is fixed here.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(FileWriteFailed, match="read-only"):
-        files.atomic_write(target, lambda out: out.write(b"new") and None)
+        files.atomic_write(target, lambda out: out.write(b"new"))
     assert target.read_bytes() == b"old"
 
 
@@ -95,7 +95,7 @@ def test_rights_and_links_survive(tmp_path: Path) -> None:
     real.chmod(0o640)
     link = tmp_path / "link.bin"
     link.symlink_to(real)
-    files.atomic_write(link, lambda out: out.write(b"new") and None)
+    files.atomic_write(link, lambda out: out.write(b"new"))
     assert link.is_symlink()
     assert real.read_bytes() == b"new"
     assert real.stat().st_mode & 0o777 == 0o640

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1
 
-.PHONY: run test check clean
+.PHONY: run test check bundle clean
 
 run:
 	$(PYTHON) scripts/bootstrap.py
@@ -20,7 +20,14 @@ check:
 	$(BIN)/ruff check .
 	$(BIN)/python scripts/check_lengths.py
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/mypy psdstudio tests scripts
+	$(BIN)/mypy psdstudio tests scripts packaging/smoke_test.py packaging/icons/render.py
+
+# A folder in dist/ that runs without Python; takes some minutes.
+bundle:
+	$(PYTHON) scripts/bootstrap.py
+	$(BIN)/python -m pip install --quiet -c requirements-dev.txt -e ".[packaging]"
+	$(BIN)/pyinstaller --noconfirm --log-level WARN packaging/psdstudio.spec
+	$(BIN)/python packaging/smoke_test.py
 
 clean:
 	rm -rf .venv build dist psdstudio.egg-info tests/tools/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

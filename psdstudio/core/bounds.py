@@ -7,7 +7,9 @@ from psdstudio.core.layers import GroupLayer, Layer, Mask
 
 
 def layer_bounds(layer: Layer) -> Rect:
-    """Return the box (canvas pixels) of everything with alpha above 0 in the layer or group, masks not regarded."""
+    """Return the box (canvas pixels) of everything with alpha above 0 in the layer or group, masks not
+    regarded.
+    """
     if isinstance(layer, GroupLayer):
         box = EMPTY_RECT
         for child in layer.children:

@@ -1,4 +1,6 @@
-"""What differs between two documents, found by comparing values by identity; never by hand-written notifications."""
+"""What differs between two documents, found by comparing values by identity; never by hand-written
+notifications.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ class Change:
 
     @cached_property
     def dirty(self) -> tuple[Rect, ...]:
-        """Canvas rectangles whose picture may differ, clipped to the new canvas; none when only words changed."""
+        """Canvas rectangles whose picture may differ, clipped to the new canvas; none when only words
+        changed.
+        """
         canvas = self.after.canvas
         if self.before.size != self.after.size:
             return (canvas,)
@@ -114,7 +118,7 @@ class Change:
 
 
 def is_edited(old: Layer, new: Layer) -> bool:
-    """Whether a layer's own content differs: properties, part, mask, place or pixels; not a group's children."""
+    """Whether a layer's own content differs (properties, part, mask, place, pixels), not a group's children."""
     if old is new:
         return False
     if type(old) is not type(new) or old.props != new.props or old.part != new.part:

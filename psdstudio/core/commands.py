@@ -10,11 +10,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from psdstudio.core import tree
 from psdstudio.core.document import MAX_NAME, Document
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerId, Lock, Part, PixelLayer, Role
 from psdstudio.core.locks import refuse_locked
+from psdstudio.core.parts import children_with, object_group_of
 from psdstudio.core.scene import Light
 from psdstudio.errors import CommandError
 
@@ -104,8 +104,8 @@ _LOCKED_BY_ALL = {"opacity", "fill", "blend_mode", "clipping"}
 class SetProps:
     """Set row properties of several layers; a field that is None stays as it is.
 
-    `opacity` and `fill` are 0..255. A layer locked with ALL refuses opacity, fill, blend mode and clipping, as
-    Photoshop greys them; name, visibility, colour and the locks themselves stay free.
+    `opacity` and `fill` are 0..255. A layer locked with ALL refuses opacity, fill, blend mode and clipping,
+    as Photoshop greys them; name, visibility, colour and the locks themselves stay free.
     """
 
     ids: tuple[LayerId, ...]
@@ -191,13 +191,10 @@ class SetWords:
     def apply(self, doc: Document) -> Document:
         """Set the words on the object's group and its object layer, or on the background."""
         layer, part = need_part(doc, self.layer_id)
-        group = _object_group(doc, layer)
+        group = object_group_of(doc, layer.id)
         targets: list[Layer] = [layer]
         if group is not None and part.role in (Role.OBJECT, Role.OBJECT_GROUP):
-            targets = [
-                group,
-                *(x for x in tree.walk(group.children) if x.part and x.part.role is Role.OBJECT),
-            ]
+            targets = [group, *children_with(group, Role.OBJECT)]
         words = " ".join(self.words.split())
         for target in targets:
             if target.part is not None and target.part.words != words:
@@ -206,15 +203,12 @@ class SetWords:
         return doc
 
 
-def _object_group(doc: Document, layer: Layer) -> GroupLayer | None:
-    around = (*tree.ancestors(doc.layers, layer.id), layer)
-    groups = [x for x in around if isinstance(x, GroupLayer) and x.part and x.part.role is Role.OBJECT_GROUP]
-    return groups[-1] if groups else None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetBox:
-    """Place an object's layout box for the next run; pixels stay where they are. None lets the engine place it."""
+    """Place an object's layout box for the next run; pixels stay where they are.
+
+    None lets the engine place it.
+    """
 
     layer_id: LayerId
     box: BoxF | None

@@ -1,4 +1,7 @@
-"""Document: the immutable value a designer edits. No history, no selection, no path; those belong to the session."""
+"""Document: the immutable value a designer edits.
+
+No history, no selection, no path; those belong to the session.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Linear undo: entries hold whole documents, which share all tiles that did not change. No command is ever reversed."""
+"""Linear undo: entries hold whole documents, which share all tiles that did not change.
+
+No command is ever reversed.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ class Entry:
 class History:
     """The steps done and undone. Main thread only, owned by `Session`.
 
-    `budget_bytes` bounds the tiles that only the history keeps alive; the oldest steps go first. The newest step is
-    always kept, however large.
+    `budget_bytes` bounds the tiles that only the history keeps alive; the oldest steps go first. The newest
+    step is always kept, however large.
     """
 
     def __init__(self, budget_bytes: int = DEFAULT_BUDGET_BYTES) -> None:

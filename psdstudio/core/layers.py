@@ -1,4 +1,4 @@
-"""Layers as Photoshop knows them: pixel layers and groups, masks, blend modes, locks, labels; and what we generated.
+"""Layers as Photoshop knows them (pixels, groups, masks, modes, locks, labels), and what was generated.
 
 Every value is frozen. A layer is found by its `LayerId`, never by its position.
 """
@@ -23,7 +23,7 @@ def new_layer_id() -> LayerId:
 
 
 class BlendMode(Enum):
-    """The 27 PSD blend modes and a group's pass through; the value is the PSD key (PSD specification, layer records)."""
+    """The 27 PSD blend modes and a group's pass through; the value is the key in a PSD layer record."""
 
     PASS_THROUGH = "pass"
     NORMAL = "norm"
@@ -107,9 +107,9 @@ class Part:
 
     `keep` pins the layer for generation: it is a condition and can never be in a result (not an edit lock).
     `words` is what the user asked this layer to show; `box` the object's layout box in canvas fractions
-    (object groups only); `box_is_users` says that the user placed it. `native_size` is the size at which the engine
-    painted the pixels, None when they were not painted by an engine. `stale_contacts` marks an object whose shadow
-    and reflection no longer fit what they fall on.
+    (object groups only); `box_is_users` says that the user placed it. `native_size` is the size at which the
+    engine painted the pixels, None when they were not painted by an engine. `stale_contacts` marks an object
+    whose shadow and reflection no longer fit what they fall on.
     """
 
     role: Role
@@ -125,7 +125,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerProps:
-    """Everything in a layer's row and header that is not pixels. `opacity` and `fill` are 0..255 as PSD stores them."""
+    """Everything in a layer's row and header that is not pixels.
+
+    `opacity` and `fill` are 0..255 as PSD stores them.
+    """
 
     name: str
     visible: bool = True
@@ -153,7 +156,7 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelLayer:
-    """A raster layer: straight-alpha sRGB RGBA pixels, placed by `offset` (canvas position of its pixel (0, 0))."""
+    """A raster layer: straight-alpha sRGB RGBA pixels; `offset` is the canvas position of its pixel (0, 0)."""
 
     id: LayerId = field(default_factory=new_layer_id)
     props: LayerProps
@@ -169,7 +172,10 @@ class PixelLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLayer:
-    """A group; `children` are ordered bottom to top. PASS_THROUGH lets children blend with what is below the group."""
+    """A group.
+
+    `children` are ordered bottom to top. PASS_THROUGH lets children blend with what is below the group.
+    """
 
     id: LayerId = field(default_factory=new_layer_id)
     props: LayerProps

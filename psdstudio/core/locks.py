@@ -16,7 +16,10 @@ _LOCK_NAMES = {
 
 
 def locked_by(doc: Document, layer_id: LayerId, lock: Lock) -> Layer | None:
-    """Return the layer that carries `lock` or ALL for this layer: itself or a group around it; None when free."""
+    """Return the layer that carries `lock` or ALL for this layer: itself or a group around it.
+
+    None when free.
+    """
     layer = doc.find(layer_id)
     if layer is None:
         return None

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Light:
     """The scene's light as the engine laid it out.
 
-    `azimuth_deg`: direction towards which shadows fall, 0 = right, 90 = towards the viewer (down on the canvas).
-    `elevation_deg`: height of the light, 90 = overhead. `softness` 0 (hard) .. 1 (overcast). `horizon` is the row of
-    the horizon in fractions of the canvas height.
+    `azimuth_deg`: direction towards which shadows fall, 0 = right, 90 = towards the viewer (down on the
+    canvas). `elevation_deg`: height of the light, 90 = overhead. `softness` 0 (hard) .. 1 (overcast).
+    `horizon` is the row of the horizon in fractions of the canvas height.
     """
 
     azimuth_deg: float

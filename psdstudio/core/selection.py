@@ -1,4 +1,6 @@
-"""Which layers are selected after an edit, as Photoshop does it: what is new is selected, what is gone gives way."""
+"""Which layers are selected after an edit, as Photoshop does it: what is new is selected, what is gone gives
+way.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ def selection_after(change: Change, selection: tuple[LayerId, ...]) -> tuple[Lay
 
 
 def _heirs(before: Document, after: Document, gone: tuple[LayerId, ...]) -> tuple[LayerId, ...]:
-    """Return the children of an ungrouped group, else the nearest layer below (or above) the last one gone."""
+    """Return the children of an ungrouped group, else the nearest layer beside the last one gone."""
     survivors = {layer.id for layer in after.walk()}
     last = before.find(gone[-1])
     if isinstance(last, GroupLayer):

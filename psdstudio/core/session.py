@@ -27,10 +27,10 @@ _T = TypeVar("_T")
 class Transaction:
     """A drag in progress: shown at once, one undo step when committed. Made by `Session.begin`.
 
-    `update` replaces what the transaction did so far: every update is applied to the document as it was at the
-    start, so a drag says "moved by 10", never "one more". `extend` adds to it (a stroke grows). When a command from
-    elsewhere is applied meanwhile (a result arrives), the transaction goes on from the new document; if it does not
-    apply any more, it ends and `is_open` is False.
+    `update` replaces what the transaction did so far: every update is applied to the document as it was at
+    the start, so a drag says "moved by 10", never "one more". `extend` adds to it (a stroke grows). When a
+    command from elsewhere is applied meanwhile (a result arrives), the transaction goes on from the new
+    document; if it does not apply any more, it ends and `is_open` is False.
     """
 
     def __init__(self, label: str, base: Document, *, run: _Run, end: _End) -> None:
@@ -167,7 +167,10 @@ class Session:
         return self._transaction
 
     def undo(self) -> Change | None:
-        """Go back one step to the very document before it; an unfinished drag is what is taken back. None: no step."""
+        """Go back one step to the very document before it; an unfinished drag is what is taken back.
+
+        None: no step.
+        """
         self._check_thread()
         if self._transaction is not None:
             return self._transaction.abort()
@@ -179,7 +182,10 @@ class Session:
         )
 
     def redo(self) -> Change | None:
-        """Go forward one undone step to the very document after it; None when there is none or a drag is open."""
+        """Go forward one undone step to the very document after it.
+
+        None when there is none or a drag is open.
+        """
         self._check_thread()
         entry = None if self._transaction is not None else self._history.redo()
         if entry is None:
@@ -208,7 +214,10 @@ class Session:
         self._history.mark_saved(self._document if document is None else document)
 
     def select(self, ids: Iterable[LayerId]) -> None:
-        """Select exactly these layers (unknown ids are dropped, doubles too). No undo step; ends merging of steps."""
+        """Select exactly these layers (unknown ids are dropped, doubles too).
+
+        No undo step; ends merging of steps.
+        """
         self._check_thread()
         self._history.seal()
         self._publish(None, _existing(self._document, dict.fromkeys(ids)))

@@ -92,8 +92,8 @@ class TileGrid:
     def write(self, at: Point, pixels: U8Array) -> TileGrid:
         """Return a grid in which (h, w, channels) `pixels` stand at `at`; untouched tiles are shared.
 
-        A tile that ends up equal to `fill` everywhere is dropped; one that does not change keeps its identity, and
-        a write that changes nothing returns this very grid.
+        A tile that ends up equal to `fill` everywhere is dropped; one that does not change keeps its
+        identity, and a write that changes nothing returns this very grid.
         """
         if pixels.ndim == 2:
             pixels = pixels[..., None]
@@ -117,7 +117,7 @@ class TileGrid:
         return TileGrid(tiles, channels=self.channels, fill=self.fill) if changed else self
 
     def bounds(self) -> Rect:
-        """Return the tight box of pixels that matter: alpha above 0 for RGBA, unequal to `fill` for a mask."""
+        """Return the tight box of pixels that matter: alpha above 0, or for a mask unequal to `fill`."""
         if self._bounds is None:
             self._bounds = self._find_bounds()
         return self._bounds

@@ -24,7 +24,10 @@ def find(layers: Layers, layer_id: LayerId) -> Layer | None:
 
 
 def parent_of(layers: Layers, layer_id: LayerId) -> GroupLayer | None:
-    """Return the group that directly holds the layer; None at the top level or when there is no such layer."""
+    """Return the group that directly holds the layer.
+
+    None at the top level or when there is no such layer.
+    """
     for layer in walk(layers):
         if isinstance(layer, GroupLayer) and any(child.id == layer_id for child in layer.children):
             return layer
@@ -57,7 +60,7 @@ def replaced(layers: Layers, new: Layer) -> Layers:
 
 
 def removed(layers: Layers, layer_id: LayerId) -> Layers:
-    """Return the tree without the layer (and without its children); untouched branches keep their identity."""
+    """Return the tree without the layer and its children; untouched branches keep their identity."""
     if any(layer.id == layer_id for layer in layers):
         return tuple(layer for layer in layers if layer.id != layer_id)
     parent = parent_of(layers, layer_id)
@@ -67,7 +70,7 @@ def removed(layers: Layers, layer_id: LayerId) -> Layers:
 
 
 def inserted(layers: Layers, new: Layer, *, parent: LayerId | None, index: int) -> Layers:
-    """Return the tree with `new` at position `index` (0 = bottom) of a group, or of the top level (`parent` None)."""
+    """Return the tree with `new` at position `index` (0 = bottom) of a group, or of the top level for None."""
     if parent is None:
         index = max(0, min(index, len(layers)))
         return (*layers[:index], new, *layers[index:])
@@ -78,7 +81,7 @@ def inserted(layers: Layers, new: Layer, *, parent: LayerId | None, index: int) 
 
 
 def ancestors(layers: Layers, layer_id: LayerId) -> tuple[GroupLayer, ...]:
-    """Return the groups around a layer, outermost first; empty at the top level or when there is no such layer."""
+    """Return the groups around a layer, outermost first; empty at the top level or for an unknown id."""
     for layer in layers:
         if layer.id == layer_id:
             return ()
@@ -88,7 +91,7 @@ def ancestors(layers: Layers, layer_id: LayerId) -> tuple[GroupLayer, ...]:
 
 
 def roots(layers: Layers, ids: Collection[LayerId]) -> Layers:
-    """Return the named layers bottom to top, leaving out those inside another named one; unknown ids are skipped."""
+    """Return the named layers bottom to top, without those inside another named one and unknown ids."""
     found: list[Layer] = []
     for layer in layers:
         if layer.id in ids:
@@ -105,3 +108,13 @@ def parents(layers: Layers) -> dict[LayerId, LayerId | None]:
         if isinstance(layer, GroupLayer):
             out.update((child.id, layer.id) for child in layer.children)
     return out
+
+
+def siblings_in(layers: Layers, parent: LayerId | None) -> Layers:
+    """Return a group's children, or the top level for None; raises KeyError when `parent` is no group."""
+    if parent is None:
+        return layers
+    group = find(layers, parent)
+    if not isinstance(group, GroupLayer):
+        raise KeyError(parent)
+    return group.children

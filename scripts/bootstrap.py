@@ -152,8 +152,8 @@ def torch_arguments(torch: str) -> list[str]:
 def announce(torch: str, dev: bool) -> None:
     """Say what is about to be downloaded."""
     sizes = {"cpu": "about 190 MB for torch (CPU)", "cuda": "about 3 GB for torch (CUDA)", "none": "no torch"}
-    extra = ", about 25 MB of test tools" if dev else ""
-    say(f"installing into .venv; the first time it downloads {sizes[torch]}, about 130 MB of others{extra}")
+    extra = ", about 30 MB of test tools" if dev else ""
+    say(f"installing into .venv; the first time it downloads {sizes[torch]}, about 125 MB of others{extra}")
     if torch == "none":
         say("PSDSTUDIO_TORCH=none: the editor starts, but it cannot generate anything")
 
@@ -191,6 +191,15 @@ def run(command: list[str], failure: str) -> None:
         raise BootstrapError(f"{failure} (exit code {done.returncode}); the reason stands above.")
 
 
+def run_quietly(command: list[str], failure: str) -> None:
+    """Run a talkative command; its last lines are shown only when it fails."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        last = "\n  ".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        raise BootstrapError(f"{failure} (exit code {done.returncode}):\n  {last}")
+
+
 def probe_qt(plugins: tuple[str, ...]) -> str | None:
     """The loader's complaint when Qt or one of its platform plugins cannot be loaded, else None."""
     done = subprocess.run(
@@ -213,9 +222,9 @@ def ensure_qt_libraries(dev: bool) -> None:
     line = f"apt-get install -y --no-install-recommends {' '.join(APT_PACKAGES)}"
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say(f"Qt needs system libraries ({complaint}); installing them with apt-get (about 70 MB)")
-        run(["apt-get", "update", "-qq"], "apt-get could not update its lists")
-        environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
-        run([*environment, *line.split(), "-qq"], "apt-get could not install the libraries that Qt needs")
+        run_quietly(["apt-get", "update"], "apt-get could not update its lists")
+        # What is there already stays at its version: that is the owner's business.
+        run_quietly([*line.split(), "--no-upgrade"], "apt-get could not install the libraries that Qt needs")
         complaint = probe_qt(plugins)
         if complaint is None:
             return

@@ -14,7 +14,7 @@ from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupport
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-_SAFE = "Nothing was lost: the document is unchanged, and a file that was there before is untouched."
+SAFE = "Nothing was lost: the document is unchanged, and a file that was there before is untouched."
 
 
 def atomic_write(
@@ -53,7 +53,7 @@ def staged_file(path: Path) -> Iterator[Path]:
     target = _resolved(path)
     staged = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex[:12]}.part")
     try:
-        _refuse_read_only(target)
+        refuse_read_only(target)
         yield staged
         if target.exists():
             # A new file takes its rights from the umask; a replaced one keeps those that its owner gave it.
@@ -72,25 +72,25 @@ def write_error(path: Path, exc: OSError) -> FileWriteFailed:
     if exc.errno in _FULL:
         return FileWriteFailed(
             f"“{path.name}” was not saved because the disk is full.",
-            f"{_SAFE} Free some space or save to another disk.",
+            f"{SAFE} Free some space or save to another disk.",
         )
     if exc.errno in _FORBIDDEN:
         return FileWriteFailed(
             f"“{path.name}” was not saved because “{path.parent}” may not be written to.",
-            f"{_SAFE} Choose another folder, or ask for the right to write there.",
+            f"{SAFE} Choose another folder, or ask for the right to write there.",
         )
     if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
         return FileWriteFailed(
             f"“{path.name}” was not saved because the folder “{path.parent}” does not exist.",
-            f"{_SAFE} Create the folder or choose another one.",
+            f"{SAFE} Create the folder or choose another one.",
         )
     if exc.errno == errno.EISDIR:
         return FileWriteFailed(
-            f"“{path.name}” was not saved because a folder has that name.", f"{_SAFE} Choose another name."
+            f"“{path.name}” was not saved because a folder has that name.", f"{SAFE} Choose another name."
         )
     reason = exc.strerror or type(exc).__name__
     return FileWriteFailed(
-        f"“{path.name}” was not saved ({reason}).", f"{_SAFE} Try again, or save to another folder."
+        f"“{path.name}” was not saved ({reason}).", f"{SAFE} Try again, or save to another folder."
     )
 
 
@@ -140,19 +140,19 @@ def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError) as exc:  # RuntimeError: a loop of links
-        raise FileWriteFailed(
-            f"“{path}” is not a usable file name.", f"{_SAFE} Choose another name."
-        ) from exc
+        raise FileWriteFailed(f"“{path}” is not a usable file name.", f"{SAFE} Choose another name.") from exc
 
 
-def _refuse_read_only(target: Path) -> None:
+def refuse_read_only(target: Path) -> None:
     """Refuse what a rename would do all the same: there the folder's rights decide, not the file's."""
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a folder", str(target))
     if target.exists() and not os.access(target, os.W_OK):
         raise FileWriteFailed(
             f"“{target.name}” was not saved because the file there is read-only.",
-            f"{_SAFE} Choose another name, or make the file writable.",
+            f"{SAFE} Choose another name, or make the file writable.",
         )
 
 

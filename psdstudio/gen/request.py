@@ -78,7 +78,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """Everything that affects a result. `size` is the document's canvas in pixels."""
+    """Everything that affects a result. `size` is the document's canvas in pixels.
+
+    `seed` is the seed of the whole run, from which the parts' seeds were derived: layout and light use it, and the
+    recipe keeps it.
+    """
 
     run_id: str
     engine: str
@@ -88,6 +92,7 @@ class GenerationRequest:
     objects: tuple[ObjectPart, ...]
     light: Light | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 1
 
     @property
     def known_ids(self) -> frozenset[LayerId]:

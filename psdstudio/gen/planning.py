@@ -1,0 +1,148 @@
+"""From a document to a request. The other half of planning has rooms of its own:
+
+`structure` builds placeholders from a plan, `scopes` decides what a run will do, `accepting` puts a result
+into the document. Their public names are also here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import BoxF
+from psdstudio.core.layers import LayerId, PixelLayer
+from psdstudio.errors import CommandError
+from psdstudio.gen.accepting import AcceptResult, acceptance_notes, apply_result
+from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling, U8Rgba
+from psdstudio.gen.scene_parts import (
+    ObjectView,
+    WordsFilter,
+    is_pinned,
+    painted_box,
+    read_scene,
+    render_layer,
+)
+from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, MAX_CANVAS_PX, ObjectScope, Scope, Verb, plan_scope
+from psdstudio.gen.structure import InsertObject, StartScene, new_scene
+
+__all__ = [
+    "DEFAULT_MAX_OBJECTS",
+    "MAX_CANVAS_PX",
+    "AcceptResult",
+    "InsertObject",
+    "Scope",
+    "StartScene",
+    "Verb",
+    "acceptance_notes",
+    "apply_result",
+    "build_request",
+    "new_scene",
+    "plan_scope",
+    "seed_of",
+]
+
+
+def seed_of(seed: int, layer_id: LayerId) -> int:
+    """Return the seed of one layer's noise: stable over processes and versions, 0 .. 2**63 - 1."""
+    digest = hashlib.sha256(f"{seed}:{layer_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def build_request(
+    doc: Document,
+    scope: Scope,
+    *,
+    run_id: str,
+    seed: int,
+    engine: str = "embedded",
+    sampling: Sampling | None = None,
+    max_objects: int = DEFAULT_MAX_OBJECTS,
+    engine_words: WordsFilter = str,
+    references: Mapping[LayerId, U8Rgba] | None = None,
+) -> GenerationRequest:
+    """Return the complete request for a scope that was computed from this very document.
+
+    Known looks are the layers' own pixels at their place, masks applied, never resampled. `engine_words`
+    turns a layer's words into what the network reads.
+
+    Raises:
+        StudioError: The run is impossible (`Scope.problem`), or a kept layer shows no pixel.
+    """
+    if (fault := scope.problem(max_objects=max_objects)) is not None:
+        raise fault
+    view = read_scene(doc)
+    background = view.background
+    if background is None or background.layer.id != scope.background_id:
+        raise CommandError("The document changed before the run could start.", "Start it again.")
+    by_id = {item.id: item for item in view.objects}
+    objects = tuple(
+        _object_part(
+            doc, by_id[part.id], part, seed=seed, engine_words=engine_words, references=references or {}
+        )
+        for part in scope.objects
+    )
+    background_words = engine_words(background.part.words.strip())
+    return GenerationRequest(
+        run_id=run_id,
+        engine=engine,
+        size=doc.size,
+        seed=seed,
+        scene_words=", ".join([part.engine_words for part in objects] + [background_words or "background"]),
+        background=BackgroundPart(
+            id=background.layer.id,
+            engine_words=background_words,
+            seed=seed_of(seed, background.layer.id),
+            # A hidden background is still read: shadows must fall on something.
+            look=render_layer(background.layer, background.masks, doc.canvas)
+            if scope.background_known
+            else None,
+        ),
+        objects=objects,
+        light=doc.scene.light if scope.background_known else None,
+        sampling=sampling or Sampling(),
+    )
+
+
+def _object_part(
+    doc: Document,
+    item: ObjectView,
+    part: ObjectScope,
+    *,
+    seed: int,
+    engine_words: WordsFilter,
+    references: Mapping[LayerId, U8Rgba],
+) -> ObjectPart:
+    look: Raster | None = None
+    box: BoxF | None = None
+    if part.look_known:
+        assert item.look is not None  # plan_scope leaves out what is not painted
+        look = render_layer(item.look, item.masks)
+        if look is None:
+            raise CommandError(
+                f"'{item.name}' has no visible pixel to keep.", "Unpin it, hide it, or change its mask."
+            )
+        box = BoxF.from_rect(look.rect, doc.size)
+    elif part.box_known:
+        box = item.part.box if item.part.box_is_users else painted_box(doc, item) or item.part.box
+    return ObjectPart(
+        id=item.id,
+        name=item.name,
+        engine_words=engine_words(item.words),
+        seed=seed_of(seed, item.id),
+        box=box,
+        look=look,
+        shadow=_effect(item.shadow, known=part.effects_known),
+        reflection=_effect(item.reflection, known=part.effects_known),
+        effects_known=part.effects_known,
+        reference=references.get(item.id),
+        use_library=doc.scene.use_library,
+    )
+
+
+def _effect(layer: PixelLayer | None, *, known: bool) -> Raster | None:
+    """Return the pixels of a kept effect layer; hidden ones are no condition."""
+    if layer is None or not layer.props.visible or not (known or is_pinned(layer)):
+        return None
+    masks = (layer.mask,) if layer.mask is not None and layer.mask.enabled else ()
+    return render_layer(layer, masks)

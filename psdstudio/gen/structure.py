@@ -1,0 +1,211 @@
+"""Placeholders: the layers of a plan before anything is painted, and the rows that a single insert needs.
+
+Ids are made from words, so that the same sentence and seed paint the same picture in every new document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from psdstudio.core import tree
+from psdstudio.core.document import MAX_NAME, Document
+from psdstudio.core.geometry import BoxF
+from psdstudio.core.layers import (
+    BlendMode,
+    GroupLayer,
+    Layer,
+    LayerId,
+    LayerProps,
+    Part,
+    PixelLayer,
+    Role,
+)
+from psdstudio.errors import CommandError, PromptError
+from psdstudio.gen.scene_parts import ObjectView, SceneView, read_scene, stable_id, taken_ids
+
+
+class PlannedWords(Protocol):
+    """The words of a planned background."""
+
+    @property
+    def words(self) -> str:
+        """What the layer should show."""
+
+
+class PlannedThing(PlannedWords, Protocol):
+    """A planned object."""
+
+    @property
+    def name(self) -> str:
+        """What the layer panel calls it."""
+
+
+class ScenePlan(Protocol):
+    """What a planner proposes; objects back to front."""
+
+    @property
+    def background(self) -> PlannedWords:
+        """The background."""
+
+    @property
+    def objects(self) -> Sequence[PlannedThing]:
+        """The objects, back to front."""
+
+
+def new_scene(doc: Document, plan: ScenePlan, *, prompt: str | None = None) -> Document:
+    """Return the document with a placeholder for everything in the plan.
+
+    An object that is there already (same words) stays with its pixels, pin and box; one that the plan no
+    longer names goes, unless it is kept. Everything that is not a generated layer stays where it is.
+
+    Args:
+        doc: Any document.
+        plan: Background and objects, back to front.
+        prompt: The sentence the plan came from; None leaves the scene's prompt alone.
+    """
+    view = read_scene(doc)
+    matched = _matched(view, plan)
+    named = {item.id for item in matched if item is not None}
+    layers = doc.layers
+    for item in view.objects:
+        if not item.foreign and not item.pinned and item.id not in named:
+            layers = tree.removed(layers, item.id)
+    doc = _with_background(doc.with_layers(layers), view, plan.background.words)
+    doc = _with_objects(doc, plan, matched)
+    return doc if prompt is None else replace(doc, scene=replace(doc.scene, prompt=prompt))
+
+
+def _matched(view: SceneView, plan: ScenePlan) -> list[ObjectView | None]:
+    """For each planned object the one in the document with the same words; kept ones first."""
+    left = sorted((item for item in view.objects if not item.foreign), key=lambda item: not item.pinned)
+    matched: list[ObjectView | None] = []
+    for planned in plan.objects:
+        item = next((x for x in left if _same(x.words, planned.words)), None)
+        if item is not None:
+            left.remove(item)
+        matched.append(item)
+    return matched
+
+
+def _same(a: str, b: str) -> bool:
+    return " ".join(a.split()).casefold() == " ".join(b.split()).casefold()
+
+
+def _with_background(doc: Document, view: SceneView, words: str) -> Document:
+    """Give the background its words; one that is kept, or a picture of the user's, is not touched."""
+    old = view.background
+    if old is None:
+        layer = PixelLayer(
+            id=stable_id(taken_ids(doc), "background"),
+            props=LayerProps(name="Background"),
+            part=Part(role=Role.BACKGROUND, words=words),
+        )
+        return doc.with_layers((layer, *doc.layers))
+    if old.pinned or old.part.words == words:
+        return doc
+    return doc.with_layer(replace(old.layer, part=replace(old.part, words=words)))
+
+
+def _with_objects(doc: Document, plan: ScenePlan, matched: list[ObjectView | None]) -> Document:
+    order: list[LayerId] = []
+    for planned, item in zip(plan.objects, matched, strict=True):
+        if item is not None:
+            order.append(item.id)
+            continue
+        group = placeholder(doc, name=planned.name, words=planned.words)
+        below = order[-1] if order else _background_id(doc)
+        doc = _inserted_above(doc, group, below)
+        order.append(group.id)
+    # Objects at the top level take each other's slots until they stand in the plan's order.
+    top = {layer.id: layer for layer in doc.layers}
+    wanted = iter([layer_id for layer_id in order if layer_id in top])
+    slots = set(order)
+    return doc.with_layers(tuple(top[next(wanted)] if layer.id in slots else layer for layer in doc.layers))
+
+
+def _background_id(doc: Document) -> LayerId | None:
+    background = read_scene(doc).background
+    return None if background is None else background.layer.id
+
+
+def _inserted_above(doc: Document, layer: Layer, below: LayerId | None) -> Document:
+    """Put the layer right above the top-level layer that is, or holds, `below`; at the bottom for None."""
+    at = 0
+    if below is not None:
+        groups = tree.ancestors(doc.layers, below)
+        root = groups[0].id if groups else below
+        at = next((i + 1 for i, x in enumerate(doc.layers) if x.id == root), 0)
+    return doc.with_layers(tree.inserted(doc.layers, layer, parent=None, index=at))
+
+
+def placeholder(doc: Document, *, name: str, words: str, box: BoxF | None = None) -> GroupLayer:
+    """Return an empty object group that is not yet in the document; a box given here is the user's."""
+    taken = taken_ids(doc)
+    group_id = stable_id(taken, "object", words.casefold())
+    look = PixelLayer(
+        id=stable_id(taken, "look", group_id),
+        props=LayerProps(name=_name(name)),
+        part=Part(role=Role.OBJECT, words=words),
+    )
+    return GroupLayer(
+        id=group_id,
+        props=LayerProps(name=_name(name), blend_mode=BlendMode.PASS_THROUGH),
+        children=(look,),
+        part=Part(role=Role.OBJECT_GROUP, words=words, box=box, box_is_users=box is not None),
+    )
+
+
+def _name(name: str) -> str:
+    short = " ".join(name.split())[:MAX_NAME].strip()
+    return short or "Object"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartScene:
+    """Put a plan's placeholders into the document, as one step before the run."""
+
+    plan: ScenePlan
+    prompt: str | None = None
+    label: str = "Plan scene"
+    merge_key: None = None
+
+    def apply(self, doc: Document) -> Document:
+        """Return the document with placeholders; see `new_scene`."""
+        return new_scene(doc, self.plan, prompt=self.prompt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsertObject:
+    """Add the placeholder of one object right above a layer (None: in front of everything).
+
+    `placeholder_id` says which id the new group will get in a document, for the run that follows.
+    """
+
+    name: str
+    words: str
+    above: LayerId | None = None
+    box: BoxF | None = None
+    merge_key: None = None
+
+    @property
+    def label(self) -> str:
+        """Insert and the name."""
+        return f"Insert {self.name}"
+
+    def placeholder_id(self, doc: Document) -> LayerId:
+        """Return the id of the group that `apply` will add to this very document."""
+        return stable_id(taken_ids(doc), "object", self.words.casefold())
+
+    def apply(self, doc: Document) -> Document:
+        """Return the document with the placeholder; raises CommandError without words or without the layer."""
+        if not self.words.strip():
+            raise PromptError("There are no words for the new object.", "Say what it should show.")
+        group = placeholder(doc, name=self.name, words=self.words, box=self.box)
+        if self.above is not None and doc.find(self.above) is None:
+            raise CommandError("The layer to insert above is no longer in the document.")
+        top = doc.layers[-1].id if doc.layers else None
+        view = read_scene(doc)
+        doc = _inserted_above(doc, group, self.above or top)
+        return doc if view.background is not None else _with_background(doc, view, "")

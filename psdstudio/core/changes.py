@@ -118,7 +118,7 @@ class Change:
 
 
 def is_edited(old: Layer, new: Layer) -> bool:
-    """Whether a layer's own content differs (properties, part, mask, place, pixels), not a group's children."""
+    """Whether a layer's own content differs: properties, part, mask, place, pixels; not the children."""
     if old is new:
         return False
     if type(old) is not type(new) or old.props != new.props or old.part != new.part:

@@ -213,9 +213,14 @@ class SetBox:
     layer_id: LayerId
     box: BoxF | None
     is_users: bool = True
+    is_nudge: bool = False
 
     label = "Layout box"
-    merge_key = None
+
+    @property
+    def merge_key(self) -> Hashable | None:
+        """Arrow keys in a row are one step; drags are not."""
+        return ("nudge box", self.layer_id) if self.is_nudge else None
 
     def apply(self, doc: Document) -> Document:
         """Set the box of an object group; raises CommandError for other layers and boxes without an area."""

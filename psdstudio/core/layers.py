@@ -156,7 +156,7 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelLayer:
-    """A raster layer: straight-alpha sRGB RGBA pixels; `offset` is the canvas position of its pixel (0, 0)."""
+    """A raster layer of straight-alpha sRGB RGBA; its pixel (0, 0) stands at canvas position `offset`."""
 
     id: LayerId = field(default_factory=new_layer_id)
     props: LayerProps

@@ -209,7 +209,7 @@ class Session:
         return change
 
     def mark_saved(self, document: Document | None = None) -> None:
-        """Remember what the file holds: `document` (a save may end after later edits), else the current one."""
+        """Remember what the file holds: `document` (a save may end after an edit), else the current one."""
         self._check_thread()
         self._history.mark_saved(self._document if document is None else document)
 
@@ -220,7 +220,10 @@ class Session:
         """
         self._check_thread()
         self._history.seal()
-        self._publish(None, _existing(self._document, dict.fromkeys(ids)))
+        wanted = _existing(self._document, dict.fromkeys(ids))
+        if self._transaction is not None:
+            self._selection_at_start = wanted
+        self._publish(None, wanted)
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
         """Call `listener` after every change; what it raises is logged and reaches nobody else."""
@@ -243,7 +246,10 @@ class Session:
         before, self._document = self._document, _checked(after)
         transaction.commands = commands
         change = Change(before, after, Origin.PREVIEW, transaction.label)
-        self._publish(None if before is after else change, selection_after(change, self._selection))
+        # From the start, as the document: a copy that an update takes back leaves the old selection.
+        step = Change(transaction.base, after, Origin.PREVIEW, transaction.label)
+        selected = selection_after(step, _existing(transaction.base, self._selection_at_start))
+        self._publish(None if before is after else change, selected)
         return change
 
     def _end_transaction(self, transaction: Transaction, keep: bool) -> Change:
@@ -272,7 +278,7 @@ class Session:
         return change
 
     def _rebased(self, transaction: Transaction, base: Document) -> Document:
-        """Return `base` with the open drag on top; ends the drag when it does not apply to `base` any more."""
+        """Return `base` with the open drag on top; ends the drag when it does not apply any more."""
         shown = base
         try:
             for command in transaction.commands:

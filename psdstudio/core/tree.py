@@ -70,7 +70,7 @@ def removed(layers: Layers, layer_id: LayerId) -> Layers:
 
 
 def inserted(layers: Layers, new: Layer, *, parent: LayerId | None, index: int) -> Layers:
-    """Return the tree with `new` at position `index` (0 = bottom) of a group, or of the top level for None."""
+    """Return the tree with `new` at `index` (0 = bottom) of the group `parent`; None is the top level."""
     if parent is None:
         index = max(0, min(index, len(layers)))
         return (*layers[:index], new, *layers[index:])

@@ -1,0 +1,207 @@
+"""The Move tool: picks what is under the pointer, drags it with its whole object, snaps, copies, nudges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from psdstudio.core import tree
+from psdstudio.core.commands import Command, Sequence
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import EMPTY_RECT, Rect
+from psdstudio.core.layers import LayerId, Role, new_layer_id
+from psdstudio.core.parts import role_of
+from psdstudio.core.placement_commands import TranslateLayers
+from psdstudio.core.structure_commands import DuplicateLayers
+from psdstudio.tools.base import (
+    Button,
+    Cursor,
+    Guide,
+    Key,
+    KeyEvent,
+    Kind,
+    PointerEvent,
+    ToolContext,
+    ToolEffect,
+)
+from psdstudio.tools.hit import layer_at, unit_of
+from psdstudio.tools.snap import SNAP_SCREEN_PX, SnapLines, extent, layer_lines, snap_rect
+
+DRAG_SCREEN_PX = 3.0
+"""A press becomes a drag once the pointer is this far away on the screen; below that it is a click."""
+NUDGE_PX = 1
+BIG_NUDGE_PX = 10
+_ARROWS = {Key.LEFT: (-1, 0), Key.RIGHT: (1, 0), Key.UP: (0, -1), Key.DOWN: (0, 1)}
+
+
+class State(Enum):
+    """Resting, pressed but not far enough to be a drag, dragging."""
+
+    READY = "ready"
+    PRESSED = "pressed"
+    DRAGGING = "dragging"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Press:
+    """What a drag needs to know of its start."""
+
+    x: float
+    y: float
+    ids: tuple[LayerId, ...]
+    extent: Rect
+    lines: SnapLines
+    duplicate: DuplicateLayers
+    click_selects: tuple[LayerId, ...] | None
+
+
+class MoveTool:
+    """See the module text; one drag is one undo step."""
+
+    def __init__(self) -> None:
+        self.state = State.READY
+        self._press: _Press | None = None
+
+    @property
+    def cursor(self) -> Cursor:
+        """The four arrows."""
+        return Cursor.MOVE
+
+    def on_pointer(self, event: PointerEvent, ctx: ToolContext) -> ToolEffect:
+        """Select, drag, duplicate."""
+        match event.kind:
+            case Kind.HOVER:
+                return ToolEffect(cursor=Cursor.MOVE_COPY if event.modifiers.alt else Cursor.MOVE)
+            case Kind.PRESS:
+                if self.state is State.READY and event.button is Button.LEFT:
+                    return self._on_press(event, ctx)
+                return ToolEffect.NONE
+            case Kind.DRAG:
+                return self._on_drag(event, ctx)
+            case Kind.RELEASE:
+                return self._on_release() if event.button is Button.LEFT else ToolEffect.NONE
+            case _:
+                assert_never(event.kind)
+
+    def on_key(self, event: KeyEvent, ctx: ToolContext) -> ToolEffect:
+        """Escape gives the drag up; arrows nudge the selection by 1 px, with Shift by 10 px."""
+        if event.key is Key.ESCAPE:
+            return self.cancel()
+        modifiers = event.modifiers
+        if self.state is not State.READY or modifiers.alt or modifiers.ctrl or not ctx.selection:
+            return ToolEffect.NONE
+        step = BIG_NUDGE_PX if modifiers.shift else NUDGE_PX
+        dx, dy = _ARROWS[event.key]
+        return ToolEffect(apply=TranslateLayers(ids=ctx.selection, dx=dx * step, dy=dy * step, is_nudge=True))
+
+    def cancel(self) -> ToolEffect:
+        """Put everything back and rest."""
+        was_dragging = self.state is State.DRAGGING
+        self.state, self._press = State.READY, None
+        return ToolEffect(abort=True, guides=()) if was_dragging else ToolEffect.NONE
+
+    def _on_press(self, event: PointerEvent, ctx: ToolContext) -> ToolEffect:
+        auto = ctx.auto_select != event.modifiers.ctrl
+        if not auto:
+            if not ctx.selection:
+                return ToolEffect(message="Select a layer to move, or click with Auto-select on.")
+            return self._pressed(event, ctx, ctx.selection)
+        hit = layer_at(ctx.document, event.x, event.y)
+        if hit is None:
+            return ToolEffect.NONE if event.modifiers.shift else ToolEffect(select=())
+        unit = unit_of(ctx.document, hit.id)
+        chosen = next((i for i in (hit.id, unit) if i in ctx.selection), None)
+        if event.modifiers.shift:
+            if chosen is not None:
+                return ToolEffect(select=tuple(i for i in ctx.selection if i != chosen))
+            return self._pressed(event, ctx, (*ctx.selection, unit))
+        if chosen is not None:
+            return self._pressed(event, ctx, ctx.selection, click_selects=(chosen,))
+        if role_of(hit) is Role.BACKGROUND:
+            # Pulling at an empty spot must not tear the ground away: it moves only once it is selected.
+            return ToolEffect(select=(unit,))
+        return self._pressed(event, ctx, (unit,))
+
+    def _pressed(
+        self,
+        event: PointerEvent,
+        ctx: ToolContext,
+        ids: tuple[LayerId, ...],
+        click_selects: tuple[LayerId, ...] | None = None,
+    ) -> ToolEffect:
+        moving = tuple(layer.id for layer in tree.roots(ctx.document.layers, ids))
+        self._press = _Press(
+            x=event.x,
+            y=event.y,
+            ids=moving,
+            extent=_extent_of(ctx.document, moving),
+            lines=layer_lines(ctx.document, moving),
+            duplicate=DuplicateLayers(ids=moving, seed=new_layer_id()),
+            click_selects=click_selects,
+        )
+        self.state = State.PRESSED
+        return ToolEffect(select=ids if ids != ctx.selection else None)
+
+    def _on_drag(self, event: PointerEvent, ctx: ToolContext) -> ToolEffect:
+        press = self._press
+        if press is None:
+            return ToolEffect.NONE
+        begin: str | None = None
+        if self.state is State.PRESSED:
+            if max(abs(event.x - press.x), abs(event.y - press.y)) < ctx.screen_px(DRAG_SCREEN_PX):
+                return ToolEffect.NONE
+            self.state = State.DRAGGING
+            begin = "Move"
+        dx, dy, guides = _shift(press, event, ctx)
+        copies = event.modifiers.alt
+        return ToolEffect(
+            begin=begin,
+            update=_command(press, dx, dy, copies=copies),
+            guides=guides,
+            cursor=Cursor.MOVE_COPY if copies else Cursor.MOVE,
+        )
+
+    def _on_release(self) -> ToolEffect:
+        state, press = self.state, self._press
+        self.state, self._press = State.READY, None
+        match state:
+            case State.READY:
+                return ToolEffect.NONE
+            case State.PRESSED:
+                return ToolEffect(select=press.click_selects if press is not None else None)
+            case State.DRAGGING:
+                return ToolEffect(commit=True, guides=(), cursor=Cursor.MOVE)
+            case _:
+                assert_never(state)
+
+
+def _shift(press: _Press, event: PointerEvent, ctx: ToolContext) -> tuple[int, int, tuple[Guide, ...]]:
+    """Return the whole-pixel shift of the drag, constrained and snapped, and the lines it snapped to."""
+    dx, dy = round(event.x - press.x), round(event.y - press.y)
+    free_x = free_y = True
+    if event.modifiers.shift:
+        free_x = abs(dx) >= abs(dy)
+        free_y = not free_x
+        dx, dy = (dx, 0) if free_x else (0, dy)
+    if not ctx.snap or event.modifiers.ctrl:
+        return dx, dy, ()
+    lines = SnapLines(press.lines.xs if free_x else (), press.lines.ys if free_y else ())
+    snap = snap_rect(press.extent.shifted(dx, dy), lines, ctx.screen_px(SNAP_SCREEN_PX))
+    return dx + snap.dx, dy + snap.dy, snap.guides
+
+
+def _command(press: _Press, dx: int, dy: int, *, copies: bool) -> Command:
+    if not copies:
+        return TranslateLayers(ids=press.ids, dx=dx, dy=dy)
+    ids = tuple(press.duplicate.copy_id(layer_id) for layer_id in press.ids)
+    return Sequence(
+        label="Duplicate and move", commands=(press.duplicate, TranslateLayers(ids=ids, dx=dx, dy=dy))
+    )
+
+
+def _extent_of(doc: Document, ids: tuple[LayerId, ...]) -> Rect:
+    box = EMPTY_RECT
+    for layer_id in ids:
+        box = box.union(extent(doc.layer(layer_id)))
+    return box

@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from importlib.metadata import entry_points, version
@@ -77,3 +79,10 @@ def test_icon_draws_and_its_sizes_are_there() -> None:
         image = QImage(str(path))
         sizes[int(match[1])] = (image.width(), image.height())
     assert sizes == {size: (size, size) for size in (16, 24, 32, 48, 64, 128, 256, 512)}
+
+
+def test_the_module_answers_like_the_program() -> None:
+    command = [sys.executable, "-m", "psdstudio", "--version"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert PROJECT["version"] in done.stdout.split()

@@ -1,4 +1,4 @@
-"""`python -m psdstudio`, and the one program of a frozen bundle: the command line, which opens the window without words."""
+"""`python -m psdstudio`, and the program of a frozen bundle: the command line, which opens the window by default."""
 
 from __future__ import annotations
 

@@ -37,11 +37,13 @@ class Frame:
 
     `color`: (3, h, w) float32 premultiplied 0..1, None while nothing is painted. `alpha`: (h, w) float32,
     None where it is 1 everywhere. `held`: the coverage put aside by `hold`; None when nothing is held.
+    `gained`: (h, w) float32, the alpha of what was painted since `gather`; None when nobody asked.
     """
 
     color: F32 | None = None
     alpha: F32 | None = None
     held: Coverage | None = None
+    gained: F32 | None = None
 
     def copy(self) -> Frame:
         """Return a frame with arrays of its own."""
@@ -49,7 +51,21 @@ class Frame:
             None if self.color is None else self.color.copy(),
             None if self.alpha is None else self.alpha.copy(),
             self.held,
+            None if self.gained is None else self.gained.copy(),
         )
+
+    def gather(self) -> None:
+        """Keep account of what is painted from now on, so that `take_out` can remove what is there now."""
+        if self.color is not None:
+            self.gained = np.zeros(self.color.shape[1:], np.float32)
+
+    def take_out(self, backdrop: Frame) -> None:
+        """Remove the picture that `gather` found: G = P - (1-g) P0 (ISO 32000-2, 11.4.8, premultiplied)."""
+        if backdrop.color is None or self.color is None or self.gained is None:
+            return
+        self.color -= backdrop.color * (_ONE - self.gained)
+        np.maximum(self.color, 0, out=self.color)
+        self.alpha, self.gained = self.gained, None
 
     @property
     def mem_bytes(self) -> int:
@@ -66,6 +82,7 @@ class Frame:
             self.held = _ONE
             return
         self.color /= np.maximum(self.alpha, _TINY)
+        np.minimum(self.color, _ONE, out=self.color)
         self.held, self.alpha = self.alpha, None
 
 
@@ -126,7 +143,7 @@ def compose(frame: Frame, source: Source, mode: BlendMode, *, special_fill: floa
     `special_fill` is the fill opacity 0..1 of one of the special eight, else 1.
     """
     if mode is BlendMode.DISSOLVE:
-        _dissolve(frame, source, area)
+        source = _dissolve(frame, source, area)
     elif frame.color is None:
         _start(frame, source, special_fill)
     elif mode is BlendMode.NORMAL:
@@ -137,6 +154,8 @@ def compose(frame: Frame, source: Source, mode: BlendMode, *, special_fill: floa
         _screen(frame, source)
     else:
         _general(frame, source, mode, special_fill)
+    if frame.gained is not None:
+        frame.gained += (_ONE - frame.gained) * _faded(source.alpha, special_fill)
 
 
 def mix_through(before: Frame, after: Frame, share: Coverage) -> None:
@@ -152,6 +171,8 @@ def mix_through(before: Frame, after: Frame, share: Coverage) -> None:
         start = np.ones(after.color.shape[1:], np.float32) if before.alpha is None else before.alpha
         change = (_ONE if after.alpha is None else after.alpha) - start
         before.alpha = np.asarray(start + change * share, np.float32)
+    if before.gained is not None and after.gained is not None:
+        before.gained += (after.gained - before.gained) * share
     change = after.color
     change -= before.color
     change *= share
@@ -281,18 +302,17 @@ def _general(frame: Frame, source: Source, mode: BlendMode, fill: float) -> None
     _unite(frame, _faded(source.alpha, fill))
 
 
-def _dissolve(frame: Frame, source: Source, area: Rect) -> None:
-    """Paint the straight colour with alpha 1 where the pixel's noise lies below as, and leave the others
-    alone.
-    """
+def _dissolve(frame: Frame, source: Source, area: Rect) -> Source:
+    """Paint the straight colour with alpha 1 where the pixel's noise lies below as, else nothing; return that."""
     chosen = dissolve_noise(area) < source.alpha
     if frame.color is None:
         frame.color = np.zeros_like(source.color)
         frame.alpha = np.zeros(source.color.shape[1:], np.float32)
-    straight = source.color / np.maximum(source.alpha, _TINY)
+    straight: F32 = np.divide(source.color, np.maximum(source.alpha, _TINY))
     np.copyto(frame.color, straight, where=chosen)
     if frame.alpha is not None:
         np.copyto(frame.alpha, _ONE, where=chosen)
+    return Source(straight, chosen.astype(np.float32), premultiplied=True)
 
 
 def _faded(alpha: Coverage, fill: float) -> Coverage:

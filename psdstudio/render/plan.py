@@ -24,6 +24,8 @@ class FrameKind(Enum):
     """Transparency; the result is blended as one picture."""
     THROUGH = "through"
     """The picture so far; the result replaces it by the share that opacity and mask give."""
+    BACKED = "backed"
+    """The picture so far, which is taken out of the result again: a pass-through group something is clipped to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,13 @@ def _clipping_run(base: Layer, clipped: list[Layer]) -> Iterator[Op]:
     """The base in a frame of its own, its alpha held, the clipped layers upon it, then the base's own
     blending.
     """
-    yield Open(FrameKind.ISOLATED)
+    blend = _blend_of(base)
+    if blend.mode is BlendMode.PASS_THROUGH:
+        # Photoshop lets the children blend with what is below the group, then blends the clipped stack as Normal.
+        yield Open(FrameKind.BACKED)
+        blend = Blend(BlendMode.NORMAL, blend.opacity, blend.fill, blend.mask)
+    else:
+        yield Open(FrameKind.ISOLATED)
     if isinstance(base, PixelLayer):
         yield Paint(base.pixels, base.offset, PLAIN)
     else:
@@ -134,10 +142,6 @@ def _clipping_run(base: Layer, clipped: list[Layer]) -> Iterator[Op]:
     yield Hold()
     for layer in clipped:
         yield from _single(layer)
-    blend = _blend_of(base)
-    if blend.mode is BlendMode.PASS_THROUGH:
-        # A group that something is clipped to must be one picture: Photoshop isolates it.
-        blend = Blend(BlendMode.NORMAL, blend.opacity, blend.fill, blend.mask)
     yield Close(blend)
 
 

@@ -235,12 +235,23 @@ def run(steps: Sequence[Step], area: Rect, start: Frame | None = None) -> Frame:
                 _paint(frames[-1], step, area)
             case OpenStep():
                 kinds.append(step.kind)
-                frames.append(frames[-1].copy() if step.kind is FrameKind.THROUGH else Frame())
+                frames.append(_opened(step.kind, frames[-1]))
             case HoldStep():
+                if kinds[-1] is FrameKind.BACKED:
+                    frames[-1].take_out(frames[-2])
                 frames[-1].hold()
             case CloseStep():
                 _close(frames, kinds.pop(), step.blend, area)
     return frames[0]
+
+
+def _opened(kind: FrameKind, below: Frame) -> Frame:
+    if kind is FrameKind.ISOLATED:
+        return Frame()
+    frame = below.copy()
+    if kind is FrameKind.BACKED:
+        frame.gather()
+    return frame
 
 
 def _paint(frame: Frame, step: PaintStep, area: Rect) -> None:

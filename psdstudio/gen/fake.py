@@ -1,4 +1,4 @@
-"""FakeEngine: the Engine protocol without a network, for tests and interface work. Deterministic and torch-free.
+"""FakeEngine: the Engine protocol without a network, for tests and interface work. Deterministic, no torch.
 
 It is reached by the engine key "fake" alone; nothing falls back to it, and its pixels never ship.
 """
@@ -43,7 +43,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FakeScript:
-    """How the fake behaves. `faults` maps run ids to faults ("*": every run); they strike at denoising step 1.
+    """How the fake behaves. `faults` maps run ids to faults ("*": every run); they strike at step 1.
 
     `modules_file`: where to write the names of all imported modules, one a line, at the start of each run.
     """

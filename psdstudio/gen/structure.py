@@ -199,7 +199,7 @@ class InsertObject:
         return stable_id(taken_ids(doc), "object", self.words.casefold())
 
     def apply(self, doc: Document) -> Document:
-        """Return the document with the placeholder; raises CommandError without words or without the layer."""
+        """Return the document with the placeholder; raises CommandError without words or `above`."""
         if not self.words.strip():
             raise PromptError("There are no words for the new object.", "Say what it should show.")
         group = placeholder(doc, name=self.name, words=self.words, box=self.box)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF
-from psdstudio.core.layers import LayerId, PixelLayer
+from psdstudio.core.layers import LayerId, PixelLayer, Role
 from psdstudio.errors import CommandError
 from psdstudio.gen.accepting import AcceptResult, acceptance_notes, apply_result
+from psdstudio.gen.engine_words import WordsFilter, as_written, known_words
 from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling, U8Rgba
 from psdstudio.gen.scene_parts import (
     ObjectView,
-    WordsFilter,
     is_pinned,
     painted_box,
     read_scene,
@@ -37,6 +37,7 @@ __all__ = [
     "acceptance_notes",
     "apply_result",
     "build_request",
+    "known_words",
     "new_scene",
     "plan_scope",
     "seed_of",
@@ -58,13 +59,13 @@ def build_request(
     engine: str = "embedded",
     sampling: Sampling | None = None,
     max_objects: int = DEFAULT_MAX_OBJECTS,
-    engine_words: WordsFilter = str,
+    engine_words: WordsFilter = as_written,
     references: Mapping[LayerId, U8Rgba] | None = None,
 ) -> GenerationRequest:
     """Return the complete request for a scope that was computed from this very document.
 
     Known looks are the layers' own pixels at their place, masks applied, never resampled. `engine_words`
-    turns a layer's words into what the network reads.
+    turns a layer's words into what the network reads; real runs pass `known_words(lexicon)`.
 
     Raises:
         StudioError: The run is impossible (`Scope.problem`), or a kept layer shows no pixel.
@@ -82,13 +83,13 @@ def build_request(
         )
         for part in scope.objects
     )
-    background_words = engine_words(background.part.words.strip())
+    background_words = engine_words(background.part.words, Role.BACKGROUND)
     return GenerationRequest(
         run_id=run_id,
         engine=engine,
         size=doc.size,
         seed=seed,
-        scene_words=", ".join([part.engine_words for part in objects] + [background_words or "background"]),
+        scene_words=", ".join([part.engine_words for part in objects] + [background_words]),
         background=BackgroundPart(
             id=background.layer.id,
             engine_words=background_words,
@@ -128,7 +129,7 @@ def _object_part(
     return ObjectPart(
         id=item.id,
         name=item.name,
-        engine_words=engine_words(item.words),
+        engine_words=engine_words(item.words, Role.OBJECT),
         seed=seed_of(seed, item.id),
         box=box,
         look=look,

@@ -6,9 +6,8 @@ Knows nothing of runs. Everything here is a pure function of the document.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -21,8 +20,6 @@ from psdstudio.core.tiles import tile_keys, tile_rect
 from psdstudio.gen.request import Raster
 
 _PIXEL_LOCKS = frozenset({Lock.PIXELS, Lock.ALL})
-WordsFilter: TypeAlias = Callable[[str], str]
-"""Turns the words of a layer into what the network reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

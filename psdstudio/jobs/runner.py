@@ -136,8 +136,7 @@ class JobRunner:
         for listener in self._listeners:
             try:
                 listener(event)
-            except Exception:
-                # One broken listener must not stop the others, nor the run.
+            except Exception:  # noqa: BLE001  # a broken listener must stop neither the others nor the run
                 _log.exception("a listener failed on %s", type(event).__name__)
 
 

@@ -1,0 +1,173 @@
+"""What a project or PSD file holds, layer by layer, with a hash of every layer's visible pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from psd_tools.constants import Resource, Tag
+
+from psdstudio.core.bounds import layer_bounds
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import EMPTY_RECT, Rect, Size
+from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
+from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.io.project_load import load_project
+from psdstudio.io.psd_read import Nodes, PsdFile, PsdNode, box_of, name_of, open_psd, rgba_of
+from psdstudio.io.psd_tables import OUR_MODES
+from psdstudio.io.xmp import LayerOrigin, layer_origins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerInfo:
+    """One layer, in the order bottom to top, a group before its children.
+
+    `path` is the names of the groups around it and its own. `box` (canvas pixels) holds every pixel with alpha
+    above 0. `pixels_sha256` covers the size of that box and its RGBA bytes, colour under alpha 0 as 0: the same
+    layer has the same hash in a project and in its exported PSD. None for groups, and for colours not decoded.
+    """
+
+    path: tuple[str, ...]
+    kind: str
+    role: str
+    words: str
+    keep: bool | None
+    box: Rect
+    blend_mode: str
+    opacity: int
+    fill: int
+    visible: bool
+    clipping: bool
+    has_mask: bool
+    pixels_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInfo:
+    """A file's kind ("project" or "psd"), canvas and layers."""
+
+    kind: str
+    size: Size
+    layers: tuple[LayerInfo, ...]
+
+
+def read_info(path: Path) -> FileInfo:
+    """Describe a project or PSD file, told apart by its first bytes. Raises `FileError` as the readers do."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError:
+        start = b""  # the project reader words what is wrong with it
+    if start == b"8BPS":
+        return psd_info(open_psd(path))
+    return document_info(load_project(path))
+
+
+def document_info(document: Document) -> FileInfo:
+    """Describe a document as a project file holds it."""
+    layers = tuple(_document_layers(document.layers, ()))
+    return FileInfo(kind="project", size=document.size, layers=layers)
+
+
+def psd_info(file: PsdFile) -> FileInfo:
+    """Describe an opened PSD; roles and words come from the XMP that our export writes."""
+    packet = file.psd.image_resources.get_data(Resource.XMP_METADATA, b"")
+    origins = layer_origins(packet) if isinstance(packet, bytes) else {}
+    header = file.psd.header
+    layers = tuple(_psd_layers(file, file.layers, (), origins))
+    return FileInfo(kind="psd", size=Size(header.width, header.height), layers=layers)
+
+
+def visible_pixels_sha256(rgba: U8Array) -> str:
+    """Return the hash of (h, w, 4) uint8: size of the alpha > 0 box, then its bytes, hidden colour as 0."""
+    seen = rgba[..., 3] > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not rows.size:
+        return hashlib.sha256(b"0 0 ").hexdigest()
+    cut = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    box = np.where(seen[cut][..., None], rgba[cut], np.uint8(0))
+    return hashlib.sha256(f"{box.shape[1]} {box.shape[0]} ".encode() + box.tobytes()).hexdigest()
+
+
+def _document_layers(layers: tuple[Layer, ...], above: tuple[str, ...]) -> Iterator[LayerInfo]:
+    for layer in layers:
+        path = (*above, layer.props.name)
+        part, props = layer.part, layer.props
+        is_pixels = isinstance(layer, PixelLayer)
+        yield LayerInfo(
+            path=path,
+            kind="pixels" if is_pixels else "group",
+            role=part.role.value if part else "",
+            words=(part.words or (part.recipe.words if part.recipe else "")) if part else "",
+            keep=part.keep if part else None,
+            box=layer_bounds(layer),
+            blend_mode=_mode_word(props.blend_mode.name),
+            opacity=props.opacity,
+            fill=props.fill,
+            visible=props.visible,
+            clipping=props.clipping,
+            has_mask=layer.mask is not None,
+            pixels_sha256=_grid_sha256(layer.pixels) if isinstance(layer, PixelLayer) else None,
+        )
+        if isinstance(layer, GroupLayer):
+            yield from _document_layers(layer.children, path)
+
+
+def _psd_layers(
+    file: PsdFile, nodes: Nodes, above: tuple[str, ...], origins: dict[int, LayerOrigin]
+) -> Iterator[LayerInfo]:
+    for node in nodes:
+        record, blocks = node.record, node.record.tagged_blocks
+        path = (*above, name_of(record))
+        origin = origins.get(blocks.get_data(Tag.LAYER_ID, -1))
+        decoded = node.children is None and file.has_known_colours()
+        rgba = rgba_of(file, node) if decoded else None
+        yield LayerInfo(
+            path=path,
+            kind="pixels" if node.children is None else "group",
+            role=origin.role if origin else "",
+            words=origin.words if origin else "",
+            keep=None,
+            box=_seen_box(file, node, rgba),
+            blend_mode=_psd_mode(node),
+            opacity=record.opacity,
+            fill=int(blocks.get_data(Tag.BLEND_FILL_OPACITY, 255)),
+            visible=record.flags.visible,
+            clipping=bool(record.clipping.value),
+            has_mask=record.mask_data is not None,
+            pixels_sha256=None if rgba is None else visible_pixels_sha256(rgba),
+        )
+        if node.children is not None:
+            yield from _psd_layers(file, node.children, path, origins)
+
+
+def _seen_box(file: PsdFile, node: PsdNode, rgba: U8Array | None) -> Rect:
+    """Return the box of alpha > 0 on the canvas; that of all children for a group."""
+    if node.children is not None:
+        box = EMPTY_RECT
+        for child in node.children:
+            decoded = child.children is None and file.has_known_colours()
+            box = box.union(_seen_box(file, child, rgba_of(file, child) if decoded else None))
+        return box
+    place = box_of(node.record)
+    if rgba is None:
+        return place
+    box = TileGrid.from_array(rgba).bounds() if rgba.size else EMPTY_RECT
+    return box if box.is_empty else box.shifted(place.x, place.y)
+
+
+def _psd_mode(node: PsdNode) -> str:
+    setting = node.record.tagged_blocks.get_data(Tag.SECTION_DIVIDER_SETTING)
+    mode = node.record.blend_mode if setting is None or setting.blend_mode is None else setting.blend_mode
+    return _mode_word(OUR_MODES[mode].name)
+
+
+def _grid_sha256(grid: TileGrid) -> str:
+    return visible_pixels_sha256(grid.read(grid.bounds()))
+
+
+def _mode_word(name: str) -> str:
+    return name.lower().replace("_", " ")

@@ -192,7 +192,7 @@ def _gelu(x: F32) -> F32:
     t = 1 / (1 + np.float32(0.3275911) * z)
     poly: F32 = np.full_like(t, 1.061405429)
     for c in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        poly = poly * t + np.float32(c)
+        poly = np.asarray(poly * t + np.float32(c), np.float32)
     erf = 1 - poly * t * np.exp(-z * z)
     out: F32 = np.float32(0.5) * x * (1 + np.copysign(erf, x))
     return out

@@ -1,0 +1,113 @@
+"""Parts of a plan while a sentence is being read, and the pure functions that order, name and join them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from psdstudio.gen import words
+from psdstudio.gen.lexicon import Lexicon, NounKind, singular_of
+from psdstudio.gen.phrases import NounPhrase
+from psdstudio.gen.words import Position, RelationKind
+
+
+@dataclass(slots=True)
+class Draft:
+    """An object while the sentence is read."""
+
+    phrase: NounPhrase
+    tail: list[str] = field(default_factory=list)
+    front: list[str] = field(default_factory=list)  # adjectives said after the noun
+    relation: RelationKind | None = None
+    targets: tuple[Draft, ...] = ()
+    position: Position | None = None
+
+
+@dataclass(slots=True)
+class Ground:
+    """A piece of the background's text; `lead` is the preposition it was said with."""
+
+    lead: str
+    determiner: str
+    text: str
+    is_light: bool
+    chained: bool  # said directly after another piece, so their texts stay together
+
+    @property
+    def said(self) -> str:
+        """The piece with its preposition and article."""
+        return " ".join(part for part in (self.lead, self.determiner, self.text) if part)
+
+
+def head_noun(phrase: NounPhrase) -> str:
+    """The noun as the user said it, in the singular."""
+    if phrase.noun is not None:
+        return phrase.noun.singular
+    last = phrase.content[-1]
+    return singular_of(last) or last
+
+
+def is_unknown(phrase: NounPhrase, lexicon: Lexicon) -> bool:
+    """Whether the noun cannot be drawn as a layer: in no table, or known as a ground only."""
+    noun = phrase.noun
+    return noun is None or (noun.kind is NounKind.EITHER and not lexicon.is_drawable(noun.canonical))
+
+
+def is_several(phrase: NounPhrase) -> bool:
+    return phrase.count is not None and phrase.count > 1
+
+
+def is_place(phrase: NounPhrase) -> bool:
+    return phrase.noun is not None and phrase.noun.kind is NounKind.PLACE
+
+
+def is_part(phrase: NounPhrase) -> bool:
+    return head_noun(phrase).split(" ")[-1] in words.PARTS
+
+
+def is_single(phrase: NounPhrase) -> bool:
+    """Whether a determiner says one in spite of the plural form ("a pile of books", "this scissors")."""
+    return phrase.determiner.split(" ")[0] in ("a", "an", "one", "another") or bool(phrase.measure)
+
+
+def by_depth(drafts: Sequence[Draft], behind: Sequence[tuple[Draft, Draft]]) -> list[Draft]:
+    """Topological order, the earliest mention first among the free ones; a contradiction falls back to mention."""
+    left = list(drafts)
+    out: list[Draft] = []
+    while left:
+        held = {id(front) for back, front in behind if any(back is draft for draft in left)}
+        free = next((draft for draft in left if id(draft) not in held), left[0])
+        left = [draft for draft in left if draft is not free]
+        out.append(free)
+    return out
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Number the names that occur more than once: "duck 1", "duck 2"."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(f"{name} {seen[name]}" if names.count(name) > 1 else name)
+    return out
+
+
+def ground_text(grounds: Sequence[Ground]) -> str:
+    """Places first, then light; what was said in one go stays in one go, the first article and preposition go."""
+    runs: list[list[Ground]] = []
+    for ground in grounds:
+        if ground.chained and runs:
+            runs[-1].append(ground)
+        else:
+            runs.append([ground])
+    runs.sort(key=lambda run: run[0].is_light)
+    text = ""
+    for run in runs:
+        for ground in run:
+            if not text:
+                text = ground.text
+            elif ground.chained or (ground.is_light and ground.lead not in ("", "and")):
+                text += f" {ground.said}"
+            else:
+                text += f", {ground.text}"
+    return text

@@ -1,0 +1,388 @@
+"""From one English sentence to proposed layers: a deterministic parser, no network, no service.
+
+Depth, back to front, follows what is said: a thing on, in front of or above another comes after it; a thing behind
+or inside another, or under furniture, comes before it; beside and between decide nothing. Where nothing is said, the
+order of mention holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psdstudio.errors import PromptError
+from psdstudio.gen import words
+from psdstudio.gen.drafts import (
+    Draft,
+    Ground,
+    by_depth,
+    ground_text,
+    head_noun,
+    is_part,
+    is_place,
+    is_several,
+    is_single,
+    is_unknown,
+    unique_names,
+)
+from psdstudio.gen.lexicon import Lexicon, Nearest, NounKind, plural_of
+from psdstudio.gen.phrases import (
+    Attribute,
+    Item,
+    Join,
+    Link,
+    NounPhrase,
+    Place,
+    Pose,
+    Pronoun,
+    is_adjectives,
+    looks_plural,
+    parse_items,
+)
+from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject, Relation, UnknownNoun
+from psdstudio.gen.words import Position, RelationKind
+
+MAX_CHARACTERS = 1000
+MAX_OBJECTS = 12
+PLAIN_BACKGROUND = "plain studio background"
+_BARE_PLURAL_COUNT = 2  # "ducks" without a number: the fewest that are more than one
+
+
+def plan_scene(sentence: str, lexicon: Lexicon) -> Plan:
+    """Propose the layers of a sentence.
+
+    Args:
+        sentence: English, at most 1000 characters.
+        lexicon: The known nouns; with a text encoder inside, unknown nouns get their nearest known one.
+
+    Raises:
+        PromptError: The sentence is empty, too long, names nothing, or names more than 12 objects.
+    """
+    if len(sentence) > MAX_CHARACTERS:
+        raise PromptError(
+            f"The prompt has {len(sentence)} characters; at most {MAX_CHARACTERS} are possible.",
+            "Describe the scene in a sentence or two, and details in each layer's own prompt.",
+        )
+    items = parse_items(sentence, lexicon)
+    if not any(isinstance(item, NounPhrase) for item in items):
+        raise PromptError(
+            "The prompt names nothing to draw.",
+            "Name things and a place: “a fox and a lantern in a green meadow”.",
+        )
+    builder = _Builder(lexicon, _nearest_of_unknown(items, lexicon))
+    for item in items:
+        builder.take(item)
+    return builder.plan(sentence)
+
+
+class _Builder:
+    """Collects the objects and the ground of one sentence; lives for one call."""
+
+    def __init__(self, lexicon: Lexicon, nearest: dict[str, Nearest | None]) -> None:
+        self._lexicon = lexicon
+        self._nearest = nearest
+        self._objects: list[Draft] = []
+        self._behind: list[tuple[Draft, Draft]] = []  # (further back, further front)
+        self._grounds: list[Ground] = []
+        self._styles: list[str] = []
+        self._pending: Link | Attribute | Join | None = None
+        self._last: list[Draft] | Ground | None = None
+        self._group: list[Draft] = []  # the last things named
+        self._earlier: list[Draft] = []  # the ones before: what "it" means
+        self._cluster: list[Draft] = []  # the things the next preposition speaks of
+        self._fronted = False  # the pending preposition stands before what it speaks of
+        self._closed = False  # a relation that orders depth has been said: "and" begins a new cluster
+        self._attributing = False
+        self._awaited: tuple[RelationKind, list[Draft]] | None = None  # "behind it, a truck"
+        self._opening: tuple[RelationKind, list[Draft]] | None = None  # "on a sofa, a cat"
+
+    def take(self, item: Item) -> None:
+        """Read the next item."""
+        match item:
+            case NounPhrase():
+                self._take_phrase(item)
+                self._pending = None
+            case Pronoun():
+                self._take_pronoun()
+                self._pending = None
+            case Join():
+                if not isinstance(self._pending, Link | Attribute):
+                    self._pending = item
+            case Link() | Attribute():
+                self._fronted = self._last is None or isinstance(self._pending, Join)
+                self._pending = item
+            case Place():
+                self._take_position(item.position)
+            case Pose():
+                if isinstance(self._last, list):
+                    for draft in self._last:
+                        draft.tail.append(item.text)
+
+    # --- phrases -------------------------------------------------------------------------------------------------
+
+    def _take_phrase(self, phrase: NounPhrase) -> None:
+        pending = self._pending
+        loose = not isinstance(pending, Link | Attribute)
+        if loose and phrase.noun is None and is_adjectives(phrase.content) and isinstance(self._last, list):
+            for draft in self._last:
+                draft.front += phrase.content
+            return
+        if self._is_style(phrase):
+            self._styles.append(phrase.text)
+            return
+        if self._is_attribute(phrase):
+            self._attach(phrase)
+            return
+        self._attributing = False
+        kind = self._kind(phrase)
+        if kind in (NounKind.PLACE, NounKind.LIGHT):
+            self._take_ground(phrase, is_light=kind is NounKind.LIGHT)
+        elif isinstance(pending, Link):
+            self._take_related(phrase, pending.kind)
+        else:
+            self._take_object(phrase)
+
+    def _kind(self, phrase: NounPhrase) -> NounKind:
+        """Object, place or light; a noun that may be ground or thing is decided by the preposition before it."""
+        link = self._pending.kind if isinstance(self._pending, Link) else None
+        if phrase.noun is None:
+            near = self._nearest.get(head_noun(phrase))
+            kind = near.kind if near is not None else NounKind.OBJECT
+            if near is None and link is RelationKind.IN and phrase.count is None:
+                return NounKind.PLACE
+        else:
+            kind = phrase.noun.kind
+        if phrase.measure and kind is NounKind.PLACE:
+            return NounKind.OBJECT  # "a pile of leaves"
+        if kind is NounKind.EITHER:
+            return NounKind.PLACE if link in words.GROUNDING and not is_several(phrase) else NounKind.OBJECT
+        return kind
+
+    def _is_style(self, phrase: NounPhrase) -> bool:
+        if phrase.content[-1] not in words.STYLES and phrase.text not in words.STYLES:
+            return False
+        link = self._pending.kind if isinstance(self._pending, Link) else None
+        plain = phrase.determiner in ("", "the") and (phrase.noun is None or isinstance(self._pending, Join))
+        return self._last is not None and plain and (link is RelationKind.IN or link is None)
+
+    def _is_attribute(self, phrase: NounPhrase) -> bool:
+        """Whether the phrase is a property of what was said before it and no thing of its own."""
+        pending = self._pending
+        if self._last is None:
+            return False
+        if isinstance(pending, Attribute):
+            return True
+        if isinstance(pending, Join) and self._attributing and pending.text in ("and", ","):
+            return is_part(phrase)
+        if not isinstance(pending, Link) or pending.kind is not RelationKind.WITH:
+            return False
+        bare = not phrase.determiner and phrase.count is None
+        if isinstance(self._last, Ground):
+            return (bare and head_noun(phrase) in words.TEXTURES | {"water", "grass", "snow"}) or is_place(
+                phrase
+            )
+        if phrase.noun is None and self._nearest.get(head_noun(phrase)) is None:
+            return True  # "with a flurb": an unknown part rather than an unknown thing
+        owner = head_noun(self._last[-1].phrase).split(" ")[-1]
+        return bare or is_part(phrase) or owner in words.HOLDERS
+
+    def _attach(self, phrase: NounPhrase) -> None:
+        text = f"{self._pending.text} {phrase.full_text}" if self._pending is not None else phrase.full_text
+        if text.startswith(", "):
+            text = text[2:]
+        if isinstance(self._last, Ground):
+            self._last.text += f" {text}"
+        elif self._last is not None:
+            for draft in self._last:
+                draft.tail.append(text)
+        self._attributing = True
+
+    def _take_ground(self, phrase: NounPhrase, *, is_light: bool) -> None:
+        link = self._pending
+        lead = (
+            link.text if isinstance(link, Link) else "and" if link is not None and link.text == "and" else ""
+        )
+        chained = isinstance(self._last, Ground) and (isinstance(link, Link) or lead == "and")
+        subject = is_light and not isinstance(link, Link) and self._last is None  # "sunset over the sea"
+        ground = Ground(lead, phrase.determiner, phrase.text, is_light and not subject, chained)
+        if isinstance(link, Link) and self._last is not None and not isinstance(self._last, Ground):
+            self._relate(self._cluster, link.kind, [])
+        self._grounds.append(ground)
+        # Light says nothing a later "with" could hold on to: "a fox at night with a lantern".
+        if not is_light or subject or self._last is None:
+            self._last = ground
+        self._closed = True
+
+    def _take_object(self, phrase: NounPhrase) -> None:
+        """A thing said after a joint or at the start."""
+        group = self._add(phrase)
+        if self._closed or isinstance(self._last, Ground):
+            self._cluster = []
+            self._closed = False
+        self._cluster += group
+        awaited, self._awaited = self._awaited or self._opening, None
+        if awaited is not None:
+            self._relate(group, awaited[0], awaited[1])
+        self._set_last(group)
+
+    def _take_related(self, phrase: NounPhrase, kind: RelationKind) -> None:
+        """A thing said after a preposition."""
+        group = self._add(phrase)
+        if isinstance(self._last, Ground) and (kind is RelationKind.WITH or not self._cluster):
+            self._cluster = list(group)  # "a room with a sofa": the ground holds the thing
+            self._closed = False
+        elif self._last is None:
+            self._opening = (kind, group)
+        else:
+            self._relate(self._cluster, kind, group)
+            self._cluster += group
+            self._closed = kind not in words.LATERAL
+        self._set_last(group)
+
+    def _take_pronoun(self) -> None:
+        """ "… with a lamp on it": the last group stands to the one before it."""
+        link = self._pending
+        if isinstance(link, Link) and self._fronted and self._group:
+            self._awaited = (link.kind, self._group)  # "a car and, behind it, a truck"
+            return
+        if not isinstance(link, Link) or not isinstance(self._last, list) or not self._earlier:
+            return
+        targets = self._earlier
+        self._behind = [pair for pair in self._behind if not (pair[0] in self._last and pair[1] in targets)]
+        noun = targets[0].phrase.noun
+        is_ground = len(targets) == 1 and noun is not None and noun.kind is NounKind.EITHER
+        if is_ground and link.kind in words.GROUNDING:
+            table = targets[0]
+            self._objects = [draft for draft in self._objects if draft is not table]
+            self._behind = [pair for pair in self._behind if table not in pair]
+            text = " ".join([table.phrase.text, *table.tail])
+            self._grounds.append(Ground("", table.phrase.determiner, text, is_light=False, chained=False))
+            targets = []
+        self._relate(self._last, link.kind, targets)
+
+    def _take_position(self, position: Position) -> None:
+        if not isinstance(self._last, list):
+            return
+        group = self._last
+        is_scenery = head_noun(group[0].phrase) in words.TEXTURES and not group[0].phrase.determiner
+        if position is Position.BACK and is_scenery:
+            self._objects = [draft for draft in self._objects if draft not in group]
+            self._behind = [pair for pair in self._behind if pair[0] not in group and pair[1] not in group]
+            self._grounds.append(Ground("", "", group[0].phrase.text, is_light=False, chained=False))
+            self._last = self._grounds[-1]
+            return
+        for draft in group:
+            draft.position = position
+
+    # --- drafts --------------------------------------------------------------------------------------------------
+
+    def _add(self, phrase: NounPhrase) -> list[Draft]:
+        count = phrase.count
+        if count is None:
+            count = _BARE_PLURAL_COUNT if looks_plural(phrase) and not is_single(phrase) else 1
+        if len(self._objects) + count > MAX_OBJECTS:
+            raise PromptError(
+                f"The prompt asks for more than {MAX_OBJECTS} objects.",
+                "Name fewer things, or add the others later as layers of their own.",
+            )
+        group = [Draft(phrase) for _ in range(count)]
+        self._objects += group
+        return group
+
+    def _set_last(self, group: list[Draft]) -> None:
+        self._earlier, self._group = self._group, group
+        self._last = group
+
+    def _relate(self, group: Sequence[Draft], kind: RelationKind, targets: Sequence[Draft]) -> None:
+        for draft in group:
+            if draft.relation is None or not draft.targets:
+                draft.relation, draft.targets = kind, tuple(targets)
+            for target in targets:
+                if draft is target:
+                    continue
+                match kind:
+                    case RelationKind.ON | RelationKind.IN_FRONT_OF | RelationKind.ABOVE:
+                        self._behind.append((target, draft))
+                    case RelationKind.IN | RelationKind.BEHIND:
+                        self._behind.append((draft, target))
+                    case RelationKind.UNDER:
+                        hidden = self._noun(target.phrase).split(" ")[-1] in words.HIDING
+                        self._behind.append((draft, target) if hidden else (target, draft))
+                    case RelationKind.BETWEEN | RelationKind.NEXT_TO | RelationKind.WITH:
+                        pass
+
+    # --- result --------------------------------------------------------------------------------------------------
+
+    def plan(self, sentence: str) -> Plan:
+        """The finished plan."""
+        if not self._objects and not self._grounds:
+            raise PromptError("The prompt names nothing to draw.", "Name things and a place.")
+        ordered = by_depth(self._objects, self._behind)
+        texts = [self._texts(draft) for draft in ordered]
+        names = unique_names([own for own, _ in texts])
+        place = {id(draft): i for i, draft in enumerate(ordered)}
+        objects = tuple(
+            PlannedObject(
+                name=name,
+                noun=self._noun(draft.phrase),
+                words=own,
+                engine_words=engine,
+                relation=None
+                if draft.relation is None
+                else Relation(
+                    kind=draft.relation, targets=tuple(place[id(t)] for t in draft.targets if id(t) in place)
+                ),
+                position=draft.position,
+            )
+            for draft, name, (own, engine) in zip(ordered, names, texts, strict=True)
+        )
+        ground = ground_text(self._grounds)
+        engine_ground = ground or PLAIN_BACKGROUND
+        if self._grounds and all(piece.is_light and piece.lead for piece in self._grounds):
+            engine_ground = " ".join([PLAIN_BACKGROUND, *(piece.said for piece in self._grounds)])
+        return Plan(
+            sentence=sentence,
+            background=PlannedBackground(words=ground, engine_words=engine_ground),
+            objects=objects,
+            unknown=self._unknown(),
+            style=", ".join(self._styles),
+        )
+
+    def _noun(self, phrase: NounPhrase) -> str:
+        return phrase.noun.canonical if phrase.noun is not None else head_noun(phrase)
+
+    def _texts(self, draft: Draft) -> tuple[str, str]:
+        """The user's words for one thing, and the engine's: the same with the known noun in place."""
+        phrase = draft.phrase
+        length = phrase.noun.length if phrase.noun is not None else 1
+        front = [*draft.front, *phrase.content[:-length]]
+        said, known = head_noun(phrase), self._noun(phrase)
+        if phrase.measure:  # "a pile of books": one thing that goes on speaking of several
+            said = " ".join(phrase.content[-length:])
+            known = plural_of(known) if looks_plural(phrase) else known
+        near = self._nearest.get(head_noun(phrase)) if is_unknown(phrase, self._lexicon) else None
+        tail = [phrase.tail, *draft.tail]
+
+        def text(noun: str) -> str:
+            return " ".join(part for part in (phrase.measure, *front, noun, *tail) if part)
+
+        return text(said), text(near.noun if near is not None else known)
+
+    def _unknown(self) -> tuple[UnknownNoun, ...]:
+        found: dict[str, UnknownNoun] = {}
+        for draft in self._objects:
+            if is_unknown(draft.phrase, self._lexicon):
+                word = head_noun(draft.phrase)
+                near = self._nearest.get(word)
+                found[word] = (
+                    UnknownNoun(word=word)
+                    if near is None
+                    else UnknownNoun(word=word, nearest=near.noun, similarity=near.similarity)
+                )
+        return tuple(found.values())
+
+
+def _nearest_of_unknown(items: Sequence[Item], lexicon: Lexicon) -> dict[str, Nearest | None]:
+    """The nearest known noun of every unknown one, all asked at once (one pass of the encoder)."""
+    heads = [head_noun(item) for item in items if isinstance(item, NounPhrase) and is_unknown(item, lexicon)]
+    unique = list(dict.fromkeys(heads))[: 2 * MAX_OBJECTS]
+    return dict(zip(unique, lexicon.nearest(unique), strict=True))

@@ -1,0 +1,299 @@
+"""Word tables of the planner: function words, adjectives, places, light. Data only; all lower case, one space."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class RelationKind(Enum):
+    """How an object stands to its target. Depth follows from it, see `planner`."""
+
+    ON = "on"
+    IN = "in"
+    BEHIND = "behind"
+    IN_FRONT_OF = "in front of"
+    BETWEEN = "between"
+    NEXT_TO = "next to"
+    UNDER = "under"
+    ABOVE = "above"
+    WITH = "with"
+
+
+class Position(Enum):
+    """A place in the picture said without a target ("on the left", "in the distance")."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    CENTRE = "centre"
+    BACK = "back"
+    FRONT = "front"
+
+
+LATERAL: Final = frozenset({RelationKind.BETWEEN, RelationKind.NEXT_TO, RelationKind.WITH})
+GROUNDING: Final = frozenset({RelationKind.ON, RelationKind.IN})
+
+_RELATIONS: Final = {
+    RelationKind.ON: "on|upon|atop|onto|on top of|across|along|at|riding|riding on|crossing",
+    RelationKind.IN: (
+        "in|inside|into|within|inside of|through|amid|amidst|among|amongst|out of|coming out of|"
+        "emerging from|"
+        "in the middle of|in the center of|in the centre of|in the corner of"
+    ),
+    RelationKind.BEHIND: "behind|at the back of|hidden behind|peeking out from behind",
+    RelationKind.IN_FRONT_OF: "in front of|before|against|leaning against|leaning on",
+    RelationKind.BETWEEN: "between|in between",
+    RelationKind.NEXT_TO: (
+        "next to|beside|besides|near|nearby|near to|by|close to|alongside|to the left of|to the right of|"
+        "on the left of|on the right of|left of|right of|around|at the edge of|on the edge of|at the foot of|"
+        "towards|toward|past|opposite|facing|chasing|watching|"
+        "pointing at|pointing to|drinking from|eating from|after|during|crossing to|looking up at|"
+        "staring at|smiling at|barking at|looking down at|"
+        "following|pulling|pushing|looking at|"
+        "playing with|guarding|surrounded by|to|together with|along with|accompanied by"
+    ),
+    RelationKind.UNDER: "under|underneath|beneath|below",
+    RelationKind.ABOVE: "above|over|high above",
+    RelationKind.WITH: "with|containing|featuring|showing|and with",
+}
+RELATIONS: Final = {phrase: kind for kind, row in _RELATIONS.items() for phrase in row.split("|")}
+
+# The words after one of these describe the noun before it and never become a layer.
+ATTRIBUTES: Final = frozenset(
+    "made of|made from|made out of|full of|filled with|covered in|covered with|decorated with|painted with|"
+    "topped with|wearing|holding|carrying|eating|drinking|reading|playing|like|shaped like|without|"
+    "lit by|in the shape of|for|as|about|from|in shades of|dressed in|dressed as|wrapped in|tied with".split(
+        "|"
+    )
+)
+JOINS: Final = frozenset(
+    "and|&|plus|as well as|and also|then|or|,|;|.|:|!|?|(|)|while|but|+|/|—|–|-".split("|")
+)
+DROPPED: Final = frozenset(
+    "is|are|was|were|be|being|been|that is|that are|which is|which are|who is|that|which|who|"
+    "there is|there are|"
+    "there's|there stands|there|has|have|having|also|just|please|can you|could you|i want|i would like|"
+    "we see|you see|i see|both|each|all|only|together|side by side|in a row|it is|it's|not far away|"
+    "here|here is|here are|and then|placed|located|situated|set|seen|with nothing else".split("|")
+)
+# Sentence openings that speak of the picture, not of what is in it.
+OPENINGS: Final = tuple(
+    "draw me|draw|create|generate|make me|make|paint me|paint|show me|show|design|render|imagine|give me|"
+    "depict".split("|")
+)
+PICTURES: Final = frozenset(
+    "picture|image|photo|photograph|illustration|painting|drawing|sketch|rendering|render|scene|"
+    "view|close-up|"
+    "closeup|watercolor|watercolour|cartoon|artwork|poster|wallpaper|shot|still life|still-life|composition|"
+    "portrait|landscape".split("|")
+)
+STYLES: Final = frozenset(
+    "style|photorealistic|realistic|cinematic|watercolor|watercolour|cartoon|minimalist|detailed|4k|8k|hd|"
+    "high quality|quality|artstation|photo|photography|illustration|painting|drawing|rendering|"
+    "artwork|sketch|"
+    "anime|pixar|hyperrealistic|masterpiece|bokeh|clay".split("|")
+)
+POSITIONS: Final = {
+    phrase: position
+    for position, row in {
+        Position.LEFT: "on the left|to the left|at the left|on the left side|on the left hand side|at left",
+        Position.RIGHT: "on the right|to the right|at the right|on the right side|on the right hand side|at right",
+        Position.CENTRE: "in the middle|in the center|in the centre|at the center|at the centre|in the midst",
+        Position.BACK: "in the background|in the distance|in the back|far away|in the far distance|at the back",
+        Position.FRONT: "in the foreground|in the front|at the front|up close|up front",
+    }.items()
+    for phrase in row.split("|")
+}
+PRONOUNS: Final = frozenset("it|them|him|themselves|itself|each other|one another".split("|"))
+
+DETERMINERS: Final = frozenset(
+    "a|an|the|this|that|these|those|some|any|its|their|his|her|my|our|your|another|a single|every".split("|")
+)
+NUMBERS: Final = {
+    word: n
+    for n, row in enumerate(
+        "|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
+        "seventeen|eighteen|nineteen|twenty".split("|")
+    )
+    for word in ([row] if row else [])
+} | {"several": 3, "few": 3, "many": 5, "dozen": 12, "hundred": 100, "hundreds": 100, "thousand": 1000}
+# "a pair of shoes": as many layers; a number after "of" wins.
+COLLECTIVES: Final = {
+    "pair": 2, "couple": 2, "duo": 2, "trio": 3, "dozen": 12, "handful": 3, "group": 3, "flock": 3, "herd": 3,
+    "row": 3, "line": 3, "school": 3, "family": 3, "swarm": 3, "set": 3, "pack": 3, "team": 3, "collection": 3,
+    "number": 3, "lot": 5, "crowd": 5,
+}  # fmt: skip
+# "a pile of books": one layer, what is piled is the noun.
+MEASURES: Final = frozenset(
+    "pile|stack|heap|bunch|slice|piece|loaf|cluster|scoop|drop|lump|block|sheet|bar|roll|head|"
+    "clump|wedge|chunk|"
+    "bundle|half|kind|type|sort".split("|")
+)
+# "a vase with tulips": what a container holds is no layer of its own.
+CONTAINERS: Final = frozenset(
+    "vase|bowl|basket|cup|mug|glass|jar|bottle|plate|pot|bucket|box|bag|tray|jug|pitcher|crate|can|"
+    "barrel|dish|"
+    "pan|saucer|backpack|cart|wheelbarrow|cake|pizza|salad|burger|hamburger|soup|aquarium|flowerpot|planter|"
+    "goblet|kettle|teapot|chest|drawer|suitcase|envelope|carton|tin|tub".split("|")
+)
+# Of these, the ones that hide what they hold; "a plate with a sandwich" is two things.
+HOLDERS: Final = frozenset(
+    "vase|cup|mug|glass|jar|bottle|pot|jug|pitcher|cake|pizza|salad|burger|hamburger|soup|aquarium|flowerpot|"
+    "planter|goblet|envelope|can|tin|wine glass|sandwich".split("|")
+)
+# Under one of these a thing is half hidden; under anything else (a tree, a lamp) it stands in front.
+HIDING: Final = frozenset(
+    "table|desk|bench|chair|armchair|bed|sofa|bridge|piano|stove|sink|cabinet|shelf|stool|crib|car|truck|bus|"
+    "counter|rug|blanket|umbrella stand".split("|")
+)
+# Parts and worn things: "a house with a red roof", "a cat with a hat".
+PARTS: Final = frozenset(
+    "handle|roof|wheel|lid|leg|arm|head|tail|ear|eye|nose|mouth|face|wing|fin|horn|antler|mane|"
+    "beak|feather|fur|"
+    "hair|beard|whisker|paw|claw|spot|stripe|dot|pattern|pocket|button|collar|sleeve|strap|hat|cap|"
+    "scarf|crown|"
+    "helmet|glove|bow|tie|bowtie|ribbon|bell|sail|mast|door|chimney|shade|lampshade|stem|leaf|"
+    "petal|thorn|core|"
+    "icing|frosting|topping|cherry|straw|string|cord|cable|screen|label|logo|sticker|frame|edge|rim|base|top|"
+    "bottom|seat|cushion|back|backrest|drawer|shell|tusk|trunk|glasses|sunglasses|shoe|boot|sock|dress|shirt|"
+    "jacket|coat|sweater|cape|mask|necklace|earring|smile|crust|filling|skin|nail|blade|hand|dial|spout|hole|"
+    "crack|tooth|neck|hump|foot|tentacle|saddle|leash|headlight|window pane|spoke|hem".split("|")
+)
+# Where "with" plus one of these (plural, no number) belongs to the ground: "a meadow with flowers".
+TEXTURES: Final = frozenset(
+    "flower|wildflower|tree|leaf|wave|ripple|cloud|rock|stone|pebble|seashell|reed|star|daisy|"
+    "poppy|dandelion|"
+    "bush|puddle|hill|mountain|dune|lily pad|water lily|blossom|cobblestone|tile|plank|snowflake|skyscraper|"
+    "building|light|pine|palm tree|pine tree|tulip|footprint|vine|plant".split("|")
+)
+# Finite and participle forms of verbs without an object; what stays with the noun, "" if it says nothing.
+VERBS: Final = {
+    "sits": "", "sit": "", "sitting": "", "seated": "", "stands": "", "stand": "", "standing": "",
+    "rests": "",
+    "resting": "", "lies": "lying", "lie": "lying", "lying": "lying", "laying": "lying", "parked": "",
+    "sleeps": "sleeping", "sleep": "sleeping", "sleeping": "sleeping", "asleep": "sleeping",
+    "flies": "flying", "fly": "flying", "flying": "flying", "swims": "swimming", "swim": "swimming",
+    "swimming": "swimming", "runs": "running", "run": "running", "running": "running", "jumps": "jumping",
+    "jump": "jumping", "jumping": "jumping", "leaping": "jumping", "walks": "walking", "walk": "walking",
+    "walking": "walking", "floats": "", "float": "", "floating": "", "drifts": "", "drifting": "",
+    "hovers": "", "hovering": "", "hangs": "hanging", "hanging": "hanging", "glows": "glowing",
+    "glowing": "glowing", "burning": "burning", "burns": "burning", "steaming": "steaming", "waits": "",
+    "waiting": "", "drinking": "drinking", "looks": "", "looking": "", "stays": "", "grazes": "grazing",
+    "graze": "grazing",
+    "grazing": "grazing", "plays": "playing", "perched": "", "perches": "", "leaning": "", "leans": "",
+    "playing": "playing", "dancing": "dancing", "dances": "dancing", "crouching": "crouching", "grows": "",
+    "growing": "", "blooming": "blooming", "sailing": "", "sails": "", "driving": "", "drives": "",
+    "hidden": "", "hides": "", "hiding": "", "curled": "curled", "stacked": "", "scattered": "",
+    "nestled": "",
+    "smiling": "smiling", "sunbathing": "", "wandering": "walking", "rising": "", "rises": "",
+    "stretches": "", "mooring": "", "moored": "", "anchored": "", "lit": "lit", "appears": "",
+}  # fmt: skip
+ADVERBS: Final = frozenset(
+    "fast|slowly|quietly|peacefully|happily|up|down|away|alone|still|together|gently".split("|")
+)
+
+COLOURS: Final = frozenset(
+    "red|crimson|scarlet|ruby|maroon|burgundy|vermilion|pink|rose|magenta|fuchsia|coral|salmon|"
+    "peach|orange|amber|"
+    "rust|terracotta|copper|bronze|brown|chestnut|chocolate|caramel|tan|beige|khaki|cream|ivory|"
+    "sand|yellow|gold|"
+    "golden|mustard|ochre|green|emerald|olive|lime|mint|jade|teal|turquoise|cyan|aqua|blue|navy|azure|cobalt|"
+    "sapphire|indigo|purple|violet|lavender|lilac|mauve|plum|black|ebony|charcoal|grey|gray|silver|"
+    "white|dark|"
+    "light|pale|bright|colorful|colourful|multicolored|pastel|lemon|cherry|blond|ginger|rainbow".split("|")
+)
+MATERIALS: Final = frozenset(
+    "wood|wooden|oak|pine|walnut|teak|bamboo|metal|metallic|steel|iron|aluminium|aluminum|brass|"
+    "chrome|tin|stone|"
+    "marble|granite|concrete|brick|clay|ceramic|porcelain|glass|crystal|plastic|rubber|leather|"
+    "fabric|cotton|wool|"
+    "woolen|woollen|silk|velvet|felt|paper|cardboard|wicker|rattan|ice|wax|knitted|denim|enamel".split("|")
+)
+ADJECTIVES: Final = (COLOURS | MATERIALS) - {"light"} | frozenset(
+    "small|tiny|little|big|large|huge|giant|enormous|tall|short|long|thin|thick|wide|narrow|round|square|old|"
+    "ancient|antique|vintage|retro|modern|rustic|new|young|cute|fat|happy|sad|sleepy|open|closed|"
+    "empty|broken|"
+    "shiny|glossy|matte|rusty|dusty|fluffy|soft|hard|smooth|rough|striped|spotted|dotted|hot|cold|"
+    "wet|dry|fresh|"
+    "ripe|beautiful|elegant|simple|cozy|cosy|wild|quiet|calm|very|really|heavy|tidy|messy|clean|"
+    "dirty|friendly|curious|lonely|"
+    "proud|funny|pretty|lovely|plain|fancy|delicate|sturdy|slender|chubby|furry|weathered|transparent".split(
+        "|"
+    )
+)
+
+# Background nouns by family; a family's name is the ground the engine knows best.
+PLACES: Final = {
+    family: frozenset(row.split("|"))
+    for family, row in {
+        "water": "water|lake|sea|ocean|river|pond|stream|creek|pool|swimming pool|puddle|bay|lagoon|"
+        "waves|waterfall|"
+        "harbor|harbour|underwater|seabed|reef|coral reef|canal|fountain basin|surf",
+        "beach": "beach|shore|seashore|coast|sand|seaside|riverbank|shoreline|lakeside|sandbank|island beach",
+        "meadow": "meadow|grass|lawn|field|pasture|park|garden|grassland|prairie|savanna|savannah|yard|"
+        "backyard|"
+        "playground|countryside|hill|hillside|hills|valley|orchard|vineyard|flower bed|plain|moor|"
+        "farmland|farmyard|"
+        "clearing|wheat field|golf course|football pitch|zoo|farm",
+        "forest": "forest|woods|woodland|jungle|rainforest|wood path|bamboo forest|trees|forest floor|"
+        "undergrowth",
+        "snow": "snow|ice|snowfield|glacier|tundra|frozen lake|arctic|ice floe|snowdrift|ski slope",
+        "desert": "desert|dunes|dune|sand dunes|sahara|canyon|badlands|wasteland",
+        "mountains": "mountain|mountains|cliff|cliffs|rocks|peak|mountain range|rocky shore|"
+        "volcano slope|crater",
+        "sky": "sky|night sky|clouds|starry sky|horizon|heaven|stars|space|outer space|galaxy|cosmos|"
+        "universe",
+        "street": "street|road|path|sidewalk|pavement|alley|square|city|town|village|market|driveway|"
+        "parking lot|"
+        "highway|crossroads|plaza|courtyard|cobblestones|cobbles|skyline|cityscape|railway|track|"
+        "tracks|trail|"
+        "racetrack|runway|marketplace|downtown|asphalt|lane|avenue|boulevard|harbour front|quay|footpath",
+        "room": "room|living room|bedroom|kitchen|bathroom|office|classroom|library|cafe|café|"
+        "restaurant|bar|hall|"
+        "corridor|studio|gallery|museum|workshop|garage|attic|cellar|basement|interior|kitchen counter|"
+        "balcony|"
+        "terrace|patio|porch|shop|dining room|nursery|hallway|laboratory|greenhouse interior|loft|"
+        "theatre|barn|"
+        "supermarket|gym|hospital|playroom|cave|dungeon|corner|cabin interior|bakery|study|stable",
+        "floor": "floor|ground|tiles|floorboards|parquet|earth|soil|mud|dirt|gravel|hay|straw bed|"
+        "leaves|deck|"
+        "wooden planks|planks|surface|fallen leaves|autumn leaves|moss",
+        "wall": "wall|brick wall|window|windowsill|window sill|backdrop|background|gradient|wallpaper|"
+        "curtain wall|"
+        "fence|picket fence|wooden fence|hedge|plaster|chalkboard wall",
+    }.items()
+}
+# A ground under "on" or "in", an object otherwise.
+EITHER: Final = frozenset(
+    "table|desk|tabletop|table top|worktop|counter|countertop|shelf|rug|carpet|mat|blanket|"
+    "tablecloth|bridge|dock|"
+    "pier|stage|picnic blanket|coffee table|dining table|kitchen table|roof|rooftop|workbench|jetty|platform|"
+    "bedside table|garden table|island|picnic table|dinner table|boardwalk".split("|")
+)
+LIGHTS: Final = frozenset(
+    "sunset|sunrise|dawn|dusk|twilight|noon|midday|midnight|night|nighttime|morning|afternoon|"
+    "evening|day|daytime|"
+    "daylight|light|lighting|sunlight|sunshine|moonlight|candlelight|lamplight|starlight|firelight|"
+    "fog|mist|haze|"
+    "rain|storm|thunderstorm|snowstorm|snowfall|shade|shadow|shadows|winter|summer|spring|autumn|"
+    "fall|weather|"
+    "golden hour|morning sun|evening sun|setting sun|rising sun|blue hour|glow|backlight|darkness|"
+    "dark|sun|drizzle|wind|breeze|christmas time|blizzard|sunbeam|"
+    "sunbeams|neon light|spotlight|heat".split("|")
+)
+# One of these words is a light only after a preposition ("in the sun"); else it may be a thing ("a sun").
+LIGHT_AFTER_PREPOSITION: Final = frozenset(
+    {"sun", "dark", "fall", "spring", "wind", "storm", "spotlight", "rain"}
+)
+
+IRREGULAR_PLURALS: Final = {
+    "mouse": "mice", "goose": "geese", "foot": "feet", "tooth": "teeth", "man": "men", "woman": "women",
+    "child": "children", "person": "people", "ox": "oxen", "leaf": "leaves", "loaf": "loaves",
+    "knife": "knives",
+    "wolf": "wolves", "shelf": "shelves", "calf": "calves", "scarf": "scarves", "elf": "elves",
+    "half": "halves",
+    "sheep": "sheep", "fish": "fish", "deer": "deer", "moose": "moose", "bison": "bison", "shrimp": "shrimp",
+    "aircraft": "aircraft", "spacecraft": "spacecraft", "cactus": "cacti", "octopus": "octopuses",
+    "snowman": "snowmen", "fireman": "firemen", "policeman": "policemen", "die": "dice", "hoof": "hooves",
+    "life": "lives", "wife": "wives", "salmon": "salmon", "squid": "squid", "swine": "swine", "elk": "elk",
+}  # fmt: skip

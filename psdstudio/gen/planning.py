@@ -74,9 +74,10 @@ def build_request(
         raise fault
     view = read_scene(doc)
     background = view.background
-    if background is None or background.layer.id != scope.background_id:
-        raise CommandError("The document changed before the run could start.", "Start it again.")
     by_id = {item.id: item for item in view.objects}
+    fits = background is not None and background.layer.id == scope.background_id
+    if background is None or not fits or not by_id.keys() >= {part.id for part in scope.objects}:
+        raise CommandError("The document changed before the run could start.", "Start it again.")
     objects = tuple(
         _object_part(
             doc, by_id[part.id], part, seed=seed, engine_words=engine_words, references=references or {}

@@ -232,7 +232,9 @@ class _Scanner:
 
     def _take_determiner(self, token: str) -> None:
         number = _number(token)
-        if self._tail or (self._measure and not self._content):
+        if self._content == ["half"] and token in words.DETERMINERS:
+            pass  # "half a melon"
+        elif self._tail or (self._measure and not self._content):
             (self._tail or self._measure).append(token)
         else:
             if self._content:  # "a cat a dog": a new phrase starts without a joint
@@ -246,23 +248,25 @@ class _Scanner:
 
     def _is_verb(self, at: int) -> bool:
         """Whether the word says what the thing before does, and is neither an adjective nor a noun here."""
-        token = self._tokens[at]
+        token, following = self._tokens[at], self._peek(1)
         if not self._content and self._determiner:
             return False
-        compounds = [[token, self._peek(1)], [*self._content[-1:], token]]
-        if any((noun := self._lexicon.find(pair)) is not None and noun.length > 1 for pair in compounds):
-            return False  # "an orange swimming pool", "an office building"
-        if token not in words.VERBS:  # "an ice cream cone melting on the sand"
-            known = bool(self._content) and self._lexicon.find(self._content) is not None
-            names = self._lexicon.find([token]) is not None or _phrase_at(self._tokens, at)[1] > 0
-            return known and token.endswith("ing") and not names
-        following = self._peek(1)
         if token in words.ATTRIBUTES and following in words.DETERMINERS:
             return False
-        if self._content and self._lexicon.find(self._content) is not None:
-            return True
-        ends = not following or following in words.DETERMINERS or following in words.ADVERBS
-        return ends or _phrase_at(self._tokens, at + 1)[1] > 0
+        compounds = [[token, following], [*self._content[-1:], token]]
+        if any((noun := self._lexicon.find(pair)) is not None and noun.length > 1 for pair in compounds):
+            return False  # "an orange swimming pool", "an office building"
+        after_noun = bool(self._content) and self._lexicon.find(self._content) is not None
+        at_end = not following or following in words.DETERMINERS or following in words.ADVERBS
+        at_end = at_end or _phrase_at(self._tokens, at + 1)[1] > 0
+        if token in words.VERBS:
+            return after_noun or at_end
+        # Any other participle: "an ice cream cone melting on the sand", "a canoe tied to a dock".
+        if not self._content or is_adjectives(self._content) or not _is_participle(token):
+            return False
+        if self._lexicon.find([token]) is not None or _phrase_at(self._tokens, at)[1] > 0:
+            return False
+        return at_end or (after_noun and token.endswith("ing"))
 
     def _flush(self) -> None:
         if self._content:
@@ -345,6 +349,10 @@ def _wants_noun(first: NounPhrase, last: NounPhrase) -> bool:
     # "an orange and white cat" against "an orange and a lemon": the fruit is a colour if a colour follows.
     colour = first.content[-1] in words.COLOURS and last.content[0] in words.COLOURS
     return colour and len(last.content) > 1 and not last.determiner
+
+
+def _is_participle(token: str) -> bool:
+    return (token.endswith(("ing", "ed")) and token not in words.NO_PARTICIPLES) or token in words.PARTICIPLES
 
 
 def _number(token: str) -> int | None:

@@ -154,7 +154,9 @@ class _Builder:
         if phrase.measure and kind is NounKind.PLACE:
             return NounKind.OBJECT  # "a pile of leaves"
         if kind is NounKind.EITHER:
-            return NounKind.PLACE if link in words.GROUNDING and not is_several(phrase) else NounKind.OBJECT
+            # "a canoe next to a dock": a ground that cannot be a layer is better a ground than an unknown thing.
+            grounded = link in words.GROUNDING or (link is not None and is_unknown(phrase, self._lexicon))
+            return NounKind.PLACE if grounded and not is_several(phrase) else NounKind.OBJECT
         return kind
 
     def _is_style(self, phrase: NounPhrase) -> bool:

@@ -188,6 +188,15 @@ VERBS: Final = {
     "smiling": "smiling", "sunbathing": "", "wandering": "walking", "rising": "", "rises": "",
     "stretches": "", "mooring": "", "moored": "", "anchored": "", "lit": "lit", "appears": "",
 }  # fmt: skip
+PARTICIPLES: Final = frozenset(
+    "stuck|hung|bent|built|torn|sunk|frozen|grown|broken|spread|worn|blown".split("|")
+)
+NO_PARTICIPLES: Final = frozenset(
+    "building|painting|ring|king|wing|string|ceiling|clothing|earring|swing|spring|pudding|railing|lightning|"
+    "wedding|drawing|dumpling|duckling|gosling|thing|icing|frosting|crossing|bed|seed|shed|sled|weed|reed|steed|"
+    "red|seabed|flatbed|flowerbed|breed|seedling|sapling|sterling|viking|bowling|topping|filling|sling|sting|"
+    "herring|starling|sibling|darling|underling|stocking|landing|awning|moulding|carving|engraving".split("|")
+)
 ADVERBS: Final = frozenset(
     "fast|slowly|quietly|peacefully|happily|up|down|away|alone|still|together|gently".split("|")
 )

@@ -26,7 +26,8 @@ def colour_words(rgba: NDArray[np.uint8]) -> tuple[str, ...]:
     """One or two words for uint8 (H, W, 4) straight colour, the larger share first."""
     weight = rgba[..., 3].reshape(-1).astype(np.float64)
     distance = np.linalg.norm(
-        _lab(rgba[..., :3].reshape(-1, 1, 3)) - _lab(np.array([[a for _, a in ANCHORS]], dtype=np.uint8)), axis=2
+        _lab(rgba[..., :3].reshape(-1, 1, 3)) - _lab(np.array([[a for _, a in ANCHORS]], dtype=np.uint8)),
+        axis=2,
     )
     nearest = distance.argmin(axis=1)
     shares: dict[str, float] = {}
@@ -47,5 +48,6 @@ def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     xyz = linear @ matrix.T / np.array([0.9505, 1.0, 1.089])
     root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.stack(
-        [116 * root[..., 1] - 16, 500 * (root[..., 0] - root[..., 1]), 200 * (root[..., 1] - root[..., 2])], axis=-1
+        [116 * root[..., 1] - 16, 500 * (root[..., 0] - root[..., 1]), 200 * (root[..., 1] - root[..., 2])],
+        axis=-1,
     )

@@ -6,19 +6,20 @@ All working pictures are float32 (H, W, 4), straight colour, 0..1. Packed pictur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Picture = NDArray[np.float32]
+Picture = NDArray[np.floating[Any]]
 
 SIZE: Final = 128
 GROW: Final = 0.08
 MAX_ASPECT: Final = 2.0
 BOX_ALPHA: Final = 8 / 255
 SURE_ALPHA: Final = 0.9
+MOSTLY_SURE: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def square_crop(picture: Picture, size: int = SIZE) -> Crop:
     if found is None:
         raise ValueError("the drawing is empty")
     box = crop_box(found)
-    stretched = resample(picture, box, size)
+    cleaned = np.concatenate([clean_rim(picture), picture[..., 3:]], axis=2)
+    stretched = resample(cleaned, box, size)
     rgba = to_bytes(pad_colour(stretched))
     height = box[3] - box[1]
     return Crop(rgba, box, (box[2] - box[0]) / height, (found[3] - box[1]) / height)
@@ -84,10 +86,10 @@ def resample(picture: Picture, box: tuple[float, float, float, float], size: int
         np.concatenate([picture[..., :3] * picture[..., 3:], picture[..., 3:]], axis=2),
         ((margin, margin), (margin, margin), (0, 0)),
     )
-    shifted = tuple(edge + margin for edge in box)
+    shifted = (box[0] + margin, box[1] + margin, box[2] + margin, box[3] + margin)
     planes = [
         np.asarray(
-            Image.fromarray(np.ascontiguousarray(premultiplied[..., channel])).resize(
+            Image.fromarray(np.ascontiguousarray(premultiplied[..., channel], dtype=np.float32)).resize(
                 (size, size), Image.Resampling.LANCZOS, box=shifted
             )
         )
@@ -109,21 +111,37 @@ def pad_colour(picture: Picture) -> Picture:
     Args:
         picture: float32 (H, W, 4) straight, 0..1. A square picture of SIZE is the intended scale.
     """
-    colour, alpha = picture[..., :3], picture[..., 3]
-    sure = (alpha > SURE_ALPHA).astype(np.float32)
-    near_sure = _blurred(sure, 1.5)
-    empty_near = _blurred((alpha < BOX_ALPHA).astype(np.float32), 1.5)
-    local = _bleed(colour, sure, 1.5) if sure.any() else colour
-    disagree = np.abs(local - colour).max(axis=2) > 24 / 255
-    rim = (alpha <= SURE_ALPHA) & (near_sure > 0.02) & (empty_near > 0.02) & disagree
-    clean = np.where(rim[..., None], local, colour)
+    alpha = picture[..., 3]
+    clean = clean_rim(picture)
     # Colours at very low alpha are rounding noise of the source; trust grows with coverage.
-    trust = np.clip(alpha / 0.25, 0, 1) ** 2 if not sure.any() else np.clip((alpha - 0.02) / 0.2, 0, 1)
+    trust = (
+        np.clip(alpha / 0.25, 0, 1) ** 2
+        if not (alpha > SURE_ALPHA).any()
+        else np.clip((alpha - 0.02) / 0.2, 0, 1)
+    )
     weight = np.where(alpha > BOX_ALPHA, alpha**2, 0).astype(np.float32)
     mean = (clean * weight[..., None]).sum((0, 1)) / max(float(weight.sum()), 1e-6)
     fill = _bleed(clean, weight, 2.0, mean)
     mixed = trust[..., None] * clean + (1 - trust[..., None]) * fill
     return np.concatenate([np.clip(mixed, 0, 1), alpha[..., None]], axis=2).astype(np.float32)
+
+
+def clean_rim(picture: Picture) -> Picture:
+    """The colours (H, W, 3) with the thin edge beside the sure part taken from sure neighbours.
+
+    Lossy sources blend their backdrop into the edge; resampling would then spread it into covered pixels.
+    """
+    colour, alpha = picture[..., :3], picture[..., 3]
+    sure = (alpha > SURE_ALPHA).astype(np.float32)
+    # In mostly translucent drawings (glass, smoke) the thin parts have a colour of their own.
+    if sure.sum() < MOSTLY_SURE * (alpha > BOX_ALPHA).sum() or not sure.any():
+        return colour
+    near_sure = _blurred(sure, 1.5)
+    near_empty = _blurred((alpha < BOX_ALPHA).astype(np.float32), 1.5)
+    local = _bleed(colour, sure, 1.5)
+    disagree = np.abs(local - colour).max(axis=2) > 5 / 255
+    rim = (alpha <= SURE_ALPHA) & (near_sure > 0.02) & (near_empty > 0.02) & disagree
+    return np.where(rim[..., None], local, colour)
 
 
 def to_bytes(picture: Picture) -> NDArray[np.uint8]:

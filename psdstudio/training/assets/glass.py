@@ -17,8 +17,8 @@ class _Canvas:
     def __init__(self) -> None:
         axis = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE * 2 - 1
         self.x, self.y = np.meshgrid(axis, axis)
-        self.premultiplied = np.zeros((SIDE, SIDE, 3), dtype=np.float32)
-        self.alpha = np.zeros((SIDE, SIDE), dtype=np.float32)
+        self.premultiplied: Picture = np.zeros((SIDE, SIDE, 3), dtype=np.float32)
+        self.alpha: Picture = np.zeros((SIDE, SIDE), dtype=np.float32)
 
     def over(self, colour: Picture, alpha: Picture) -> None:
         """Puts a colour ((3,) or (H, W, 3)) with a (H, W) alpha on top."""
@@ -44,7 +44,10 @@ def draw_soap_bubble(rng: np.random.Generator, family: int) -> Picture:
     if family:
         film = film + 1.5 * np.sin(3 * c.x + rng.uniform(0, 6)) + 2 * c.y
     hue = np.stack([0.72 + 0.28 * np.cos(film + k) for k in (0.0, 2.1, 4.2)], axis=2).astype(np.float32)
-    c.over(hue, inside * (rng.uniform(0.05, 0.12) + rng.uniform(0.55, 0.8) * np.clip(r, 0, 1) ** rng.uniform(3.5, 7)))
+    c.over(
+        hue,
+        inside * (rng.uniform(0.05, 0.12) + rng.uniform(0.55, 0.8) * np.clip(r, 0, 1) ** rng.uniform(3.5, 7)),
+    )
     _highlight(c, rng, radius, inside, 0.85)
     return c.picture()
 
@@ -79,7 +82,9 @@ def draw_wine_glass(rng: np.random.Generator, family: int) -> Picture:
         upper = narrow + (1 - narrow) * np.sin(np.clip(t / 0.55, 0, 1) * np.pi / 2)
         lower = np.sqrt(np.clip(1 - np.clip((t - 0.5) / 0.5, 0, 1) ** 2.2, 0, 1))
         flare = foot * np.clip((y - foot_y + 0.12) / 0.12, 0, 1) ** 4
-        return np.asarray(np.maximum(widest * upper * lower * (t < 1), np.maximum(stem, flare)), dtype=np.float32)
+        return np.asarray(
+            np.maximum(widest * upper * lower * (t < 1), np.maximum(stem, flare)), dtype=np.float32
+        )
 
     c = _Canvas()
     tint = np.clip(_tint(rng) * 0.25 + 0.72, 0, 1)

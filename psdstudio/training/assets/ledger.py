@@ -80,9 +80,13 @@ def attribution_text(ledger: list[Entry]) -> str:
         )
     lines += ["", f"## {FURNITURE} (Sweet Home 3D model libraries)", ""]
     rows = {
-        (entry["creator"], entry["licence"], entry["name"]) for entry in ledger if entry["package"] == FURNITURE
+        (entry["creator"], entry["licence"], entry["name"])
+        for entry in ledger
+        if entry["package"] == FURNITURE
     }
-    for creator, licence in sorted({(row[0], row[1]) for row in rows}, key=lambda pair: (pair[0].lower(), pair[1])):
+    for creator, licence in sorted(
+        {(row[0], row[1]) for row in rows}, key=lambda pair: (pair[0].lower(), pair[1])
+    ):
         names = sorted(name for c, lic, name in rows if (c, lic) == (creator, licence))
         lines.append(f"- {creator}, {licence} ({LICENCE_URLS[licence]}): {', '.join(names)}.")
     return "\n".join(lines) + "\n"

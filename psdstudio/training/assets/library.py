@@ -17,7 +17,8 @@ from psdstudio.training.assets.sources import BY_SOURCE
 
 COLUMNS: Final = 20
 SHIPPABLE: Final = frozenset(("MIT", "Apache-2.0", "CC0-1.0"))  # CC-BY may train but does not ship as files
-PREFERENCE: Final = ("fluent3d", "sh3d", "noto", "fluent_colour", "procedural")
+# Soft things first as themselves: the emoji of a wine glass or a flame is painted opaque.
+PREFERENCE: Final = ("procedural", "fluent3d", "sh3d", "noto", "fluent_colour")
 MAX_BYTES: Final = 3 * 1024 * 1024
 
 

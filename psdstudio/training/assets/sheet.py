@@ -12,7 +12,10 @@ CELL = 84
 
 
 def contact_sheet(
-    rgba: NDArray[np.uint8], sprites: list[Sprite], columns: int = 20, matte: tuple[int, int, int] = (190, 200, 205)
+    rgba: NDArray[np.uint8],
+    sprites: list[Sprite],
+    columns: int = 20,
+    matte: tuple[int, int, int] = (190, 200, 205),
 ) -> Image.Image:
     """Un-stretched sprites with their nouns on a plain matte."""
     rows = -(-len(sprites) // columns)
@@ -20,7 +23,11 @@ def contact_sheet(
     pen = ImageDraw.Draw(sheet)
     for place, sprite in enumerate(sprites):
         side = CELL - 4
-        size = (side, max(1, round(side / sprite.aspect))) if sprite.aspect > 1 else (round(side * sprite.aspect), side)
+        size = (
+            (side, max(1, round(side / sprite.aspect)))
+            if sprite.aspect > 1
+            else (round(side * sprite.aspect), side)
+        )
         tile = Image.fromarray(rgba[sprite.index]).resize(size, Image.Resampling.LANCZOS)
         x, y = place % columns * CELL, place // columns * (CELL + 11)
         sheet.paste(tile, (x + (CELL - size[0]) // 2, y + CELL - 2 - size[1]), tile)

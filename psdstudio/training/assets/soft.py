@@ -13,7 +13,12 @@ from typing import Final
 import numpy as np
 
 from psdstudio.training.assets.crops import Picture
-from psdstudio.training.assets.glass import draw_glass_ball, draw_glass_vase, draw_soap_bubble, draw_wine_glass
+from psdstudio.training.assets.glass import (
+    draw_glass_ball,
+    draw_glass_vase,
+    draw_soap_bubble,
+    draw_wine_glass,
+)
 
 SIDE: Final = 256
 VARIANTS: Final = 16
@@ -77,7 +82,9 @@ def _smoke(rng: np.random.Generator, family: int) -> Picture:
     x, y = grid()
     height = (1 - y) / 2  # 0 at the bottom
     spread = rng.uniform(0.26, 0.5) * height ** rng.uniform(0.6, 1.0) + rng.uniform(0.05, 0.1)
-    bend = rng.uniform(-0.35, 0.35) * height**2 + 0.06 * np.sin(height * rng.uniform(3, 6) + rng.uniform(0, 6))
+    bend = rng.uniform(-0.35, 0.35) * height**2 + 0.06 * np.sin(
+        height * rng.uniform(3, 6) + rng.uniform(0, 6)
+    )
     coarse, fine = noise(rng, 2.0, 2.2), noise(rng, 5.0 if family == 0 else 8.0, 2.0)
     across = (x - bend + 0.09 * coarse * (0.3 + height)) / spread
     body = 1 - across**2 + (0.35 * coarse + 0.16 * fine) * (0.25 + 0.75 * height)
@@ -106,11 +113,15 @@ def _steam(rng: np.random.Generator, family: int) -> Picture:
         path = start + (0.04 + 0.14 * height) * np.sin(height * turns + phase) + noise(rng, 2.0) * 0.03
         width = (0.045 + 0.1 * height) * rng.uniform(0.8, 1.3)
         top = rng.uniform(0.75, 1.0)
-        wisp = np.exp(-(((x - path) / width) ** 2)) * smooth(0, 0.18, height) * smooth(top, top * 0.45, height)
+        wisp = (
+            np.exp(-(((x - path) / width) ** 2)) * smooth(0, 0.18, height) * smooth(top, top * 0.45, height)
+        )
         alpha = 1 - (1 - alpha) * (1 - wisp * rng.uniform(0.5, 0.85))
     alpha = alpha * (1 + 0.15 * noise(rng, 5.0)) * _margin(x, y)
     shade = np.clip(0.95 + 0.02 * noise(rng, 4.0), 0.85, 1.0)
-    return _with_colour(shade[..., None] * np.array([0.98, 0.99, 1.0], dtype=np.float32), np.clip(alpha, 0, 0.85))
+    return _with_colour(
+        shade[..., None] * np.array([0.98, 0.99, 1.0], dtype=np.float32), np.clip(alpha, 0, 0.85)
+    )
 
 
 def _flame(rng: np.random.Generator, family: int) -> Picture:
@@ -126,7 +137,12 @@ def _flame(rng: np.random.Generator, family: int) -> Picture:
         place = index - (tongues - 1) / 2
         lean, top = place * rng.uniform(0.2, 0.3), rng.uniform(0.74, 0.95) * (1 - 0.16 * abs(place))
         rise = np.clip((height - 0.03) / top, 0, 1)
-        width = rng.uniform(0.34, 0.46) / (1 + 0.12 * tongues) * np.clip(np.sin(np.pi * np.clip(rise, 0.02, 1) ** 0.55), 0, 1) ** 0.9 + 1e-3
+        width = (
+            rng.uniform(0.34, 0.46)
+            / (1 + 0.12 * tongues)
+            * np.clip(np.sin(np.pi * np.clip(rise, 0.02, 1) ** 0.55), 0, 1) ** 0.9
+            + 1e-3
+        )
         off = (x + lick - lean * (0.4 + 0.8 * height)) / width
         heat = np.maximum(heat, np.clip(1 - off**2, 0, 1) * smooth(1.0, 0.5, rise))
     core = smooth(0.0, 0.3, heat) * smooth(0.02, 0.08, height)
@@ -135,7 +151,9 @@ def _flame(rng: np.random.Generator, family: int) -> Picture:
     hot = np.clip(heat * (1.15 - 0.55 * height) + 0.03 * noise(rng, 3.0), 0, 1)
     stops = np.array([0.0, 0.35, 0.7, 1.0])
     channels = ([0.85, 0.96, 1.0, 1.0], [0.18, 0.45, 0.76, 0.95], [0.05, 0.07, 0.18, 0.66])
-    return _with_colour(np.stack([np.interp(hot, stops, c) for c in channels], axis=2).astype(np.float32), alpha)
+    return _with_colour(
+        np.stack([np.interp(hot, stops, c) for c in channels], axis=2).astype(np.float32), alpha
+    )
 
 
 def _cloud(rng: np.random.Generator, family: int) -> Picture:

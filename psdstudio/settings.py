@@ -1,4 +1,5 @@
-"""Settings: one frozen value from a TOML file, overridden by PSDSTUDIO_* variables. Nothing is read at import.
+"""Settings: one frozen value from a TOML file, overridden by PSDSTUDIO_* variables. Nothing is read at
+import.
 
 Order of precedence: command line (the caller's `model_copy`), environment, file, defaults.
 """
@@ -10,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import platformdirs
 import tomli_w
@@ -59,14 +60,22 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
-    engine: str = Field("embedded", min_length=1, description="Key of the engine that generates.")
-    threads: int | None = Field(None, ge=1, le=256, description="Compute threads; one per core when not set.")
-    steps: int = Field(16, ge=1, le=200, description="Denoising steps of a run.")
-    use_library: bool = Field(True, description="Let the engine be guided by pictures of its library.")
-    canvas_width: int = Field(1024, ge=1, le=30_000, description="Width of a new document in pixels.")
-    canvas_height: int = Field(768, ge=1, le=30_000, description="Height of a new document in pixels.")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    recent_files: tuple[str, ...] = Field((), max_length=_RECENT)
+    engine: Annotated[str, Field(min_length=1, description="Key of the engine that generates.")] = "embedded"
+    threads: Annotated[
+        int | None, Field(ge=1, le=256, description="Compute threads; one per core when not set.")
+    ] = None
+    steps: Annotated[int, Field(ge=1, le=200, description="Denoising steps of a run.")] = 16
+    use_library: Annotated[
+        bool, Field(description="Let the engine be guided by pictures of its library.")
+    ] = True
+    canvas_width: Annotated[int, Field(ge=1, le=30_000, description="Width of a new document in pixels.")] = (
+        1024
+    )
+    canvas_height: Annotated[
+        int, Field(ge=1, le=30_000, description="Height of a new document in pixels.")
+    ] = 768
+    log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    recent_files: Annotated[tuple[str, ...], Field(max_length=_RECENT)] = ()
 
     def with_recent(self, path: Path) -> Settings:
         """Return settings with the file on top of the list of recent ones."""
@@ -79,8 +88,8 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     """Read the file (a missing one means defaults) and the environment.
 
     Raises:
-        SettingsError: The file cannot be read, is damaged or of a newer version, or a value is out of range. The
-            file is left as it is.
+        SettingsError: The file cannot be read, is damaged or of a newer version, or a value is out of range.
+            The file is left as it is.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

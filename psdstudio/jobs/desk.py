@@ -28,7 +28,7 @@ from psdstudio.jobs.events import (
 from psdstudio.jobs.job import Job, JobId, JobState
 from psdstudio.jobs.pacing import PreviewThrottle, TimeLeft
 from psdstudio.jobs.process import Worker, WorkerMessage
-from psdstudio.jobs.report import ErrorKind, ErrorReport, Recovery, crash_report, report_of
+from psdstudio.jobs.report import ErrorKind, ErrorReport, Recovery, crash_report, not_saved_report, report_of
 from psdstudio.jobs.wire import (
     PROTOCOL_VERSION,
     Died,
@@ -178,6 +178,7 @@ class Desk:
             case LogLine():
                 _replay(message)
             case Hello():
+                self._prolong_loading()
                 if message.protocol != PROTOCOL_VERSION:
                     text = f"The engine speaks protocol {message.protocol}, this program {PROTOCOL_VERSION}."
                     self._on_violation(EngineProtocolError(text, "Install PSDStudio again."))
@@ -197,11 +198,15 @@ class Desk:
                 self._on_violation(EngineProtocolError(f"The engine sent {type(message).__name__}."))
 
     def _on_loading(self, progress: Progress) -> None:
-        if self._kill_at is not None:
-            self._kill_at = self.clock() + self.grace.load_s  # a sign of life
+        self._prolong_loading()
         self.emit(EngineState(phase=EnginePhase.LOADING, fraction=progress.fraction))
         if self._active is not None:
             self._on_progress(self._active.id, progress)
+
+    def _prolong_loading(self) -> None:
+        """A sign of life while loading: the patience starts anew."""
+        if self._kill_at is not None and self._phase is EnginePhase.LOADING:
+            self._kill_at = self.clock() + self.grace.load_s
 
     def _on_ready(self, info: EngineInfo) -> None:
         self._phase, self._info, self._kill_at = EnginePhase.READY, info, None
@@ -374,15 +379,7 @@ class Desk:
         try:
             self.persist(result)
         except (StudioError, OSError) as exc:
-            hint = exc.hint if isinstance(exc, StudioError) else ""
-            report = ErrorReport(
-                kind=ErrorKind.NOT_SAVED,
-                message=f"The result could not be saved: {exc} It is still in memory.",
-                hint=hint or "Make room on the disk, then try to save again.",
-                traceback=report_of(exc).traceback,
-                recovery=Recovery.SAVE_AGAIN,
-            )
-            self.emit(JobFailed(job_id=job_id, report=report))
+            self.emit(JobFailed(job_id=job_id, report=not_saved_report(exc)))
             return False
         return True
 

@@ -104,3 +104,15 @@ def crash_report(exit_code: int | None, *, again: bool) -> ErrorReport:
         traceback=f"exit code of the engine process: {exit_code}",
         recovery=Recovery.RESTART,
     )
+
+
+def not_saved_report(exc: StudioError | OSError) -> ErrorReport:
+    """Return the report of a result that could not be written to disk and is still in memory."""
+    hint = exc.hint if isinstance(exc, StudioError) else ""
+    return ErrorReport(
+        kind=ErrorKind.NOT_SAVED,
+        message=f"The result could not be saved: {str(exc).rstrip('.')}. It is still in memory.",
+        hint=hint or "Make room on the disk, then try to save again.",
+        traceback="".join(traceback.format_exception(exc)),
+        recovery=Recovery.SAVE_AGAIN,
+    )

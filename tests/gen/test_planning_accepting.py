@@ -208,7 +208,7 @@ def pinned_grids(doc: Document) -> dict[LayerId, TileGrid]:
     for layer in doc.walk():
         if not isinstance(layer, PixelLayer):
             continue
-        around = (*tree.ancestors(doc.layers, layer.id), layer)
+        around: tuple[Layer, ...] = (*tree.ancestors(doc.layers, layer.id), layer)
         is_effect = layer.part is not None and layer.part.role in (Role.SHADOW, Role.REFLECTION)
         locked = any(x.props.locks & {Lock.PIXELS, Lock.ALL} for x in around)
         if (

@@ -1,0 +1,65 @@
+"""The settings file: round trip, environment, damage, refusal of newer versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from psdstudio.errors import SettingsError
+from psdstudio.settings import Folders, Settings, load_settings, save_settings
+
+
+def test_a_missing_file_means_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "settings.toml", {}) == Settings()
+
+
+def test_what_is_saved_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "settings.toml"
+    wanted = Settings(steps=24, threads=3, use_library=False, recent_files=("/a/ä.psdstudio",))
+    save_settings(path, wanted)
+    assert load_settings(path, {}) == wanted
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    save_settings(path, Settings(steps=24))
+    environ = {"PSDSTUDIO_STEPS": "8", "PSDSTUDIO_USE_LIBRARY": "false", "PSDSTUDIO_FIXTURES": "/x"}
+    found = load_settings(path, environ)
+    assert (found.steps, found.use_library) == (8, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("steps = ", "cannot be read"),
+        ("steps = 0", "'steps'"),
+        ("stepps = 4", "'stepps'"),
+        ("schema_version = 99", "newer"),
+        ('log_level = "LOUD"', "'log_level'"),
+    ],
+)
+def test_damage_is_named_and_the_file_left_alone(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, {})
+    assert words in caught.value.user_message
+    assert str(path) in caught.value.hint
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_recent_files_are_few_and_each_is_there_once() -> None:
+    settings = Settings()
+    for i in range(30):
+        settings = settings.with_recent(Path(f"/f{i % 15}"))
+    assert len(settings.recent_files) == 12
+    assert settings.recent_files[0] == "/f14"
+    assert len(set(settings.recent_files)) == 12
+
+
+def test_one_variable_moves_every_folder(tmp_path: Path) -> None:
+    folders = Folders.of_user({"PSDSTUDIO_HOME": str(tmp_path)})
+    for folder in (folders.config, folders.state, folders.logs, folders.settings_file):
+        assert folder.is_relative_to(tmp_path)
+    assert not any(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Set
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from psdstudio.core.changes import Change, Origin, is_edited
 from psdstudio.core.document import Document
+from psdstudio.core.layers import LayerId
 from psdstudio.core.session import Session
 from psdstudio.errors import CommandError
 from tests.strategies import commands, documents
@@ -32,8 +34,7 @@ def test_a_command_keeps_the_document_sound_or_refuses(doc: Document, data: st.D
         before_rows = [(layer.id, layer) for layer in doc.walk()]
         try:
             after = command.apply(doc)
-        except CommandError as error:
-            assert error.user_message
+        except CommandError:
             after = doc
         assert after.validate() == []
         now = [(layer.id, layer) for layer in doc.walk()]
@@ -127,9 +128,9 @@ def test_a_change_names_exactly_what_differs(doc: Document, data: st.DataObject)
         assert not rect.is_empty
 
 
-def _order(doc: Document, ids: set[str] | frozenset[str]) -> dict[str | None, list[str]]:
+def _order(doc: Document, ids: Set[LayerId]) -> dict[LayerId | None, list[LayerId]]:
     """Children of every parent, bottom to top, among `ids`."""
-    out: dict[str | None, list[str]] = {}
+    out: dict[LayerId | None, list[LayerId]] = {}
     for layer in doc.layers:
         if layer.id in ids:
             out.setdefault(None, []).append(layer.id)

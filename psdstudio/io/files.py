@@ -166,3 +166,20 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def probe_target(path: Path) -> None:
+    """Find out before long work whether `path` can be written: make a temporary file beside it and remove it.
+
+    Raises:
+        FileWriteFailed: It cannot.
+    """
+    target = _resolved(path)
+    staged = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        refuse_read_only(target)
+        with open(staged, "xb"):
+            pass
+        staged.unlink()
+    except OSError as exc:
+        raise write_error(path, exc) from exc

@@ -31,8 +31,8 @@ class UnfinishedWork:
     """A document that a PSDStudio which is gone left unsaved.
 
     `title` is what the window showed, `project_path` the file it belonged to (None: never saved), `stored_at`
-    UTC. `run_id` names the generation whose result was the last thing stored; None after an edit. `is_readable`
-    is False when the file itself is damaged: it can only be discarded.
+    UTC. `run_id` names the generation whose result was the last thing stored; None after an edit.
+    `is_readable` is False when the file itself is damaged: it can only be discarded.
     """
 
     file: Path
@@ -120,6 +120,13 @@ class RecoveryStore:
                 self._lock.close()
                 self._lock = None
             _remove(self._file.with_suffix(_LOCK))
+
+    def abandon(self) -> None:
+        """End the session and leave its work behind, as a crash would: the next start offers it."""
+        with self._turn:
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
 
     def _age_s(self, path: Path) -> float:
         """Seconds since a file was written; 0 when it is gone."""

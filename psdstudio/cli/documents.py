@@ -1,0 +1,77 @@
+"""Opening and saving by file name, for every command: project, PSD, PNG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psdstudio.core.document import Document
+from psdstudio.io.images import write_png
+from psdstudio.io.layer_info import FileInfo, LayerInfo
+from psdstudio.io.project import load_project, save_project
+from psdstudio.io.psd_export import ExportOptions, export_psd
+from psdstudio.io.xmp import xmp_packet
+from psdstudio.render.compositor import Compositor
+
+OUTPUT_SUFFIXES = (".psdstudio", ".psd", ".psb", ".png")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What was written; `losses` are sentences on what the format could not hold."""
+
+    path: Path
+    size_bytes: int
+    losses: tuple[str, ...] = ()
+
+
+def open_document(path: Path) -> Document:
+    """Return the document of a project file. Raises `FileError`."""
+    return load_project(path)
+
+
+def save_document(document: Document, path: Path, *, strip_prompts: bool = False) -> Saved:
+    """Write a document in the format that the name's ending says. Raises `FileWriteFailed`, `FileUnsupported`."""
+    losses: tuple[str, ...] = ()
+    match path.suffix.lower():
+        case ".psdstudio":
+            save_project(document, path)
+        case ".psd" | ".psb":
+            losses = export_psd(document, path, ExportOptions(strip_prompts=strip_prompts)).losses
+        case ".png":
+            rgba = Compositor().render(document, document.canvas)
+            xmp = xmp_packet(document, strip_prompts=strip_prompts)
+            write_png(path, rgba, resolution_dpi=document.resolution_dpi, xmp=xmp)
+        case suffix:
+            raise AssertionError(f"the parser let {suffix} through")
+    return Saved(path=path, size_bytes=path.stat().st_size, losses=losses)
+
+
+def info_json(info: FileInfo) -> dict[str, Any]:
+    """Return a file's description as JSON values; layers bottom to top, boxes as [x, y, width, height]."""
+    return {
+        "kind": info.kind,
+        "width": info.size.width,
+        "height": info.size.height,
+        "layers": [_layer_json(layer) for layer in info.layers],
+    }
+
+
+def _layer_json(layer: LayerInfo) -> dict[str, Any]:
+    return {
+        "name": layer.path[-1],
+        "path": list(layer.path),
+        "kind": layer.kind,
+        "role": layer.role or None,
+        "words": layer.words,
+        "keep": layer.keep,
+        "box": list(layer.box),
+        "blend_mode": layer.blend_mode,
+        "opacity": layer.opacity,
+        "fill": layer.fill,
+        "visible": layer.visible,
+        "clipping": layer.clipping,
+        "mask": layer.has_mask,
+        "pixels_sha256": layer.pixels_sha256,
+    }

@@ -1,0 +1,204 @@
+"""`psdstudio`: the window without a command, otherwise one command from start to exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from psdstudio import logs
+from psdstudio.cli import scene
+from psdstudio.cli.arguments import parser
+from psdstudio.cli.documents import info_json, open_document, save_document
+from psdstudio.cli.running import EngineChoice
+from psdstudio.errors import Cancelled, EngineError, ModelError, ModelIncompatible, PluginError, StudioError
+from psdstudio.io.files import probe_target
+from psdstudio.io.layer_info import document_info, read_info
+from psdstudio.settings import Folders
+
+EXIT_OK, EXIT_USER, EXIT_USAGE, EXIT_ENGINE, EXIT_CANCELLED = 0, 1, 2, 3, 130
+_DEFAULT_SEED = 1
+Outcome = dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; `argv` without the program's name."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or _is_file_to_open(words[0]):
+        from psdstudio import app  # not above: a command must start without Qt
+
+        return app.main(words)
+    arguments = parser().parse_args(words)
+    if arguments.command is None:
+        parser().error("a command or a file is needed")
+    _check_use(arguments)
+    _unbreakable_output()
+    session = logs.start_logging(Folders.of_user().logs, process="command-line", to_stderr=False)
+    try:
+        return _run(arguments)
+    finally:
+        session.close()
+
+
+def _is_file_to_open(word: str) -> bool:
+    return not word.startswith("-") and word not in _COMMANDS and Path(word).is_file()
+
+
+def _check_use(arguments: argparse.Namespace) -> None:
+    """Refuse what the grammar alone cannot, as argparse does: exit code 2."""
+    if arguments.command != "generate":
+        return
+    named = arguments.background is not None or arguments.object
+    if arguments.sentence is None and not named:
+        parser().error("generate: give a sentence, or --background and --object")
+    if arguments.sentence is not None and named:
+        parser().error("generate: give either a sentence or --background and --object")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    started = time.perf_counter()
+    try:
+        outcome = _COMMANDS[arguments.command](arguments)
+    except StudioError as exc:
+        code = _exit_code(exc)
+        _report_error(arguments, exc, code)
+        return code
+    except (Cancelled, KeyboardInterrupt):
+        print("psdstudio: stopped; nothing was written", file=sys.stderr)
+        return EXIT_CANCELLED
+    outcome["seconds"] = round(time.perf_counter() - started, 2)
+    if arguments.json:
+        print(json.dumps(outcome, ensure_ascii=False, indent=1))
+    else:
+        print(_text(arguments, outcome))
+    for note in outcome.get("notes", ()):
+        print(f"note: {note}", file=sys.stderr)
+    return EXIT_OK
+
+
+def _exit_code(exc: StudioError) -> int:
+    if isinstance(exc, ModelIncompatible):
+        return EXIT_USER  # the request asks too much, the engine is sound
+    return EXIT_ENGINE if isinstance(exc, EngineError | ModelError | PluginError) else EXIT_USER
+
+
+def _report_error(arguments: argparse.Namespace, exc: StudioError, code: int) -> None:
+    print(f"psdstudio: {exc.user_message}", file=sys.stderr)
+    if exc.hint:
+        print(f"  {exc.hint}", file=sys.stderr)
+    if arguments.json:
+        error = {"kind": type(exc).__name__, "message": exc.user_message, "hint": exc.hint, "exit_code": code}
+        print(json.dumps({"error": error}, ensure_ascii=False, indent=1))
+
+
+def _generate(arguments: argparse.Namespace) -> Outcome:
+    seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
+    document = scene.new_document(arguments.size, seed=seed, use_library=arguments.library)
+    lexicon = scene.load_lexicon()
+    if arguments.sentence is not None:
+        plan = scene.plan_of_sentence(arguments.sentence, lexicon)
+    else:
+        plan = scene.plan_of_parts(arguments.background or "", tuple(arguments.object))
+    return _run_outcome(scene.generate_scene(document, plan, lexicon, _run_options(arguments, seed)), seed)
+
+
+def _regenerate(arguments: argparse.Namespace) -> Outcome:
+    document = open_document(arguments.file)
+    # The next seed, not the same one: who regenerates wants another picture.
+    seed = document.scene.seed + 1 if arguments.seed is None else arguments.seed
+    options = _run_options(arguments, seed)
+    outcome = scene.regenerate_scene(document, tuple(arguments.keep), scene.load_lexicon(), options)
+    return _run_outcome(outcome, seed)
+
+
+def _export(arguments: argparse.Namespace) -> Outcome:
+    document = open_document(arguments.file)
+    probe_target(arguments.output)
+    saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts)
+    return {"output": str(saved.path), "bytes": saved.size_bytes, "notes": list(saved.losses)}
+
+
+def _info(arguments: argparse.Namespace) -> Outcome:
+    return info_json(read_info(arguments.file))
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
+    "generate": _generate,
+    "regenerate": _regenerate,
+    "export": _export,
+    "info": _info,
+}
+
+
+def _run_options(arguments: argparse.Namespace, seed: int) -> scene.RunOptions:
+    return scene.RunOptions(
+        output=arguments.output,
+        seed=seed,
+        engine=EngineChoice(key=arguments.engine, threads=arguments.threads),
+        steps=arguments.steps,
+        strip_prompts=arguments.strip_prompts,
+    )
+
+
+def _run_outcome(outcome: scene.RunOutcome, seed: int) -> Outcome:
+    described = info_json(document_info(outcome.document))
+    saved = outcome.saved
+    return {
+        "output": str(saved.path),
+        "bytes": saved.size_bytes,
+        "seed": seed,
+        "width": described["width"],
+        "height": described["height"],
+        "layers": described["layers"],
+        "notes": list(outcome.notes),
+    }
+
+
+def _text(arguments: argparse.Namespace, outcome: Outcome) -> str:
+    if arguments.command == "info":
+        return _table(outcome)
+    count = f", {len(outcome['layers'])} layers" if "layers" in outcome else ""
+    return f"{outcome['output']}: {outcome['bytes'] / 1e6:.1f} MB{count}, {outcome['seconds']:.1f} s"
+
+
+def _table(outcome: Outcome) -> str:
+    """Return the layers as text, the topmost first, as a layer panel shows them."""
+    lines = [
+        f"{outcome['kind']}, {outcome['width']} × {outcome['height']} px, {len(outcome['layers'])} layers"
+    ]
+    for layer in _panel_order(outcome["layers"]):
+        x, y, width, height = layer["box"]
+        indent = "  " * len(layer["path"])
+        facts = [layer["role"] or layer["kind"], f"{width}×{height} at {x},{y}", layer["blend_mode"]]
+        facts += [f"{layer['opacity'] / 2.55:.0f} %"] if layer["opacity"] != 255 else []
+        facts += ["hidden"] if not layer["visible"] else []
+        facts += ["kept"] if layer["keep"] else []
+        facts += [layer["pixels_sha256"][:12]] if layer["pixels_sha256"] else []
+        lines.append(f"{indent}{layer['name']}  ({', '.join(facts)})")
+    return "\n".join(lines)
+
+
+def _panel_order(layers: list[dict[str, Any]], depth: int = 1) -> list[dict[str, Any]]:
+    """Return flat bottom-to-top rows (group first) with the topmost first, a group still before its children."""
+    blocks: list[list[dict[str, Any]]] = []
+    for layer in layers:
+        if len(layer["path"]) == depth:
+            blocks.append([layer])
+        elif blocks:
+            blocks[-1].append(layer)
+    ordered: list[dict[str, Any]] = []
+    for head, *inside in reversed(blocks):
+        ordered += [head, *_panel_order(inside, depth + 1)]
+    return ordered
+
+
+def _unbreakable_output() -> None:
+    """A terminal that cannot show a name must not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

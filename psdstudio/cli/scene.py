@@ -1,0 +1,189 @@
+"""From the words of a command line to placeholders, requests and finished documents."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from psdstudio.cli.documents import Saved, save_document
+from psdstudio.cli.running import EngineChoice, run_generation
+from psdstudio.cli.safety import SafetyCopy
+from psdstudio.core.document import MAX_SIDE_PX, Document
+from psdstudio.core.geometry import Size
+from psdstudio.core.keep_commands import SetKeep
+from psdstudio.core.layers import LayerId
+from psdstudio.core.scene import Scene
+from psdstudio.errors import CommandError, FileError, PromptError
+from psdstudio.gen.lexicon import Lexicon
+from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject
+from psdstudio.gen.planner import MAX_CHARACTERS, plan_scene
+from psdstudio.gen.planning import (
+    Verb,
+    acceptance_notes,
+    apply_result,
+    build_request,
+    known_words,
+    new_scene,
+    plan_scope,
+)
+from psdstudio.gen.request import Sampling
+from psdstudio.gen.scene_parts import read_scene
+from psdstudio.gen.text_encoder import TextEncoder
+from psdstudio.io.files import probe_target
+from psdstudio.resources_path import resource_dir
+
+MAX_PLANNED = 100
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a run needs besides the scene."""
+
+    output: Path
+    seed: int
+    engine: EngineChoice
+    steps: int
+    strip_prompts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """A finished run: the document as it was saved, and sentences that the user should read."""
+
+    document: Document
+    saved: Saved
+    notes: tuple[str, ...]
+
+
+def load_lexicon() -> Lexicon:
+    """Return the nouns that the shipped engine knows. Raises `ModelNotFound`, `ModelLoadFailed`."""
+    encoder = TextEncoder.load(resource_dir("text_encoder"))
+    vectors = resource_dir() / "noun_vectors.npz"
+    return Lexicon.load(resource_dir("vocabulary.json"), encoder, vectors)
+
+
+def plan_of_sentence(sentence: str, lexicon: Lexicon) -> Plan:
+    """Return the planner's proposal. Raises `PromptError` for a sentence that is empty, too long or says nothing."""
+    if not sentence.strip():
+        raise PromptError(
+            "The prompt is empty.", "Describe the scene: “a fox and a lantern in a green meadow”."
+        )
+    return plan_scene(sentence, lexicon)
+
+
+def plan_of_parts(background: str, objects: tuple[str, ...]) -> Plan:
+    """Return a plan with exactly these layers, back to front; equal words get numbered names.
+
+    Raises:
+        PromptError: Words are empty or too long, or there are more layers than anybody can mean.
+    """
+    for words in (background, *objects):
+        if len(words) > MAX_CHARACTERS:
+            raise PromptError(
+                f"The words of a layer have {len(words):,} characters; at most {MAX_CHARACTERS:,} are possible.",
+                "Describe the layer in a sentence.",
+            )
+    if not all(words.strip() for words in objects):
+        raise PromptError("The words of an object are empty.", "Say what it should show.")
+    if len(objects) > MAX_PLANNED:
+        raise PromptError(f"{len(objects)} objects are too many.", "Name a handful.")
+    names: list[str] = []
+    for words in objects:
+        name, number = " ".join(words.split()), 2
+        while name in names:
+            name = f"{' '.join(words.split())} {number}"
+            number += 1
+        names.append(name)
+    return Plan(
+        sentence="",
+        background=PlannedBackground(words=background, engine_words=background),
+        objects=tuple(
+            PlannedObject(name=name, noun=words, words=words, engine_words=words)
+            for name, words in zip(names, objects, strict=True)
+        ),
+    )
+
+
+def new_document(size: Size, *, seed: int, use_library: bool) -> Document:
+    """Return an empty document. Raises `CommandError` when the canvas is larger than a document may be."""
+    if not (1 <= size.width <= MAX_SIDE_PX and 1 <= size.height <= MAX_SIDE_PX):
+        raise CommandError(
+            f"A canvas of {size.width:,} × {size.height:,} px is not possible.",
+            f"Choose a width and a height from 1 to {MAX_SIDE_PX:,} px.",
+        )
+    return Document(size=size, scene=Scene(seed=seed, use_library=use_library))
+
+
+def generate_scene(document: Document, plan: Plan, lexicon: Lexicon, options: RunOptions) -> RunOutcome:
+    """Generate every layer of a plan and save the document. Raises `StudioError`; `Cancelled` on Ctrl+C."""
+    document = new_scene(document, plan, prompt=plan.sentence or None)
+    return _run(document, Verb.GENERATE_SCENE, lexicon, options, notes=plan.warnings())
+
+
+def regenerate_scene(
+    document: Document, keep: tuple[str, ...], lexicon: Lexicon, options: RunOptions
+) -> RunOutcome:
+    """Generate anew whatever is not kept, and save. Kept are the pins of the file and the names in `keep`."""
+    ids = kept_ids(document, keep)
+    if ids:
+        document = SetKeep(ids=ids, keep=True).apply(document)
+    return _run(document, Verb.REGENERATE_FREE, lexicon, options, notes=())
+
+
+def kept_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
+    """Return the parts of the scene with these names (any case); "background" is the background, however named.
+
+    Raises:
+        CommandError: There is no such part; the message lists those that are there.
+    """
+    view = read_scene(document)
+    known: list[tuple[str, LayerId]] = [(part.name, part.id) for part in view.objects]
+    if view.background is not None:
+        known += [(BACKGROUND, view.background.layer.id)]
+        known += [(view.background.layer.props.name, view.background.layer.id)]
+    found: list[LayerId] = []
+    for name in names:
+        ids = [layer_id for title, layer_id in known if title.casefold() == name.strip().casefold()]
+        if not ids:
+            there = ", ".join(dict.fromkeys(title for title, _ in known)) or "nothing generated"
+            raise CommandError(f"There is no part “{name}” in the scene.", f"It holds: {there}.")
+        found += ids
+    return tuple(dict.fromkeys(found))
+
+
+def _run(
+    document: Document, verb: Verb, lexicon: Lexicon, options: RunOptions, *, notes: tuple[str, ...]
+) -> RunOutcome:
+    """Build the request, run it, and save what comes of it; a result that cannot be saved is kept for recovery."""
+    # Half a minute of work must not end at a folder that cannot be written.
+    probe_target(options.output)
+    scope = plan_scope(document, verb)
+    request = build_request(
+        document,
+        scope,
+        run_id=uuid.uuid4().hex,
+        seed=options.seed,
+        engine=options.engine.key,
+        sampling=Sampling(steps=options.steps),
+        engine_words=known_words(lexicon),
+    )
+    copy = SafetyCopy(document, options.output)
+    try:
+        result = run_generation(request, options.engine, persist=copy.store)
+        finished = apply_result(document, result)
+        saved = _save(finished, options, copy)
+    finally:
+        copy.close()
+    more = (scope.note_text(), *acceptance_notes(document, result), *saved.losses)
+    return RunOutcome(document=finished, saved=saved, notes=(*notes, *(note for note in more if note)))
+
+
+def _save(document: Document, options: RunOptions, copy: SafetyCopy) -> Saved:
+    try:
+        saved = save_document(document, options.output, strip_prompts=options.strip_prompts)
+    except FileError as exc:
+        raise type(exc)(exc.user_message, f"{exc.hint} {copy.advice()}".strip()) from exc
+    copy.is_needed = False
+    return saved

@@ -23,7 +23,7 @@ from psdstudio.core.layers import (
     Role,
 )
 from psdstudio.errors import CommandError, PromptError
-from psdstudio.gen.scene_parts import ObjectView, SceneView, read_scene, stable_id, taken_ids
+from psdstudio.gen.scene_parts import ObjectView, SceneView, is_pinned, read_scene, stable_id, taken_ids
 
 
 class PlannedWords(Protocol):
@@ -58,7 +58,8 @@ def new_scene(doc: Document, plan: ScenePlan, *, prompt: str | None = None) -> D
     """Return the document with a placeholder for everything in the plan.
 
     An object that is there already (same words) stays with its pixels, pin and box; one that the plan no
-    longer names goes, unless it is kept. Everything that is not a generated layer stays where it is.
+    longer names goes, unless it is kept or has something of the user's inside. Everything that is not a
+    generated layer stays where it is.
 
     Args:
         doc: Any document.
@@ -70,11 +71,18 @@ def new_scene(doc: Document, plan: ScenePlan, *, prompt: str | None = None) -> D
     named = {item.id for item in matched if item is not None}
     layers = doc.layers
     for item in view.objects:
-        if not item.foreign and not item.pinned and item.id not in named:
+        if item.id not in named and not _must_stay(item):
             layers = tree.removed(layers, item.id)
     doc = _with_background(doc.with_layers(layers), view, plan.background.words)
     doc = _with_objects(doc, plan, matched)
     return doc if prompt is None else replace(doc, scene=replace(doc.scene, prompt=prompt))
+
+
+def _must_stay(item: ObjectView) -> bool:
+    """Whether an object that the plan does not name stays all the same."""
+    if item.pinned or isinstance(item.layer, PixelLayer):
+        return True
+    return any(layer.part is None or is_pinned(layer) for layer in tree.walk(item.layer.children))
 
 
 def _matched(view: SceneView, plan: ScenePlan) -> list[ObjectView | None]:

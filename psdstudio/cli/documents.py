@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psdstudio.core.document import Document
+from psdstudio.io.credits import library_credits
 from psdstudio.io.images import write_png
 from psdstudio.io.layer_info import FileInfo, LayerInfo
 from psdstudio.io.project import load_project, save_project
@@ -41,7 +42,7 @@ def save_document(document: Document, path: Path, *, strip_prompts: bool = False
             losses = export_psd(document, path, ExportOptions(strip_prompts=strip_prompts)).losses
         case ".png":
             rgba = Compositor().render(document, document.canvas)
-            xmp = xmp_packet(document, strip_prompts=strip_prompts)
+            xmp = xmp_packet(document, strip_prompts=strip_prompts, credits_lines=library_credits(document))
             write_png(path, rgba, resolution_dpi=document.resolution_dpi, xmp=xmp)
         case suffix:
             raise AssertionError(f"the parser let {suffix} through")

@@ -24,6 +24,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileUnsupported
+from psdstudio.io.credits import library_credits
 from psdstudio.io.files import SAFE, atomic_write
 from psdstudio.io.psd_records import (
     WrittenRecord,
@@ -45,7 +46,10 @@ PSB_SUFFIX = ".psb"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """How to write. `big` asks for the large format (PSB), which a `.psb` name does too."""
+    """How to write. `big` asks for the large format (PSB), which a `.psb` name does too.
+
+    `credits_lines` come on top of those that the document's library drawings ask for.
+    """
 
     strip_prompts: bool = False
     credits_lines: tuple[str, ...] = ()
@@ -119,7 +123,8 @@ def _build(
         version=version, channels=4 if transparent else 3, height=document.size.height,
         width=document.size.width, depth=8, color_mode=ColorMode.RGB,
     )  # fmt: skip
-    xmp = xmp_packet(document, strip_prompts=options.strip_prompts, credits_lines=options.credits_lines)
+    credits_lines = (*library_credits(document), *options.credits_lines)
+    xmp = xmp_packet(document, strip_prompts=options.strip_prompts, credits_lines=credits_lines)
     psd = PSD(
         header=header,
         color_mode_data=ColorModeData(),

@@ -120,7 +120,7 @@ def scene_document() -> Document:
     """Return what a generated scene looks like: background, and two objects with their effects."""
     recipe = Recipe(
         engine="embedded", weights_sha256="cd" * 32, seed=7, steps=16, guidance=2.0, words="a white swan",
-        run_id="run-1", library_item="swan-3",
+        run_id="run-1", library_item="swan",
     )  # fmt: skip
     background = PixelLayer(
         props=LayerProps(name="calm water at sunset"),

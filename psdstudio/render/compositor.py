@@ -1,10 +1,9 @@
-"""The compositor: any rectangle of a document as straight RGBA, tile by tile, with the tiles of before
-reused.
+"""The compositor: any rectangle of a document as straight RGBA, tile by tile, reusing the tiles of before.
 
 One compositor serves the canvas, the export and the training truth, so that what is seen is what is written.
 It works in float32 on planar premultiplied tiles of 256 px and rounds once, half up, on the straight result.
-Tiles are always computed whole, so that a part of a picture equals the same part of the whole picture to the
-byte.
+Shortcuts are decided for whole tiles and all arithmetic is pixel by pixel, so that a part of a picture equals
+the same part of the whole picture to the byte.
 """
 
 from __future__ import annotations
@@ -40,6 +39,16 @@ class _Stack:
 
     keys: _Keys
     frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A tile, the part of it to be computed (canvas pixels), its steps and their keys."""
+
+    tile: TileKey
+    area: Rect
+    steps: tuple[Step, ...]
+    keys: _Keys
 
 
 class Compositor:
@@ -115,19 +124,20 @@ class Compositor:
 
     def _picture(self, program: Program, rect: Rect, *, keep: bool) -> U8Array:
         out = np.zeros((max(0, rect.height), max(0, rect.width), 4), np.uint8)
-        work: list[tuple[TileKey, tuple[Step, ...]]] = []
-        for key in tile_keys(rect):
-            steps = narrow(program, key, self._book)
+        work: list[_Work] = []
+        for tile in tile_keys(rect):
+            steps = narrow(program, tile, self._book)
             if not steps:
                 continue
-            done = self._done.get((key, _keys(steps))) if keep else None
+            item = _Work(tile, _needed(tile, rect), steps, tuple(step.key for step in steps))
+            done = self._known(item) if keep else None
             if done is None:
-                work.append((key, steps))
+                work.append(item)
             else:
-                _paste(out, rect, key, done)
+                _paste(out, rect, *done)
 
-        def finish(item: tuple[TileKey, tuple[Step, ...]]) -> None:
-            _paste(out, rect, item[0], self._tile(*item, keep=keep))
+        def finish(item: _Work) -> None:
+            _paste(out, rect, item.area, self._compute(item, keep=keep))
 
         if self._threads > 1 and len(work) >= _MIN_PARALLEL:
             with ThreadPoolExecutor(self._threads, thread_name_prefix="compositor") as pool:
@@ -137,24 +147,34 @@ class Compositor:
                 finish(item)
         return out
 
-    def _tile(self, tile: TileKey, steps: tuple[Step, ...], *, keep: bool) -> U8Array:
-        """Compute one tile; with `keep`, reuse and renew what is known of the layers below the change."""
-        area = tile_rect(tile)
+    def _known(self, item: _Work) -> tuple[Rect, U8Array] | None:
+        """Return finished pixels and the area they cover: the whole tile's, else those of the same part."""
+        whole = tile_rect(item.tile)
+        for area in (whole,) if item.area == whole else (whole, item.area):
+            done = self._done.get((area, item.keys))
+            if done is not None:
+                return area, done
+        return None
+
+    def _compute(self, item: _Work, *, keep: bool) -> U8Array:
+        """Compute a tile or a part of it; with `keep`, reuse and renew what is known of the layers below."""
+        tile, steps, keys = item.tile, item.steps, item.keys
         if not keep:
-            return to_rgba8(run(steps, area))
-        keys = _keys(steps)
-        begin, frame = 0, None
+            return to_rgba8(run(steps, item.area))
+        whole = tile_rect(tile)
         stack = self._stacks.get(tile)
-        if stack is not None and stack.keys == keys[: len(stack.keys)]:
-            begin, frame = len(stack.keys), stack.frame.copy()
+        if stack is not None and stack.keys != keys[: len(stack.keys)]:
+            stack = None
+        begin = len(stack.keys) if stack is not None else 0
         cut = self._unchanged(tile, steps, keys)
         if cut > begin and cut >= _MIN_STACK:
-            frame = run(steps[begin:cut], area, frame)
-            self._stacks.put(tile, _Stack(keys[:cut], frame.copy()), frame.mem_bytes)
-            begin = cut
-        done = to_rgba8(run(steps[begin:], area, frame))
+            below = run(steps[begin:cut], whole, stack.frame.copy() if stack is not None else None)
+            stack, begin = _Stack(keys[:cut], below), cut
+            self._stacks.put(tile, stack, below.mem_bytes)
+        frame = None if stack is None else stack.frame.crop(item.area.shifted(-whole.x, -whole.y))
+        done = to_rgba8(run(steps[begin:], item.area, frame))
         done.flags.writeable = False
-        self._done.put((tile, keys), done, done.nbytes)
+        self._done.put((item.area, keys), done, done.nbytes)
         self._last.put(tile, keys, 64 * len(keys))
         return done
 
@@ -185,12 +205,14 @@ def render_over(rgba: U8Array, matte: tuple[int, int, int]) -> U8Array:
     return out
 
 
-def _keys(steps: tuple[Step, ...]) -> _Keys:
-    return tuple(step.key for step in steps)
+def _needed(tile: TileKey, rect: Rect) -> Rect:
+    """The part of the tile to compute for `rect`: all of it unless less than half is asked for."""
+    whole = tile_rect(tile)
+    part = whole.intersection(rect)
+    return part if 2 * part.width * part.height < whole.width * whole.height else whole
 
 
-def _paste(out: U8Array, rect: Rect, key: TileKey, pixels: U8Array) -> None:
-    area = tile_rect(key)
+def _paste(out: U8Array, rect: Rect, area: Rect, pixels: U8Array) -> None:
     part = area.intersection(rect)
     out[part.y - rect.y : part.bottom - rect.y, part.x - rect.x : part.right - rect.x] = pixels[
         part.y - area.y : part.bottom - area.y, part.x - area.x : part.right - area.x

@@ -67,6 +67,14 @@ class Frame:
         np.maximum(self.color, 0, out=self.color)
         self.alpha, self.gained = self.gained, None
 
+    def crop(self, part: Rect) -> Frame:
+        """Return a copy of `part` (pixels of this frame) of a frame in which nothing is held."""
+        rows, columns = slice(part.y, part.bottom), slice(part.x, part.right)
+        return Frame(
+            None if self.color is None else self.color[:, rows, columns].copy(),
+            None if self.alpha is None else self.alpha[rows, columns].copy(),
+        )
+
     @property
     def mem_bytes(self) -> int:
         """Bytes of the arrays."""

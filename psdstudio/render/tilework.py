@@ -31,13 +31,16 @@ class Window:
     high: int
     key: Hashable
 
-    def read(self) -> U8Array:
-        """Return (256, 256, channels) uint8; the stored tile itself (read-only) if the grids are aligned."""
+    def read(self, part: Rect) -> U8Array:
+        """Return (part.height, part.width, channels) uint8 of `part`, given in pixels of the canvas tile.
+
+        A read-only view of the stored tile where the grids are aligned.
+        """
         if self.rect.x % TILE == 0 and self.rect.y % TILE == 0:
             tile = self.grid.tile((self.rect.x // TILE, self.rect.y // TILE))
             if tile is not None:
-                return tile
-        return self.grid.read(self.rect)
+                return tile[part.y : part.bottom, part.x : part.right]
+        return self.grid.read(part.shifted(self.rect.x, self.rect.y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,14 @@ class TileBlend:
         """Fill opacity 0..1 where it is not part of the coverage, else 1."""
         return self.fill / 255 if self.mode in SPECIAL_EIGHT else 1.0
 
-    def coverage(self) -> Coverage:
+    def coverage(self, part: Rect) -> Coverage:
         """Mask x opacity x fill, 0..1; fill is left out for the special eight."""
         scale = self.opacity / 255
         if self.mode not in SPECIAL_EIGHT:
             scale *= self.fill / 255
         if self.mask is None:
             return np.float32(scale)
-        return self.mask.read()[..., 0] * np.float32(scale / 255)
+        return self.mask.read(part)[..., 0] * np.float32(scale / 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +227,10 @@ def boundaries(steps: Sequence[Step]) -> list[int]:
 
 
 def run(steps: Sequence[Step], area: Rect, start: Frame | None = None) -> Frame:
-    """Execute complete steps on top of `start`, whose arrays are used up; `area` is the tile's canvas
-    rectangle.
+    """Execute complete steps on top of `start`, whose arrays are used up.
+
+    `area` is the tile's canvas rectangle or a part of it: every shortcut was decided for the tile as a whole and all
+    arithmetic is pixel by pixel, so that a part comes out as the same part of the tile.
     """
     frames = [start or Frame()]
     kinds: list[FrameKind] = []
@@ -245,6 +250,10 @@ def run(steps: Sequence[Step], area: Rect, start: Frame | None = None) -> Frame:
     return frames[0]
 
 
+def _in_tile(area: Rect) -> Rect:
+    return Rect(area.x % TILE, area.y % TILE, area.width, area.height)
+
+
 def _opened(kind: FrameKind, below: Frame) -> Frame:
     if kind is FrameKind.ISOLATED:
         return Frame()
@@ -256,8 +265,9 @@ def _opened(kind: FrameKind, below: Frame) -> Frame:
 
 def _paint(frame: Frame, step: PaintStep, area: Rect) -> None:
     blend = step.blend
+    part = _in_tile(area)
     source = layer_source(
-        step.window.read(), blend.mode, coverage=blend.coverage(), is_opaque=step.window.low == 255
+        step.window.read(part), blend.mode, coverage=blend.coverage(part), is_opaque=step.window.low == 255
     )
     compose(frame, source, blend.mode, special_fill=blend.special_fill, area=area)
 
@@ -265,7 +275,7 @@ def _paint(frame: Frame, step: PaintStep, area: Rect) -> None:
 def _close(frames: list[Frame], kind: FrameKind, blend: TileBlend, area: Rect) -> None:
     frame = frames.pop()
     if kind is FrameKind.THROUGH:
-        mix_through(frames[-1], frame, blend.coverage())
+        mix_through(frames[-1], frame, blend.coverage(_in_tile(area)))
         return
-    source = frame_source(frame, blend.mode, coverage=blend.coverage())
+    source = frame_source(frame, blend.mode, coverage=blend.coverage(_in_tile(area)))
     compose(frames[-1], source, blend.mode, special_fill=blend.special_fill, area=area)

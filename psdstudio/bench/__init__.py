@@ -1,0 +1,1 @@
+"""Measurements a user or a reviewer can repeat: `python -m psdstudio.bench NAME`."""

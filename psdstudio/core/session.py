@@ -259,7 +259,6 @@ class Session:
         self._transaction = None
         before, base = self._document, transaction.base
         if keep and before is not base:
-            self._history.seal()
             self._history.push(
                 Entry(
                     label=transaction.label,

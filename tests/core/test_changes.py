@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from psdstudio.core.changes import Change, Origin
-from psdstudio.core.commands import SetProps, SetWords
+from psdstudio.core.commands import Command, SetProps, SetWords
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
 from psdstudio.core.layers import GroupLayer, LayerProps
 from psdstudio.core.pixel_commands import WritePixels
-from psdstudio.core.structure_commands import MoveLayers
+from psdstudio.core.structure_commands import DeleteLayers, InsertLayer, MoveLayers
 from psdstudio.core.tiles import tile_rect
 from psdstudio.errors import CommandError
 from psdstudio.render.compositor import Compositor
@@ -67,3 +68,28 @@ def test_opening_a_group_dirties_nothing() -> None:
     after = SetProps(ids=(doc.layers[1].id,), expanded=False, locks=frozenset()).apply(doc)
     assert Change(doc, after, Origin.USER, "").edited == {doc.layers[1].id}
     assert Change(doc, after, Origin.USER, "").dirty == ()
+
+
+@pytest.mark.parametrize("edit", ["delete the base", "release the base", "insert a base"])
+def test_a_clipped_layer_that_gets_another_base_is_dirty(edit: str) -> None:
+    """What shows then is where the new base is, far from the layer that was edited."""
+    floor = solid_layer("floor", Rect(60, 60, 30, 30), (9, 200, 9, 255))
+    base = solid_layer("base", Rect(5, 5, 20, 20))
+    clipped = solid_layer("clipped", Rect(0, 0, 99, 99), (250, 250, 9, 255)).with_props(clipping=True)
+    lower = base.with_props(clipping=edit == "release the base")
+    layers = (floor, clipped) if edit == "insert a base" else (floor, lower, clipped)
+    doc = Document(size=Size(99, 99), layers=layers)
+    command: Command
+    if edit == "insert a base":
+        command = InsertLayer(layer=base, index=1)
+    elif edit == "delete the base":
+        command = DeleteLayers(ids=(base.id,))
+    else:
+        command = SetProps(ids=(base.id,), clipping=False)
+    after = command.apply(doc)
+    compositor = Compositor(threads=1)
+    differs = (compositor.render(doc) != compositor.render(after)).any(axis=2)
+    assert differs[70, 70]
+    for rect in Change(doc, after, Origin.USER, "").dirty:
+        differs[rect.y : rect.bottom, rect.x : rect.right] = False
+    assert not differs.any()

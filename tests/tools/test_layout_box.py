@@ -107,7 +107,9 @@ def test_a_box_never_turns_inside_out_nor_leaves_the_canvas(
     session, driver, _, swan = _open(snap=snap)
     session.select((swan,))
     start = handle_points(SWAN)[handle]
-    _drag(driver, start, (start[0] + dx, start[1] + dy), Modifiers(shift=shift, alt=alt))
+    _at(driver, Kind.PRESS, *start)
+    _at(driver, Kind.DRAG, start[0] + dx, start[1] + dy, Modifiers(shift=shift, alt=alt))
+    assert driver.message is None
     box = _box(session.document, swan)
     assert box.width >= MIN_SIDE_PX
     assert box.height >= MIN_SIDE_PX

@@ -15,6 +15,7 @@ from psdstudio.core.geometry import Point, Rect, Size
 from psdstudio.core.layers import LayerId, Lock, PixelLayer, Role
 from psdstudio.core.parts import children_with, object_groups, object_rect
 from psdstudio.core.pixel_commands import AddMask
+from psdstudio.core.placement_commands import TranslateLayers
 from psdstudio.core.session import Session
 from psdstudio.core.structure_commands import DeleteLayers
 from psdstudio.tools.base import Button, Cursor, Guide, Key, KeyEvent, Kind, Modifiers, PointerEvent
@@ -80,7 +81,7 @@ def test_a_drag_moves_the_whole_object_in_one_step() -> None:
     assert list(hand.session.selection) == [swan]
     for x in (65, 80, 72.4):
         hand.drag(x, 75.6)
-    assert hand.state is State.DRAGGING
+    assert hand.driver.is_dragging
     hand.release(72.4, 75.6)
     assert hand.rect(swan) == SWAN.shifted(12, 6)
     assert hand.session.history_labels == ("Move",)
@@ -190,9 +191,15 @@ def test_shift_keeps_to_one_axis() -> None:
     hand.press(60, 70)
     hand.drag(67, 91, SHIFT)
     assert hand.rect(swan).x == SWAN.x
-    hand.drag(91, 79, SHIFT)
-    hand.release(91, 79)
-    assert hand.rect(swan).y == SWAN.y
+    hand.drag(60, 70)
+    hand.release(60, 70)
+    # The swan's middle is now 3 px from the tree's: a line that must not pull across the axis.
+    hand.session.apply(TranslateLayers(ids=(swan,), dx=0, dy=-13))
+    hand.press(60, 60)
+    hand.drag(91, 69, SHIFT)
+    assert hand.rect(swan).y == SWAN.y - 13
+    hand.drag(91, 60)
+    assert hand.rect(swan).y == SWAN.y - 10
 
 
 def test_alt_duplicates_and_can_be_let_go() -> None:

@@ -199,6 +199,11 @@ class _Scanner:
             self._at += 1  # "a red one"
         elif token in words.DETERMINERS or _number(token) is not None:
             self._take_determiner(token)
+        elif token in words.PLACE_ADVERBS and self._content:
+            self._flush()
+            self._items.append(Link(RelationKind.IN, ""))
+            self._content.append(token)
+            self._at += 1
         elif token in words.ADVERBS and not self._content and self._items:
             self._at += 1
         else:

@@ -34,7 +34,7 @@ LATERAL: Final = frozenset({RelationKind.BETWEEN, RelationKind.NEXT_TO, Relation
 GROUNDING: Final = frozenset({RelationKind.ON, RelationKind.IN})
 
 _RELATIONS: Final = {
-    RelationKind.ON: "on|upon|atop|onto|on top of|across|along|at|riding|riding on|crossing",
+    RelationKind.ON: "on|upon|atop|onto|on top of|across|along|at|riding|riding on|hanging from|crossing",
     RelationKind.IN: (
         "in|inside|into|within|inside of|through|amid|amidst|among|amongst|out of|coming out of|"
         "emerging from|"
@@ -47,7 +47,8 @@ _RELATIONS: Final = {
         "next to|beside|besides|near|nearby|near to|by|close to|alongside|to the left of|to the right of|"
         "on the left of|on the right of|left of|right of|around|at the edge of|on the edge of|at the foot of|"
         "towards|toward|past|opposite|facing|chasing|watching|"
-        "pointing at|pointing to|drinking from|eating from|after|during|crossing to|looking up at|"
+        "pointing at|pointing to|growing from|drinking from|eating from|after|during|crossing to|"
+        "looking up at|"
         "staring at|smiling at|barking at|looking down at|"
         "following|pulling|pushing|looking at|"
         "playing with|guarding|surrounded by|to|together with|along with|accompanied by"
@@ -73,7 +74,8 @@ DROPPED: Final = frozenset(
     "is|are|was|were|be|being|been|that is|that are|which is|which are|who is|that|which|who|"
     "there is|there are|"
     "there's|there stands|there|has|have|having|also|just|please|can you|could you|i want|i would like|"
-    "we see|you see|i see|both|each|all|only|together|side by side|in a row|it is|it's|not far away|"
+    "we see|you see|i see|both|each|all|only|together|side by side|in a line|in line|in a circle|"
+    "in a row|it is|it's|not far away|"
     "here|here is|here are|and then|placed|located|situated|set|seen|with nothing else".split("|")
 )
 # Sentence openings that speak of the picture, not of what is in it.
@@ -104,6 +106,8 @@ POSITIONS: Final = {
     }.items()
     for phrase in row.split("|")
 }
+# Adverbs that are a place by themselves: "a turtle underwater".
+PLACE_ADVERBS: Final = frozenset({"underwater"})
 PRONOUNS: Final = frozenset("it|them|him|themselves|itself|each other|one another".split("|"))
 
 DETERMINERS: Final = frozenset(
@@ -193,7 +197,8 @@ PARTICIPLES: Final = frozenset(
 )
 NO_PARTICIPLES: Final = frozenset(
     "building|painting|ring|king|wing|string|ceiling|clothing|earring|swing|spring|pudding|railing|lightning|"
-    "wedding|drawing|dumpling|duckling|gosling|thing|icing|frosting|crossing|bed|seed|shed|sled|weed|reed|steed|"
+    "wedding|drawing|dumpling|duckling|gosling|thing|icing|frosting|crossing|bed|seed|shed|sled|"
+    "weed|reed|steed|"
     "red|seabed|flatbed|flowerbed|breed|seedling|sapling|sterling|viking|bowling|topping|filling|sling|sting|"
     "herring|starling|sibling|darling|underling|stocking|landing|awning|moulding|carving|engraving".split("|")
 )
@@ -246,7 +251,7 @@ PLACES: Final = {
         "clearing|wheat field|golf course|football pitch|zoo|farm",
         "forest": "forest|woods|woodland|jungle|rainforest|wood path|bamboo forest|trees|forest floor|"
         "undergrowth",
-        "snow": "snow|ice|snowfield|glacier|tundra|frozen lake|arctic|ice floe|snowdrift|ski slope",
+        "snow": "snow|ice|snowfield|glacier|tundra|frozen lake|arctic|ice floe|iceberg|snowdrift|ski slope",
         "desert": "desert|dunes|dune|sand dunes|sahara|canyon|badlands|wasteland",
         "mountains": "mountain|mountains|cliff|cliffs|rocks|peak|mountain range|rocky shore|"
         "volcano slope|crater",

@@ -86,8 +86,10 @@ def _regenerate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    sub = commands.add_parser("export", help="write a project as PSD or PNG", allow_abbrev=False)
-    sub.add_argument("file", type=Path, metavar="FILE", help="a project (.psdstudio)")
+    sub = commands.add_parser(
+        "export", help="write a project as PSD or PNG, or a PSD as a project", allow_abbrev=False
+    )
+    sub.add_argument("file", type=Path, metavar="FILE", help="a project (.psdstudio), PSD or PSB")
     _add_output(sub)
     _add_json(sub)
 

@@ -12,6 +12,8 @@ from psdstudio.io.images import write_png
 from psdstudio.io.layer_info import FileInfo, LayerInfo
 from psdstudio.io.project import load_project, save_project
 from psdstudio.io.psd_export import ExportOptions, export_psd
+from psdstudio.io.psd_import import import_psd
+from psdstudio.io.psd_read import is_psd
 from psdstudio.io.xmp import xmp_packet
 from psdstudio.render.compositor import Compositor
 
@@ -27,9 +29,16 @@ class Saved:
     losses: tuple[str, ...] = ()
 
 
-def open_document(path: Path) -> Document:
-    """Return the document of a project file. Raises `FileError`."""
-    return load_project(path)
+def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
+    """Return the document of a project or PSD, and sentences on what a PSD held that a document cannot.
+
+    Raises:
+        FileError: The file cannot be opened.
+    """
+    if is_psd(path):
+        document, report = import_psd(path)
+        return document, report.losses
+    return load_project(path), ()
 
 
 def save_document(document: Document, path: Path, *, strip_prompts: bool = False) -> Saved:

@@ -107,7 +107,7 @@ def _generate(arguments: argparse.Namespace) -> Outcome:
 
 
 def _regenerate(arguments: argparse.Namespace) -> Outcome:
-    document = open_document(arguments.file)
+    document, _ = open_document(arguments.file)
     # The next seed, not the same one: who regenerates wants another picture.
     seed = document.scene.seed + 1 if arguments.seed is None else arguments.seed
     options = _run_options(arguments, seed)
@@ -116,10 +116,10 @@ def _regenerate(arguments: argparse.Namespace) -> Outcome:
 
 
 def _export(arguments: argparse.Namespace) -> Outcome:
-    document = open_document(arguments.file)
+    document, losses = open_document(arguments.file)
     probe_target(arguments.output)
     saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts)
-    return {"output": str(saved.path), "bytes": saved.size_bytes, "notes": list(saved.losses)}
+    return {"output": str(saved.path), "bytes": saved.size_bytes, "notes": [*losses, *saved.losses]}
 
 
 def _info(arguments: argparse.Namespace) -> Outcome:

@@ -16,7 +16,7 @@ from psdstudio.core.geometry import EMPTY_RECT, Rect, Size
 from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array
 from psdstudio.io.project_load import load_project
-from psdstudio.io.psd_read import Nodes, PsdFile, PsdNode, box_of, name_of, open_psd, rgba_of
+from psdstudio.io.psd_read import Nodes, PsdFile, PsdNode, box_of, is_psd, name_of, open_psd, rgba_of
 from psdstudio.io.psd_tables import OUR_MODES
 from psdstudio.io.xmp import LayerOrigin, layer_origins
 
@@ -56,12 +56,7 @@ class FileInfo:
 
 def read_info(path: Path) -> FileInfo:
     """Describe a project or PSD file, told apart by its first bytes. Raises `FileError` as the readers do."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(4)
-    except OSError:
-        start = b""  # the project reader words what is wrong with it
-    if start == b"8BPS":
+    if is_psd(path):
         return psd_info(open_psd(path))
     return document_info(load_project(path))
 

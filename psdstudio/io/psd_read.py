@@ -19,6 +19,7 @@ from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupport
 from psdstudio.io.files import checked_size, read_error
 
 MAX_NESTING = 64
+_MAGIC = b"8BPS"
 _DIVIDERS = (Tag.SECTION_DIVIDER_SETTING, Tag.NESTED_SECTION_DIVIDER_SETTING)
 _COLOUR_PLANES = {ColorMode.RGB: 3, ColorMode.GRAYSCALE: 1}
 _GROUP_KINDS = {SectionDivider.OPEN_FOLDER, SectionDivider.CLOSED_FOLDER}
@@ -64,6 +65,15 @@ class PsdFile:
         return header.color_mode in _COLOUR_PLANES and header.depth in {8, 16}
 
 
+def is_psd(path: Path) -> bool:
+    """Whether a file begins as a PSD or PSB does; False when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == _MAGIC
+    except OSError:
+        return False
+
+
 def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
     """Read the structure of a PSD or PSB; pixels stay packed.
 
@@ -75,7 +85,7 @@ def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
     size = checked_size(path, limits.max_file_bytes, "PSD")
     try:
         with open(path, "rb") as file:
-            if file.read(4) != b"8BPS":
+            if file.read(4) != _MAGIC:
                 raise FileUnsupported(f"“{path.name}” is not a PSD file.", "Nothing was changed.")
             file.seek(0)
             psd = PSD.read(

@@ -23,7 +23,7 @@ from psdstudio.io.project import ProjectLimits, TileHashes, load_project, read_n
 from tests.io.documents import DOCUMENTS, noise, scene_document
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(first=DOCUMENTS, second=DOCUMENTS)
 def test_documents_come_back_equal(tmp_path: Path, first: Document, second: Document) -> None:
     path = tmp_path / "d.psdstudio"

@@ -325,7 +325,8 @@ def _merged_end(out: list[Item], lexicon: Lexicon) -> list[Item] | None:
         if rest and isinstance(rest[-1], Attribute):
             return None  # "a bucket made of wood and a glass jar": the material has no noun
         noun = last.noun.length if last.noun is not None else 1
-        if is_adjectives(last.content) or len(last.content) <= noun:
+        # Without a noun to lend there would be adjectives again, and the merging would not end.
+        if (last.noun is None and is_adjectives(last.content[-1:])) or len(last.content) <= noun:
             return None
         content = (*first.content, *last.content[-noun:])
         found = lexicon.find(content, several=(first.count or 1) > 1)

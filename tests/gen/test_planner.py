@@ -178,6 +178,13 @@ def test_any_text_gives_a_plan_or_a_prompt_error(lexicon: Lexicon, text: str) ->
     check_promises(plan)
 
 
+@pytest.mark.parametrize(
+    "text", ["a red and a blorb red", "a glass and a cat orange", "red , red , a red red red"]
+)
+def test_adjectives_without_a_noun_come_to_an_end(lexicon: Lexicon, text: str) -> None:
+    check_promises(plan_scene(text, lexicon))
+
+
 def test_planning_is_fast(lexicon: Lexicon) -> None:
     lexicon.warm()
     for text in (

@@ -79,12 +79,13 @@ def export_psd(
     big = options.big or (isinstance(target, Path) and target.suffix.lower() == PSB_SUFFIX)
     psd, written, losses = _build(document, options, version=2 if big else 1)
     if isinstance(target, Path):
-        atomic_write(target, psd.write, verify=lambda staged: verify_psd(staged, psd, written))
+        atomic_write(target, psd.write, verify=lambda staged: _verify_file(staged, psd, written))
         size_bytes = target.stat().st_size
     else:
         # The records are written with their lengths filled in afterwards, which a plain stream cannot do.
         buffer = io.BytesIO()
         psd.write(buffer)
+        verify_psd(buffer, psd, written)
         size_bytes = target.write(buffer.getvalue())
     return ExportReport(
         layers=sum(1 for _ in document.walk()),
@@ -93,6 +94,11 @@ def export_psd(
         has_background=can_be_background(document),
         losses=tuple(losses),
     )
+
+
+def _verify_file(path: Path, psd: PSD, written: list[WrittenRecord]) -> None:
+    with open(path, "rb") as file:
+        verify_psd(file, psd, written)
 
 
 def matted_on_white(rgba: U8Array) -> U8Array:

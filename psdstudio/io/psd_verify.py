@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from pathlib import Path
 from typing import BinaryIO
 
 from psd_tools.compression import PSDDecompressionWarning
@@ -18,8 +17,8 @@ _RESOURCES_AT = 26 + 4
 """Offset of the resource section: the header and an empty colour mode section stand before it."""
 
 
-def verify_psd(path: Path, meant: PSD, written: list[WrittenRecord]) -> None:
-    """Raise FileWriteFailed unless `path` reads back as `meant`, to the byte of every channel.
+def verify_psd(file: BinaryIO, meant: PSD, written: list[WrittenRecord]) -> None:
+    """Raise FileWriteFailed unless `file` reads back as `meant`, to the byte of every channel.
 
     Raises:
         FileWriteFailed: It does not; the caller must not let the file take the old one's place.
@@ -28,9 +27,8 @@ def verify_psd(path: Path, meant: PSD, written: list[WrittenRecord]) -> None:
         # psd_tools fills a channel that it cannot decode with black and only warns.
         warnings.simplefilter("error", PSDDecompressionWarning)
         try:
-            with open(path, "rb") as file:
-                fault = _first_fault(PSD.read(file), meant, written)
-                fault = fault or _resource_fault(file, meant)
+            file.seek(0)
+            fault = _first_fault(PSD.read(file), meant, written) or _resource_fault(file, meant)
         except (ValueError, EOFError, PSDDecompressionWarning) as exc:
             fault = f"{type(exc).__name__}: {exc}"
     if fault:

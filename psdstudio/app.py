@@ -1,0 +1,196 @@
+"""The composition root of the window: builds everything once, runs the event loop, shuts down in order."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+from PySide6.QtCore import QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication
+
+from psdstudio import logs
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import Size
+from psdstudio.core.layers import Role
+from psdstudio.core.session import Session
+from psdstudio.errors import FileError, ModelNotFound, SettingsError, StudioError
+from psdstudio.gen.engine_words import WordsFilter, as_written, known_words
+from psdstudio.gen.lexicon import Lexicon
+from psdstudio.gen.plan import Plan
+from psdstudio.gen.planner import plan_scene
+from psdstudio.gen.text_encoder import TextEncoder
+from psdstudio.io.recovery import RecoveryStore
+from psdstudio.jobs.runner import process_runner
+from psdstudio.jobs.wire import WorkerConfig
+from psdstudio.resources_path import resource_dir
+from psdstudio.settings import Folders, Settings, load_settings
+from psdstudio.ui import theme
+from psdstudio.ui.generate.run_store import RunStore
+from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.panels.error_bar import Notice
+from psdstudio.ui.services import Services
+
+_log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Open the window, with the file named in `argv` if there is one; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    folders = Folders.of_user()
+    settings, settings_fault = _settings(folders)
+    session = logs.start_logging(
+        folders.logs,
+        process="window",
+        level=logging.getLevelNamesMapping()[settings.log_level],
+        to_stderr=True,
+    )
+    application = QApplication.instance() or QApplication([sys.argv[0]])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("PSDStudio")
+    application.setOrganizationName("psdstudio")
+    application.setDesktopFileName("psdstudio")
+    qInstallMessageHandler(_on_qt_message)
+    theme.apply(application)
+    window = build_window(settings, folders)
+    sys.excepthook = _exception_hook(window)
+    _restore(window, folders)
+    window.show()
+    if settings_fault is not None:
+        window.notices.show_notice(Notice(message=settings_fault.user_message, hint=settings_fault.hint))
+    if words:
+        window.files.open_path(Path(words[0]))
+    try:
+        return application.exec()
+    finally:
+        sys.excepthook = sys.__excepthook__
+        qInstallMessageHandler(None)
+        session.close()
+
+
+def build_window(settings: Settings, folders: Folders) -> MainWindow:
+    """Build the window and everything it needs; the engine is not started yet."""
+    document = Document(size=Size(settings.canvas_width, settings.canvas_height))
+    recovery = _recovery(folders)
+    store = RunStore(document, recovery)
+    config = WorkerConfig(
+        engine=settings.engine, threads=settings.threads, log_folder=str(folders.logs), log_level=logging.INFO
+    )
+    language = Language()
+    services = Services(
+        session=Session(document),
+        runner=process_runner(config, persist=store.persist),
+        store=store,
+        recovery=recovery,
+        plan=language.plan,
+        engine_words=language.words,
+        engine_key=settings.engine,
+        examples=_examples(),
+        steps=settings.steps,
+    )
+    return MainWindow(services)
+
+
+class Language:
+    """The planner with its lexicon, loaded at the first sentence. Any thread; calls take turns."""
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._lexicon: Lexicon | None = None
+        self._known: WordsFilter = as_written
+
+    def plan(self, sentence: str) -> Plan:
+        """Read a sentence; raises PromptError, ModelNotFound."""
+        with self._turn:
+            return plan_scene(sentence, self._loaded())
+
+    def words(self, text: str, role: Role) -> str:
+        """Turn a layer's words into the network's."""
+        with self._turn:
+            self._loaded()
+            return self._known(text, role)
+
+    def _loaded(self) -> Lexicon:
+        if self._lexicon is None:
+            encoder = TextEncoder.load(resource_dir("text_encoder"))
+            vectors = resource_dir() / "noun_vectors.npz"
+            self._lexicon = Lexicon.load(resource_dir("vocabulary.json"), encoder, vectors)
+            self._known = known_words(self._lexicon)
+        return self._lexicon
+
+
+def _settings(folders: Folders) -> tuple[Settings, SettingsError | None]:
+    try:
+        return load_settings(folders.settings_file), None
+    except SettingsError as error:
+        return Settings(), error
+
+
+def _recovery(folders: Folders) -> RecoveryStore | None:
+    """Return the recovery store; without a writable state folder work goes on, and the log says so."""
+    try:
+        return RecoveryStore(folders.state / "recovery")
+    except FileError as error:
+        _log.error("no recovery: %s %s", error.user_message, error.hint)
+        return None
+
+
+def _examples() -> Path | None:
+    try:
+        return resource_dir("examples")
+    except ModelNotFound:
+        return None
+
+
+def _restore(window: MainWindow, folders: Folders) -> None:
+    """Bring back where the window was. QSettings holds geometry alone."""
+    store = QSettings(str(folders.config / "window.ini"), QSettings.Format.IniFormat)
+    geometry = store.value("geometry")
+    if geometry is not None:
+        window.restoreGeometry(geometry)
+    application = QApplication.instance()
+    assert application is not None
+    application.aboutToQuit.connect(lambda: store.setValue("geometry", window.saveGeometry()))
+
+
+def _exception_hook(
+    window: MainWindow,
+) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """Return the last resort: log, store the work, say so in the window."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+            return
+        _log.critical("unexpected error", exc_info=(kind, error, trace))
+        window.files.autosave_now()
+        if isinstance(error, StudioError):
+            window.notices.show_notice(Notice(message=error.user_message, hint=error.hint))
+            return
+        window.notices.show_notice(
+            Notice(
+                message="Something went wrong that PSDStudio did not expect. Your layers are safe.",
+                hint="The work was stored for recovery; the details are in the log.",
+                details=f"{kind.__name__}: {error}",
+            )
+        )
+
+    return hook
+
+
+def _on_qt_message(kind: QtMsgType, _: object, text: str) -> None:
+    level = {
+        QtMsgType.QtDebugMsg: logging.DEBUG,
+        QtMsgType.QtInfoMsg: logging.INFO,
+        QtMsgType.QtWarningMsg: logging.WARNING,
+    }.get(kind, logging.ERROR)
+    _log.log(level, "Qt: %s", text)
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The table of actions: id, text, keys, icon, what it does and when it can. Menus and buttons are built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from psdstudio.core.layers import BlendMode
+from psdstudio.ui.icons import icon
+
+MODE_LETTERS = {
+    "N": BlendMode.NORMAL,
+    "I": BlendMode.DISSOLVE,
+    "K": BlendMode.DARKEN,
+    "M": BlendMode.MULTIPLY,
+    "B": BlendMode.COLOR_BURN,
+    "A": BlendMode.LINEAR_BURN,
+    "G": BlendMode.LIGHTEN,
+    "S": BlendMode.SCREEN,
+    "D": BlendMode.COLOR_DODGE,
+    "W": BlendMode.LINEAR_DODGE,
+    "O": BlendMode.OVERLAY,
+    "F": BlendMode.SOFT_LIGHT,
+    "H": BlendMode.HARD_LIGHT,
+    "V": BlendMode.VIVID_LIGHT,
+    "J": BlendMode.LINEAR_LIGHT,
+    "Z": BlendMode.PIN_LIGHT,
+    "L": BlendMode.HARD_MIX,
+    "E": BlendMode.DIFFERENCE,
+    "X": BlendMode.EXCLUSION,
+    "U": BlendMode.HUE,
+    "T": BlendMode.SATURATION,
+    "C": BlendMode.COLOR,
+    "Y": BlendMode.LUMINOSITY,
+}
+"""Shift+Alt+letter, as Photoshop has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionSpec:
+    """One action. `keys` are portable key texts; the first is shown in the menu."""
+
+    id: str
+    text: str
+    run: Callable[[], None]
+    keys: tuple[str, ...] = ()
+    icon: str = ""
+    can: Callable[[], bool] | None = None
+    checked: Callable[[], bool] | None = None
+    tip: str = ""
+
+
+class Actions:
+    """The live QActions of a table. GUI thread."""
+
+    def __init__(self, specs: Iterable[ActionSpec], window: QWidget) -> None:
+        self._specs = {spec.id: spec for spec in specs}
+        self._actions = {spec.id: _action(spec, window) for spec in self._specs.values()}
+        for action in self._actions.values():
+            window.addAction(action)
+        self.refresh()
+
+    def __getitem__(self, action_id: str) -> QAction:
+        return self._actions[action_id]
+
+    @property
+    def keys(self) -> dict[str, tuple[str, ...]]:
+        """Keys by action id."""
+        return {spec.id: spec.keys for spec in self._specs.values()}
+
+    def refresh(self) -> None:
+        """Enable and check what can be done now."""
+        for spec in self._specs.values():
+            action = self._actions[spec.id]
+            if spec.can is not None:
+                action.setEnabled(spec.can())
+            if spec.checked is not None:
+                action.setChecked(spec.checked())
+
+    def fill(self, menu: QMenu, ids: str) -> None:
+        """Add actions to a menu; `ids` are parted by spaces, "-" is a separator."""
+        for action_id in ids.split():
+            if action_id == "-":
+                menu.addSeparator()
+            else:
+                menu.addAction(self._actions[action_id])
+
+
+def _action(spec: ActionSpec, window: QWidget) -> QAction:
+    action = QAction(spec.text, window)
+    action.setObjectName(spec.id)
+    action.setShortcuts([QKeySequence(key, QKeySequence.SequenceFormat.PortableText) for key in spec.keys])
+    if spec.icon:
+        action.setIcon(icon(spec.icon))
+        action.setIconVisibleInMenu(False)
+    keys = (
+        f" ({QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)})"
+        if spec.keys
+        else ""
+    )
+    action.setToolTip((spec.tip or spec.text.replace("…", "")) + keys)
+    action.setCheckable(spec.checked is not None)
+    action.triggered.connect(lambda _=False: spec.run())
+    return action

@@ -1,0 +1,114 @@
+"""Composited tiles as images: rendered on a thread for the newest document, swapped in by batches. GUI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import EMPTY_RECT, Rect
+from psdstudio.core.tiles import TileKey, U8Array, tile_keys, tile_rect
+from psdstudio.ui.bridge import Background
+from psdstudio.ui.canvas.images import halved, to_qimage
+
+Render = Callable[[Document, Rect], U8Array]
+BATCH = 16
+"""Tiles a thread renders before it answers: a view of 1280x800 pixels in two answers, a drag in one."""
+LEVELS = 4
+"""Sizes of each tile: full, half, quarter, eighth. Below zoom 0.5 plain bilinear drawing aliases."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    epoch: int
+    tiles: tuple[tuple[TileKey, tuple[QImage, ...]], ...]
+
+
+class TileCache(QObject):
+    """Keeps an image pyramid per 256-pixel tile; stale ones stay on screen until the new ones are there."""
+
+    updated = Signal(object)
+    """Canvas rectangle whose tiles are new."""
+
+    def __init__(self, render: Render, background: Background, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._render = render
+        self._background = background
+        self._images: dict[TileKey, tuple[QImage, ...]] = {}
+        self._stale: set[TileKey] = set()
+        self._wanted: tuple[TileKey, ...] = ()
+        self._doc: Document | None = None
+        self._epoch = 0
+        self._busy = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every wanted tile shows the newest document."""
+        return not self._busy and not self._missing()
+
+    def show(self, doc: Document, dirty: Iterable[Rect]) -> None:
+        """Follow the document; only tiles under `dirty` are rendered again."""
+        self._doc = doc
+        for rect in dirty:
+            self._stale.update(key for key in tile_keys(rect) if key in self._images)
+        self._pump()
+
+    def reset(self, doc: Document) -> None:
+        """Show another document: nothing of the old one stays."""
+        self._images.clear()
+        self._stale.clear()
+        self._doc = doc
+        self._epoch += 1
+        self._pump()
+
+    def want(self, keys: Sequence[TileKey]) -> None:
+        """Name the tiles in view; those not yet rendered are started."""
+        self._wanted = tuple(keys)
+        self._pump()
+
+    def image(self, key: TileKey, level: int) -> QImage | None:
+        """Return the tile at 1/2**level of its size, or None while it is not rendered."""
+        images = self._images.get(key)
+        return None if images is None else images[min(level, LEVELS - 1)]
+
+    def _missing(self) -> list[TileKey]:
+        return [key for key in self._wanted if key not in self._images or key in self._stale]
+
+    def _pump(self) -> None:
+        doc, epoch, render = self._doc, self._epoch, self._render
+        if self._busy or doc is None:
+            return
+        keys = self._missing()[:BATCH]
+        if not keys:
+            return
+        self._busy = True
+        self._stale.difference_update(keys)
+        self._background.submit(lambda: _rendered(render, doc, keys, epoch), self._arrived, self._failed)
+
+    def _arrived(self, batch: _Batch) -> None:
+        self._busy = False
+        if batch.epoch == self._epoch:
+            area = EMPTY_RECT
+            for key, images in batch.tiles:
+                self._images[key] = images
+                area = area.union(tile_rect(key))
+            self.updated.emit(area)
+        self._pump()
+
+    def _failed(self, error: Exception) -> None:
+        self._busy = False
+        raise error  # a compositor that fails is a bug: the application's hook reports it once
+
+
+def _rendered(render: Render, doc: Document, keys: Sequence[TileKey], epoch: int) -> _Batch:
+    return _Batch(epoch, tuple((key, _pyramid(to_qimage(render(doc, tile_rect(key))))) for key in keys))
+
+
+def _pyramid(image: QImage) -> tuple[QImage, ...]:
+    images = [image]
+    for _ in range(LEVELS - 1):
+        images.append(halved(images[-1]))
+    return tuple(images)

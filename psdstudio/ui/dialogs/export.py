@@ -1,0 +1,222 @@
+"""Export: what will be written, before; what was written, after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from psdstudio.core.document import Document
+from psdstudio.core.layers import GroupLayer, PixelLayer, Role
+from psdstudio.ui.wording import counted, listed
+
+
+class ExportFormat(Enum):
+    """The two ways out; the value is the extension."""
+
+    PSD = "psd"
+    PNG = "png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportChoice:
+    """What the user decided."""
+
+    path: Path
+    format: ExportFormat
+    strip_prompts: bool = False
+
+
+def preflight(doc: Document) -> tuple[str, ...]:
+    """Return what a PSD of this document will hold, a sentence a line."""
+    layers = [layer for layer in doc.walk() if isinstance(layer, PixelLayer)]
+    groups = [layer for layer in doc.walk() if isinstance(layer, GroupLayer)]
+    masks = sum(layer.mask is not None for layer in doc.walk())
+    counts = [counted(len(layers), "layer")]
+    counts += [counted(len(groups), "group")] if groups else []
+    counts += [counted(masks, "mask")] if masks else []
+    lines = [
+        f"{listed(counts)}, {doc.size.width} × {doc.size.height} px, sRGB, 8 bit, {doc.resolution_dpi:.0f} dpi."
+    ]
+    shadows = sum(layer.part is not None and layer.part.role is Role.SHADOW for layer in layers)
+    if shadows:
+        lines.append(f"{counted(shadows, 'shadow')} as Multiply, in the group of the object.")
+    hidden = sum(not layer.props.visible for layer in doc.walk())
+    if hidden:
+        lines.append(f"{counted(hidden, 'hidden layer')} stay in the file, hidden.")
+    grown = [layer.props.name for layer in layers if _is_grown(layer)]
+    if grown:
+        lines.append(
+            f"Enlarged from the engine's size: {listed(grown[:4])}{' and more' if len(grown) > 4 else ''}."
+        )
+    return tuple(lines)
+
+
+def _is_grown(layer: PixelLayer) -> bool:
+    native = layer.part.native_size if layer.part is not None else None
+    box = layer.pixels.bounds()
+    return native is not None and max(box.width, box.height) > max(native.width, native.height)
+
+
+class ExportDialog(QDialog):
+    """Asks where to; then shows the report in the same place. GUI thread."""
+
+    export_asked = Signal(object)
+    """The `ExportChoice`."""
+    folder_asked = Signal(object)
+
+    def __init__(
+        self,
+        doc: Document,
+        path: Path,
+        parent: QWidget | None = None,
+        *,
+        kind: ExportFormat = ExportFormat.PSD,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Export")
+        self.setMinimumWidth(520)
+        self._doc = doc
+        self._written: Path | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(18, 16, 18, 16)
+        column.setSpacing(10)
+        self.psd = QRadioButton("Photoshop document, all layers (PSD)")
+        self.png = QRadioButton("Flat picture with transparency (PNG)")
+        formats = QButtonGroup(self)
+        for button in (self.psd, self.png):
+            formats.addButton(button)
+            column.addWidget(button)
+        column.addWidget(_line())
+        self.heading = QLabel("What will be written")
+        self.heading.setObjectName("heading")
+        self.lines = QLabel()
+        self.lines.setWordWrap(True)
+        column.addWidget(self.heading)
+        column.addWidget(self.lines)
+        self.strip = QCheckBox("Leave prompts and seeds out of the file")
+        self.strip.setToolTip("The recipe of every layer is otherwise stored in the file's metadata")
+        column.addWidget(self.strip)
+        row = QHBoxLayout()
+        self.path = QLineEdit(str(path))
+        self.path.setAccessibleName("File")
+        self.browse = QPushButton("Choose…")
+        self.browse.clicked.connect(self._on_browse)
+        row.addWidget(self.path, 1)
+        row.addWidget(self.browse)
+        column.addLayout(row)
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setStyleSheet("color: #ff7b72;")
+        self.problem.hide()
+        column.addWidget(self.problem)
+        column.addWidget(_line())
+        buttons = QHBoxLayout()
+        self.folder = QPushButton("Show in folder")
+        self.folder.clicked.connect(lambda: self.folder_asked.emit(self._written))
+        self.folder.hide()
+        self.cancel = QPushButton("Cancel")
+        self.cancel.clicked.connect(self.reject)
+        self.export = QPushButton("Export")
+        self.export.setProperty("primary", True)
+        self.export.setDefault(True)
+        self.export.clicked.connect(self._on_export)
+        buttons.addWidget(self.folder)
+        buttons.addStretch(1)
+        buttons.addWidget(self.cancel)
+        buttons.addWidget(self.export)
+        column.addLayout(buttons)
+        (self.psd if kind is ExportFormat.PSD else self.png).setChecked(True)
+        self.psd.toggled.connect(self._on_format)
+        self._show_preflight()
+
+    @property
+    def format(self) -> ExportFormat:
+        """The chosen format."""
+        return ExportFormat.PSD if self.psd.isChecked() else ExportFormat.PNG
+
+    def show_report(self, path: Path, lines: tuple[str, ...]) -> None:
+        """Say what was written; the dialog stays until it is closed."""
+        self._written = path
+        self.heading.setText(f"Written: {path.name}")
+        self.lines.setText(_bulleted(lines))
+        for widget in (self.psd, self.png, self.strip, self.path, self.browse, self.export, self.problem):
+            widget.hide()
+        self.folder.show()
+        self.cancel.setText("Done")
+        self.cancel.setEnabled(True)
+        self.cancel.setDefault(True)
+        self.cancel.setFocus()
+        self.adjustSize()
+
+    def show_problem(self, text: str) -> None:
+        """Say why nothing was written; the user may try again."""
+        self.problem.setText(text)
+        self.problem.show()
+        self._set_busy(busy=False)
+
+    def _on_format(self) -> None:
+        path = Path(self.path.text())
+        if path.suffix.lower() in (".psd", ".png"):
+            self.path.setText(str(path.with_suffix(f".{self.format.value}")))
+        self._show_preflight()
+
+    def _show_preflight(self) -> None:
+        is_psd = self.format is ExportFormat.PSD
+        size = self._doc.size
+        flat = (f"One picture of {size.width} × {size.height} px, sRGB, as the canvas shows it.",)
+        self.lines.setText(_bulleted(preflight(self._doc) if is_psd else flat))
+        self.strip.setVisible(is_psd)
+
+    def _on_browse(self) -> None:
+        filters = (
+            "Photoshop document (*.psd *.psb)" if self.format is ExportFormat.PSD else "PNG picture (*.png)"
+        )
+        name, _ = QFileDialog.getSaveFileName(self, "Export as", self.path.text(), filters)
+        if name:
+            self.path.setText(name)
+
+    def _on_export(self) -> None:
+        path = Path(self.path.text().strip()).expanduser()
+        if not path.name:
+            self.show_problem("Give the file a name.")
+            return
+        if not path.suffix:
+            path = path.with_suffix(f".{self.format.value}")
+        self.problem.hide()
+        self._set_busy(busy=True)
+        self.export_asked.emit(
+            ExportChoice(path=path, format=self.format, strip_prompts=self.strip.isChecked())
+        )
+
+    def _set_busy(self, *, busy: bool) -> None:
+        self.export.setText("Writing…" if busy else "Export")
+        self.export.setEnabled(not busy)
+        self.cancel.setEnabled(not busy)
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setObjectName("line")
+    return line
+
+
+def _bulleted(lines: tuple[str, ...]) -> str:
+    items = "".join(f"<li style='margin-bottom:3px'>{line}</li>" for line in lines)
+    return f"<ul style='margin-left:-24px; margin-top:2px'>{items}</ul>"

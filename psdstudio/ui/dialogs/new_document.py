@@ -1,0 +1,155 @@
+"""New document: presets, width and height, resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from psdstudio.core.document import MAX_SIDE_PX, Document
+from psdstudio.core.geometry import Size
+from psdstudio.gen.scopes import MAX_CANVAS_PX
+from psdstudio.ui.icons import icon
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named size in pixels."""
+
+    name: str
+    size: Size
+
+
+PRESETS = (
+    Preset("Landscape 4:3", Size(1024, 768)),
+    Preset("Square 1:1", Size(1024, 1024)),
+    Preset("Portrait 3:4", Size(768, 1024)),
+    Preset("Full HD 16:9", Size(1920, 1080)),
+    Preset("Story 9:16", Size(1080, 1920)),
+    Preset("Social 4:5", Size(1080, 1350)),
+    Preset("Small draft", Size(512, 512)),
+    Preset("A4 at 150 dpi", Size(1240, 1754)),
+)
+
+
+class NewDocumentDialog(QDialog):
+    """Asks for a size; Enter accepts. Also used to change the size of an empty document."""
+
+    def __init__(self, size: Size, parent: QWidget | None = None, *, title: str = "New document") -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setMinimumWidth(480)
+        self.presets = QListWidget()
+        self.presets.setAccessibleName("Sizes")
+        self.presets.setFixedWidth(220)
+        for preset in PRESETS:
+            item = QListWidgetItem(f"{preset.name}\n{preset.size.width} × {preset.size.height} px")
+            self.presets.addItem(item)
+        self.presets.setStyleSheet("QListWidget::item { padding: 5px 8px; border-radius: 4px; }")
+        self.width_box, self.height_box = _pixels("Width"), _pixels("Height")
+        self.dpi = QSpinBox()
+        self.dpi.setRange(1, 2400)
+        self.dpi.setValue(72)
+        self.dpi.setSuffix(" dpi")
+        self.dpi.setAccessibleName("Resolution")
+        self.swap = QToolButton()
+        self.swap.setIcon(icon("refresh"))
+        self.swap.setText("Turn")
+        self.swap.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.swap.setToolTip("Swap width and height")
+        self.note = QLabel()
+        self.note.setObjectName("hint")
+        self.note.setWordWrap(True)
+        form = QFormLayout()
+        form.setVerticalSpacing(8)
+        form.addRow("Width", self.width_box)
+        form.addRow("Height", self.height_box)
+        form.addRow("", self.swap)
+        form.addRow("Resolution", self.dpi)
+        right = QVBoxLayout()
+        right.addLayout(form)
+        right.addWidget(self.note)
+        right.addStretch(1)
+        middle = QHBoxLayout()
+        middle.setSpacing(16)
+        middle.addWidget(self.presets)
+        middle.addLayout(right, 1)
+        buttons = QDialogButtonBox()
+        self.create = QPushButton("Create" if title == "New document" else "Change size")
+        self.create.setProperty("primary", True)
+        self.create.setDefault(True)
+        buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
+        buttons.addButton(self.create, QDialogButtonBox.ButtonRole.AcceptRole)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 16)
+        column.setSpacing(14)
+        column.addLayout(middle)
+        column.addWidget(buttons)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        self.presets.currentRowChanged.connect(self._on_preset)
+        self.presets.itemDoubleClicked.connect(lambda _: self.accept())
+        self.swap.clicked.connect(self._on_swap)
+        self.width_box.valueChanged.connect(self._on_size)
+        self.height_box.valueChanged.connect(self._on_size)
+        self.width_box.setValue(size.width)
+        self.height_box.setValue(size.height)
+        self._on_size()
+        self.width_box.setFocus()
+        self.width_box.selectAll()
+
+    @property
+    def chosen(self) -> Size:
+        """The size as entered."""
+        return Size(self.width_box.value(), self.height_box.value())
+
+    def document(self) -> Document:
+        """Return an empty document of the chosen size."""
+        return Document(size=self.chosen, resolution_dpi=float(self.dpi.value()))
+
+    def _on_preset(self, row: int) -> None:
+        if row < 0:
+            return
+        size = PRESETS[row].size
+        self.width_box.setValue(size.width)
+        self.height_box.setValue(size.height)
+
+    def _on_swap(self) -> None:
+        size = self.chosen
+        self.width_box.setValue(size.height)
+        self.height_box.setValue(size.width)
+
+    def _on_size(self) -> None:
+        size = self.chosen
+        row = next((i for i, preset in enumerate(PRESETS) if preset.size == size), -1)
+        blocker = QSignalBlocker(self.presets)
+        self.presets.setCurrentRow(row)
+        del blocker
+        if size.width * size.height > MAX_CANVAS_PX:
+            self.note.setText("Too large to generate on (at most 8192 × 8192 px); editing works.")
+        elif max(size) > 1024:
+            self.note.setText("The engine paints smaller than this; its layers are enlarged and say so.")
+        else:
+            self.note.setText("")
+
+
+def _pixels(name: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(1, MAX_SIDE_PX)
+    box.setSuffix(" px")
+    box.setAccessibleName(name)
+    return box

@@ -1,0 +1,381 @@
+"""New, open, save, export, import, recovery: the session's way to the disk. All file work happens on a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QMimeData, QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from psdstudio.core.changes import Change, Origin
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import Point, Size
+from psdstudio.core.layers import LayerProps, PixelLayer
+from psdstudio.core.structure_commands import InsertLayer
+from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.errors import FileError, StudioError
+from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image, write_png
+from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
+from psdstudio.io.psd_export import ExportOptions, ExportReport, export_psd
+from psdstudio.io.recovery import RecoveryStore, UnfinishedWork
+from psdstudio.render.compositor import Compositor
+from psdstudio.ui.bridge import Background, SessionBridge
+from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog, ExportFormat
+from psdstudio.ui.dialogs.new_document import NewDocumentDialog
+from psdstudio.ui.generate.run_store import RunStore
+from psdstudio.ui.panels.error_bar import Notice
+from psdstudio.ui.wording import ago, counted
+
+AUTOSAVE_MS = 20_000
+_OPENABLE = f"Projects and pictures (*{EXTENSION} {' '.join('*' + ext for ext in EXTENSIONS)})"
+_PROJECTS = f"PSDStudio projects (*{EXTENSION})"
+
+
+class Files(QObject):
+    """Owner of the document's file name and of what is unsaved. GUI thread."""
+
+    notice = Signal(object)
+    """A `Notice` for the bar."""
+    renamed = Signal()
+    """Title, path or saved state changed."""
+    opened = Signal(object)
+    """The path that was opened or saved."""
+
+    def __init__(
+        self,
+        bridge: SessionBridge,
+        store: RunStore,
+        recovery: RecoveryStore | None,
+        background: Background,
+        *,
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._bridge, self._store, self._recovery = bridge, store, recovery
+        self._background, self._window = background, window
+        self._hashes = TileHashes()
+        self.path: Path | None = None
+        self.saved_at: float | None = None
+        self._autosave = QTimer(self)
+        self._autosave.setSingleShot(True)
+        self._autosave.setInterval(AUTOSAVE_MS)
+        self._autosave.timeout.connect(self.autosave_now)
+        bridge.changed.connect(self._on_change)
+        self._note()
+
+    @property
+    def title(self) -> str:
+        """What the window is called."""
+        return self.path.stem if self.path is not None else "Untitled"
+
+    @property
+    def _document(self) -> Document:
+        return self._bridge.session.document
+
+    # ---- new and open
+
+    def new(self) -> None:
+        """Ask for a size and begin (Ctrl+N)."""
+        dialog = NewDocumentDialog(self._document.size, self._window)
+        dialog.accepted.connect(lambda: self._begin(dialog.document()))
+        dialog.open()
+
+    def resize_empty(self) -> None:
+        """Ask for another size of the still empty document."""
+        dialog = NewDocumentDialog(self._document.size, self._window, title="Canvas size")
+        dialog.accepted.connect(lambda: self._replace(dialog.document(), path=self.path))
+        dialog.open()
+
+    def _begin(self, doc: Document) -> None:
+        if self.may_leave():
+            self._replace(doc, path=None)
+
+    def open(self) -> None:
+        """Ask for a file and open it (Ctrl+O)."""
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open", str(self._folder()), _OPENABLE)
+        if name:
+            self.open_path(Path(name))
+
+    def open_path(self, path: Path) -> None:
+        """Open a project, or a picture as a new document."""
+        if not self.may_leave():
+            return
+        if path.suffix.lower() == EXTENSION:
+            self._background.submit(
+                lambda: load_project(path), lambda doc: self._replace(doc, path=path), self._on_failed
+            )
+        else:
+            self._background.submit(lambda: read_image(path), self._open_image, self._on_failed)
+
+    def open_example(self, path: Path) -> None:
+        """Open an example as a new, unnamed document."""
+        self._background.submit(
+            lambda: load_project(path), lambda doc: self._replace(doc, path=None), self._on_failed
+        )
+
+    def _open_image(self, image: LoadedImage) -> None:
+        height, width = image.rgba.shape[:2]
+        layer = _layer_of(image.rgba, image.name, Size(width, height))
+        self._replace(Document(size=Size(width, height), layers=(layer,)), path=None)
+
+    def _replace(self, doc: Document, *, path: Path | None) -> None:
+        self.path, self.saved_at = path, None
+        self._bridge.session.replace_document(doc)
+        if self._recovery is not None:
+            self._recovery.clear()
+        self._note()
+        if path is not None:
+            self.opened.emit(path)
+
+    # ---- save
+
+    def save(self) -> None:
+        """Save to the known file, or ask for one (Ctrl+S)."""
+        if self.path is None:
+            self.save_as()
+        else:
+            self._save_to(self.path)
+
+    def save_as(self) -> None:
+        """Ask for a file and save (Ctrl+Shift+S)."""
+        start = self.path or self._folder() / f"{self.title}{EXTENSION}"
+        name, _ = QFileDialog.getSaveFileName(self._window, "Save project as", str(start), _PROJECTS)
+        if name:
+            path = Path(name)
+            self._save_to(path if path.suffix.lower() == EXTENSION else path.with_name(path.name + EXTENSION))
+
+    def save_to(self, path: Path) -> None:
+        """Save to this file and go on with it."""
+        self._save_to(path)
+
+    def _save_to(self, path: Path) -> None:
+        doc, hashes = self._document, self._hashes
+        self._background.submit(
+            lambda: save_project(doc, path, hashes=hashes),
+            lambda _: self._on_saved(doc, path),
+            self._on_failed,
+        )
+
+    def _on_saved(self, doc: Document, path: Path) -> None:
+        self.path, self.saved_at = path, time.monotonic()
+        self._bridge.session.mark_saved(doc)
+        if self._recovery is not None and not self._bridge.session.is_dirty:
+            self._recovery.clear()
+        self._note()
+        self.opened.emit(path)
+
+    def may_leave(self) -> bool:
+        """Ask what to do with unsaved work; False when the user wants to stay, or while it is being saved."""
+        if not self._bridge.session.is_dirty:
+            return True
+        box = QMessageBox(self._window)
+        box.setWindowTitle("PSDStudio")
+        box.setText(f"Save the changes to “{self.title}”?")
+        box.setInformativeText("Without saving, what changed since the last save is lost.")
+        button = QMessageBox.StandardButton
+        box.setStandardButtons(button.Save | button.Discard | button.Cancel)
+        box.setDefaultButton(button.Save)
+        answer = box.exec()
+        if answer == button.Save:
+            return self._save_now()
+        return bool(answer == button.Discard)
+
+    def _save_now(self) -> bool:
+        """Save at once, on this thread: somebody waits for the answer."""
+        path = self.path
+        if path is None:
+            start = self._folder() / f"{self.title}{EXTENSION}"
+            name, _ = QFileDialog.getSaveFileName(self._window, "Save project as", str(start), _PROJECTS)
+            if not name:
+                return False
+            path = Path(name) if name.endswith(EXTENSION) else Path(name + EXTENSION)
+        try:
+            save_project(self._document, path, hashes=self._hashes)
+        except FileError as error:
+            self._on_failed(error)
+            return False
+        self._on_saved(self._document, path)
+        return True
+
+    # ---- export
+
+    def export(self, kind: ExportFormat = ExportFormat.PSD) -> ExportDialog:
+        """Open the export dialog (Ctrl+Alt+Shift+S)."""
+        path = self._folder() / f"{self.title}.{kind.value}"
+        dialog = ExportDialog(self._document, path, self._window, kind=kind)
+        dialog.export_asked.connect(lambda choice: self._export(choice, dialog))
+        dialog.folder_asked.connect(
+            lambda written: QDesktopServices.openUrl(QUrl.fromLocalFile(str(written.parent)))
+        )
+        dialog.open()
+        return dialog
+
+    def _export(self, choice: ExportChoice, dialog: ExportDialog) -> None:
+        doc = self._document
+        if choice.format is ExportFormat.PSD:
+            options = ExportOptions(strip_prompts=choice.strip_prompts)
+            self._background.submit(
+                lambda: export_psd(doc, choice.path, options),
+                lambda report: dialog.show_report(choice.path, psd_report_lines(report)),
+                lambda error: _show_problem(dialog, error),
+            )
+        else:
+            self._background.submit(
+                lambda: write_png(choice.path, Compositor().render(doc), resolution_dpi=doc.resolution_dpi),
+                lambda _: dialog.show_report(
+                    choice.path, (f"{doc.size.width} × {doc.size.height} px, sRGB.",)
+                ),
+                lambda error: _show_problem(dialog, error),
+            )
+
+    # ---- pictures from outside
+
+    def place(self, data: QMimeData) -> None:
+        """Take what was dropped or pasted: picture files, a picture, or a project to open."""
+        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+        projects = [path for path in paths if path.suffix.lower() == EXTENSION]
+        if projects:
+            self.open_path(projects[0])
+        elif paths:
+            self.place_files(paths)
+        elif data.hasImage():
+            image = QImage(data.imageData())
+            self._insert(_rgba_of(image), "Pasted picture")
+
+    def paste(self) -> None:
+        """Paste a picture as a layer (Ctrl+V)."""
+        data = QGuiApplication.clipboard().mimeData()
+        if data is not None and (data.hasImage() or data.hasUrls()):
+            self.place(data)
+        else:
+            self.notice.emit(Notice(message="There is no picture in the clipboard.", is_error=False))
+
+    def place_files(self, paths: Sequence[Path]) -> None:
+        """Put each picture file into a layer of its own, on top."""
+        for path in paths:
+            self._background.submit(
+                lambda path=path: read_image(path),  # type: ignore[misc]  # mypy: lambda with a default
+                lambda image: self._insert(image.rgba, image.name),
+                self._on_failed,
+            )
+
+    def _insert(self, rgba: U8Array, name: str) -> None:
+        doc = self._document
+        layer = _layer_of(rgba, name, doc.size)
+        self._bridge.apply(
+            InsertLayer(layer=layer, parent=None, index=len(doc.layers), label="Place picture")
+        )
+
+    # ---- recovery
+
+    def offer_recovery(self) -> None:
+        """After a crash: offer what was left."""
+        if self._recovery is None:
+            return
+        works = [work for work in self._recovery.list_unfinished() if work.is_readable]
+        if not works:
+            return
+        work = works[0]
+        age = ago(time.time() - work.stored_at.timestamp())
+        more = (
+            f" {counted(len(works) - 1, 'more document')} can be recovered after it."
+            if len(works) > 1
+            else ""
+        )
+        self.notice.emit(
+            Notice(
+                message=f"PSDStudio ended unexpectedly. “{work.title or 'Untitled'}” was stored {age}.",
+                hint=f"Nothing that was stored is lost.{more}",
+                button="Recover it",
+                action=lambda: self._recover(work),
+                is_error=False,
+            )
+        )
+
+    def _recover(self, work: UnfinishedWork) -> None:
+        recovery = self._recovery
+        assert recovery is not None
+        self._background.submit(
+            lambda: recovery.load(work), lambda doc: self._on_recovered(doc, work), self._on_failed
+        )
+
+    def _on_recovered(self, doc: Document, work: UnfinishedWork) -> None:
+        self.path = work.project_path
+        self._bridge.session.replace_document(doc, is_saved=False)
+        self._note()
+        recovery = self._recovery
+        assert recovery is not None
+        title, path = self.title, self.path
+
+        def take_over() -> None:
+            recovery.autosave(doc, title=title, project_path=path)  # ours first, then the old one may go
+            recovery.discard(work)
+
+        self._background.submit(take_over, lambda _: self.offer_recovery(), self._on_failed)
+
+    def autosave_now(self) -> None:
+        """Store unsaved work for recovery."""
+        recovery, doc, title, path = self._recovery, self._document, self.title, self.path
+        if recovery is not None and self._bridge.session.is_dirty:
+            self._background.submit(
+                lambda: recovery.autosave(doc, title=title, project_path=path),
+                lambda _: None,
+                self._on_failed,
+            )
+
+    # ---- news
+
+    def _on_change(self, change: Change) -> None:
+        if change.origin is not Origin.PREVIEW:
+            self._note()
+            if not self._autosave.isActive():
+                self._autosave.start()
+
+    def _note(self) -> None:
+        self._store.note(self._document, title=self.title, path=self.path)
+        self.renamed.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        if not isinstance(error, StudioError):
+            raise error
+        self.notice.emit(Notice(message=error.user_message, hint=error.hint))
+
+    def _folder(self) -> Path:
+        return self.path.parent if self.path is not None else Path.home()
+
+
+def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
+    """Return what the export dialog says of a written PSD."""
+    size = f"{report.size_bytes / 2**20:.1f} MB"
+    lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
+    lines += list(report.losses) or ["Nothing was lost."]
+    return tuple(lines)
+
+
+def _show_problem(dialog: ExportDialog, error: Exception) -> None:
+    if not isinstance(error, StudioError):
+        dialog.show_problem("The file could not be written. The document is untouched.")
+        raise error
+    dialog.show_problem(f"{error.user_message} {error.hint}".strip())
+
+
+def _layer_of(rgba: U8Array, name: str, canvas: Size) -> PixelLayer:
+    """Return a layer with the picture in the middle of the canvas."""
+    height, width = rgba.shape[:2]
+    offset = Point((canvas.width - width) // 2, (canvas.height - height) // 2)
+    layer = PixelLayer(props=LayerProps(name=name), pixels=TileGrid.from_array(rgba))
+    return replace(layer, offset=offset)
+
+
+def _rgba_of(image: QImage) -> U8Array:
+    converted = image.convertToFormat(QImage.Format.Format_RGBA8888)
+    height, width, stride = converted.height(), converted.width(), converted.bytesPerLine()
+    rows = np.frombuffer(converted.constBits(), np.uint8).reshape(height, stride)
+    return (
+        rows[:, : width * 4].reshape(height, width, 4).copy()
+    )  # a copy: the view does not keep the image alive

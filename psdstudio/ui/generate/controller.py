@@ -1,0 +1,449 @@
+"""From words to layers: keeps the draft in step with the sentence, starts runs, follows them, takes results over."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from psdstudio.core.changes import Change, Origin
+from psdstudio.core.commands import Command
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import BoxF
+from psdstudio.core.layers import LayerId
+from psdstudio.errors import PromptError, StudioError
+from psdstudio.gen.accepting import acceptance_notes
+from psdstudio.gen.engine import Stage
+from psdstudio.gen.engine_words import WordsFilter
+from psdstudio.gen.plan import Plan
+from psdstudio.gen.planning import build_request
+from psdstudio.gen.request import GenerationRequest, Sampling
+from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, Scope, Verb, plan_scope
+from psdstudio.gen.structure import InsertObject
+from psdstudio.jobs.events import (
+    EnginePhase,
+    EngineState,
+    JobCancelled,
+    JobFailed,
+    JobFinished,
+    JobLayout,
+    JobPreview,
+    JobProgress,
+    JobStarted,
+)
+from psdstudio.jobs.job import JobId
+from psdstudio.jobs.report import ErrorReport
+from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
+from psdstudio.ui.generate.draft import ChipEdits, Draft, from_document, from_plan, planned_document
+from psdstudio.ui.generate.run_store import RunStore
+
+PLAN_DELAY_MS = 180
+"""Quiet time after a keystroke before the sentence is read."""
+
+
+class Runner(Protocol):
+    """What the window needs of a `JobRunner`."""
+
+    def submit(self, request: GenerationRequest) -> JobId:
+        """Queue a request."""
+
+    def cancel(self, job_id: JobId) -> None:
+        """Stop a job."""
+
+    def restart(self) -> None:
+        """Start the engine again."""
+
+    def save_again(self, job_id: JobId) -> None:
+        """Write a finished result again."""
+
+    def warm_up(self) -> None:
+        """Load the engine ahead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanScene:
+    """The command behind a draft: placeholders, boxes and the sentence, as part of a run's one step."""
+
+    draft: Draft
+    prompt: str | None
+    label: str = "Plan scene"
+    merge_key: None = None
+
+    def apply(self, doc: Document) -> Document:
+        """Return the planned document."""
+        return planned_document(doc, self.draft, prompt=self.prompt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsertTarget:
+    """Where the next object shall be inserted: right above this layer."""
+
+    above: LayerId
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run as the window shows it."""
+
+    job_id: JobId
+    request: GenerationRequest
+    scope: Scope
+    planned: Document
+    prepare: tuple[Command, ...] = ()
+    phase: str = "Waiting for the engine"
+    fraction: float = 0.0
+    eta_s: float | None = None
+    is_stopping: bool = False
+    boxes: tuple[tuple[LayerId, BoxF], ...] = ()
+
+
+class Generation(QObject):
+    """Owner of the prompt's state and of the one run. GUI thread."""
+
+    draft_changed = Signal()
+    """Sentence, chips or scope are different."""
+    run_changed = Signal(object)
+    """A `RunView`, or None when no run goes on."""
+    preview = Signal(object)
+    """A `Preview` of the run."""
+    accepted = Signal(object)
+    """Notes (sentences) about a result that has just landed."""
+    failed = Signal(object, object)
+    """An `ErrorReport` or `StudioError`, and the job id or None."""
+    engine_state = Signal(object)
+
+    def __init__(
+        self,
+        bridge: SessionBridge,
+        runner: Runner,
+        jobs: JobBridge,
+        store: RunStore,
+        *,
+        plan: Callable[[str], Plan],
+        engine_words: WordsFilter,
+        engine_key: str,
+        background: Background,
+        steps: int | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._bridge, self._runner, self._store = bridge, runner, store
+        self._plan_sentence, self._engine_words, self._engine_key = plan, engine_words, engine_key
+        self._background = background
+        self._sampling = None if steps is None else Sampling(steps=steps)
+        self._text = bridge.session.document.scene.prompt
+        self._plan: Plan | None = None
+        self._plan_error: StudioError | None = None
+        self._edits = ChipEdits()
+        self._insert: InsertTarget | None = None
+        self._run: RunView | None = None
+        self._last_seed = 0
+        self._max_objects = DEFAULT_MAX_OBJECTS
+        self._reading = 0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(PLAN_DELAY_MS)
+        self._timer.timeout.connect(self._read_sentence)
+        bridge.changed.connect(self._on_change)
+        jobs.event.connect(self._on_event)
+
+    # ---- what is asked
+
+    @property
+    def text(self) -> str:
+        """The sentence in the prompt bar."""
+        return self._text
+
+    @property
+    def run(self) -> RunView | None:
+        """The run that goes on, if any."""
+        return self._run
+
+    @property
+    def insert_target(self) -> InsertTarget | None:
+        """Where an inserted object goes; None when the prompt speaks of the whole scene."""
+        return self._insert
+
+    @property
+    def problem(self) -> StudioError | None:
+        """Why the primary button cannot run; None when it can."""
+        if self._plan_error is not None and self.is_fresh:
+            return self._plan_error
+        scope = self.scope()
+        if scope is None:
+            return PromptError("Describe a scene to begin.")
+        return scope.problem(max_objects=self._max_objects)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the sentence says something other than the document's scene."""
+        return self._text.strip() != self.document.scene.prompt.strip() or self._insert is not None
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the newest sentence is not read yet."""
+        return self._timer.isActive() or self._reading > 0
+
+    @property
+    def document(self) -> Document:
+        """The open document."""
+        return self._bridge.session.document
+
+    def draft(self) -> Draft:
+        """Return the chips: the planner's for a new sentence, else the document's own scene."""
+        if self.is_fresh and self._plan is not None:
+            return from_plan(self._plan, self._edits)
+        if self.is_fresh:
+            return Draft(sentence=self._text)
+        return from_document(self.document, self._edits)
+
+    def planned(self) -> Document | None:
+        """Return the document as the primary run would begin with it; None when nothing is asked."""
+        if self._insert is not None:
+            command = self._insert_command()
+            return None if command is None else command.apply(self.document)
+        draft = self.draft()
+        return None if draft.is_empty else planned_document(self.document, draft, prompt=self._text.strip())
+
+    def scope(self) -> Scope | None:
+        """Return what the primary button would do; None when nothing is asked."""
+        planned = self.planned()
+        if planned is None:
+            return None
+        if self._insert is not None:
+            command = self._insert_command()
+            assert command is not None
+            return plan_scope(planned, Verb.INSERT, {command.placeholder_id(self.document)})
+        return plan_scope(planned, Verb.GENERATE_SCENE)
+
+    def set_text(self, text: str) -> None:
+        """The sentence changed; it is read a moment later, off this thread."""
+        if text == self._text:
+            return
+        self._text = text
+        self._timer.start()
+        self.draft_changed.emit()
+
+    def edit_chips(self, edits: ChipEdits) -> None:
+        """The user changed the chips."""
+        self._edits = edits
+        self.draft_changed.emit()
+
+    @property
+    def edits(self) -> ChipEdits:
+        """What the user changed on the chips so far."""
+        return self._edits
+
+    def set_insert(self, target: InsertTarget | None) -> None:
+        """Let the prompt speak of one new object above a layer, or of the whole scene again."""
+        if target == self._insert:
+            return
+        self._insert, self._plan, self._plan_error = target, None, None
+        self._text = "" if target is not None else self.document.scene.prompt
+        self._edits = ChipEdits()
+        self.draft_changed.emit()
+
+    def _insert_command(self) -> InsertObject | None:
+        words = self._text.strip()
+        if self._insert is None or not words or self.document.find(self._insert.above) is None:
+            return None
+        first = self._plan.objects[0] if self._plan is not None and self._plan.objects else None
+        name, words = (first.name, first.words) if first is not None else (words, words)
+        box = dict(self._edits.boxes).get(words)
+        return InsertObject(name=name, words=words, above=self._insert.above, box=box)
+
+    # ---- reading the sentence
+
+    def _read_sentence(self) -> None:
+        text = self._text
+        if not text.strip():
+            self._plan, self._plan_error = None, None
+            self.draft_changed.emit()
+            return
+        self._reading += 1
+        self._background.submit(
+            lambda: self._plan_sentence(text),
+            lambda plan: self._on_read(text, plan, None),
+            lambda error: self._on_read(text, None, error),
+        )
+
+    def _on_read(self, text: str, plan: Plan | None, error: Exception | None) -> None:
+        self._reading -= 1
+        if error is not None and not isinstance(error, StudioError):
+            raise error
+        if text == self._text:
+            self._plan, self._plan_error = plan, error
+            self.draft_changed.emit()
+
+    # ---- runs
+
+    def start(self) -> None:
+        """Start what the primary button says (Ctrl+Enter)."""
+        problem, scope, planned = self.problem, self.scope(), self.planned()
+        if self.is_reading:
+            QTimer.singleShot(PLAN_DELAY_MS, self.start)  # the sentence is being read: a moment later
+        elif problem is not None or scope is None or planned is None:
+            self.failed.emit(problem or PromptError("Describe a scene to begin."), None)
+        elif self._insert is not None:
+            command = self._insert_command()
+            assert command is not None
+            self._submit(planned, scope, (command,), label=command.label)
+        else:
+            label = "Generate scene" if scope.button_text().startswith("Generate") else "Regenerate"
+            prepare = PlanScene(draft=self.draft(), prompt=self._text.strip())
+            self._submit(planned, scope, (prepare,), label=label)
+
+    def start_verb(self, verb: Verb, ids: Collection[LayerId]) -> None:
+        """Start a verb on layers: new look, regenerate, refresh contacts."""
+        scope = plan_scope(self.document, verb, ids)
+        problem = scope.problem(max_objects=self._max_objects)
+        if problem is not None:
+            self.failed.emit(problem, None)
+            return
+        label = {Verb.NEW_LOOK: "New look", Verb.REFRESH_CONTACTS: "Refresh contacts"}.get(
+            verb, "Regenerate layer"
+        )
+        self._submit(self.document, scope, (), label=label)
+
+    def stop(self) -> None:
+        """Stop the run within one step (Ctrl+.)."""
+        if self._run is not None and not self._run.is_stopping:
+            self._runner.cancel(self._run.job_id)
+            self._show(replace(self._run, is_stopping=True, phase="Stopping", eta_s=None))
+
+    def restart_engine(self) -> None:
+        """Start the engine again after a crash."""
+        self._runner.restart()
+
+    def save_again(self, job_id: JobId) -> None:
+        """Write a finished result again."""
+        self._runner.save_again(job_id)
+
+    def _submit(self, planned: Document, scope: Scope, prepare: tuple[Command, ...], *, label: str) -> None:
+        if self._run is not None:
+            self.failed.emit(
+                PromptError("A run is going on.", "Stop it first, or wait until it is done."), None
+            )
+            return
+        run_id = uuid.uuid4().hex
+        painted = any(x.is_painted and not x.look_known for x in scope.objects)
+        painted = painted or (scope.background_painted and not scope.background_known)
+        seed = max(planned.scene.seed, self._last_seed) + 1 if painted else planned.scene.seed
+        try:
+            request = build_request(
+                planned,
+                scope,
+                run_id=run_id,
+                seed=seed,
+                engine=self._engine_key,
+                sampling=self._sampling,
+                max_objects=self._max_objects,
+                engine_words=self._engine_words,
+            )
+        except StudioError as error:
+            self.failed.emit(error, None)
+            return
+        self._last_seed = seed
+        self._store.expect(run_id, label, prepare)
+        job_id = self._runner.submit(request)
+        self._show(RunView(job_id=job_id, request=request, scope=scope, planned=planned, prepare=prepare))
+
+    def _show(self, run: RunView | None) -> None:
+        self._run = run
+        self.run_changed.emit(run)
+
+    # ---- news
+
+    def _on_change(self, change: Change) -> None:
+        if change.origin in (Origin.REPLACED, Origin.UNDO, Origin.REDO, Origin.GENERATION):
+            was = change.before.scene.prompt.strip()
+            if change.origin is Origin.REPLACED or self._text.strip() in (
+                was,
+                change.after.scene.prompt.strip(),
+            ):
+                self._text = change.after.scene.prompt
+                self._edits, self._insert = ChipEdits(), None
+        if self._run is not None and change.before.layers is not change.after.layers:
+            self._show(replace(self._run, planned=_planned_again(change.after, self._run)))
+        if change.origin is not Origin.PREVIEW:
+            self.draft_changed.emit()
+
+    def _on_event(self, event: object) -> None:
+        if isinstance(event, EngineState):
+            self._on_engine(event)
+            return
+        run = self._run
+        if isinstance(event, JobFailed) and (run is None or event.job_id == run.job_id):
+            self._on_failed(event)
+        if run is None or getattr(event, "job_id", None) != run.job_id:
+            return
+        match event:
+            case JobStarted():
+                self._show(replace(run, phase="Starting"))
+            case JobProgress() if not run.is_stopping:
+                phase = _phase(event)
+                fraction = 0.0 if event.stage is Stage.LOAD else event.fraction
+                self._show(replace(run, phase=phase, fraction=fraction, eta_s=event.eta_s))
+            case JobLayout():
+                self._show(replace(run, boxes=event.boxes))
+            case JobPreview() if not run.is_stopping:
+                self.preview.emit(event.preview)
+            case JobFinished():
+                self._on_finished(event)
+            case JobCancelled():
+                self._store.forget(run.request.run_id)
+                self._show(None)
+            case _:
+                pass
+
+    def _on_finished(self, event: JobFinished) -> None:
+        command = self._store.take(event.result.request.run_id)
+        notes = acceptance_notes(
+            command.before if self.document is command.before else self.document, event.result
+        )
+        self._insert = None
+        self._run = None
+        self._bridge.session.apply(command, Origin.GENERATION)
+        self.run_changed.emit(None)
+        self.accepted.emit(notes if command.before is self.document else ())
+
+    def _on_failed(self, event: JobFailed) -> None:
+        self._show(None)
+        self.failed.emit(event.report, event.job_id)
+
+    def _on_engine(self, state: EngineState) -> None:
+        if state.phase is EnginePhase.READY and state.info is not None:
+            self._max_objects = state.info.max_objects
+            self.draft_changed.emit()
+        if state.phase is EnginePhase.STOPPED and state.report is not None and self._run is None:
+            self.failed.emit(state.report, None)
+        self.engine_state.emit(state)
+
+
+def _planned_again(doc: Document, run: RunView) -> Document:
+    """Return the edited document with the run's placeholders; without them where they no longer apply."""
+    try:
+        for command in run.prepare:
+            doc = command.apply(doc)
+    except StudioError:
+        return run.planned
+    return doc
+
+
+def _phase(event: JobProgress) -> str:
+    if event.stage is Stage.LOAD:
+        return f"{event.stage.value}, once"
+    return (
+        f"{event.stage.value}, step {event.done} of {event.total}" if event.total > 1 else event.stage.value
+    )
+
+
+def report_text(problem: StudioError | ErrorReport) -> tuple[str, str]:
+    """Return message and hint of either kind of failure."""
+    if isinstance(problem, ErrorReport):
+        return problem.message, problem.hint
+    return problem.user_message, problem.hint

@@ -1,0 +1,79 @@
+"""The middle of the window: the canvas, with prompt bar, messages and the empty state lying over it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRect, QRectF, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from psdstudio.ui.canvas.view import CanvasView
+from psdstudio.ui.panels.empty_state import EmptyState
+from psdstudio.ui.panels.error_bar import NoticeBar
+from psdstudio.ui.panels.prompt import PromptBar
+
+_GAP = 16
+_BAR_MIN, _BAR_MAX = 560, 760
+_EMPTY_WIDTH = 720
+
+
+class CanvasArea(QWidget):
+    """Places the floating parts. GUI thread."""
+
+    arranged = Signal()
+
+    def __init__(
+        self,
+        view: CanvasView,
+        prompt: PromptBar,
+        empty: EmptyState,
+        notices: NoticeBar,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._view, self._prompt, self._empty, self._notices = view, prompt, empty, notices
+        for widget in (view, empty, prompt, notices):
+            widget.setParent(self)
+        self._is_empty = True
+        prompt.resized.connect(self.arrange)
+        notices.resized.connect(self.arrange)
+        self.setMinimumSize(600, 420)
+
+    def set_empty(self, is_empty: bool) -> None:  # a state, set from one place
+        """Show the empty state, or the canvas."""
+        self._is_empty = is_empty
+        self._empty.setVisible(is_empty)
+        self.arrange()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the empty state is shown."""
+        return self._is_empty
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Give every part its place."""
+        area = self.rect()
+        self._view.setGeometry(area)
+        self._empty.setGeometry(area)
+        wanted = _EMPTY_WIDTH if self._is_empty else min(_BAR_MAX, max(_BAR_MIN, area.width() - 12 * _GAP))
+        width = min(wanted, area.width() - 2 * _GAP)
+        layout = self._prompt.layout()
+        height = layout.heightForWidth(width) if layout.hasHeightForWidth() else layout.sizeHint().height()
+        top = area.height() - height - _GAP
+        if self._is_empty:
+            top = max(96, round(area.height() * 0.34 - height / 2))
+        bar = QRect((area.width() - width) // 2, top, width, height)
+        self._prompt.setGeometry(bar)
+        self._prompt.raise_()
+        self._empty.arrange(QRectF(bar))
+        self._view.set_bottom_inset(0 if self._is_empty else height)
+        if self._notices.isVisible():
+            notice = self._notices.layout()
+            tall = notice.heightForWidth(width) if notice.hasHeightForWidth() else notice.sizeHint().height()
+            above = area.height() - tall - _GAP if self._is_empty else top - tall - 8
+            self._notices.setGeometry(QRect(bar.x(), above, width, tall))
+            self._notices.raise_()
+        self.arranged.emit()

@@ -1,0 +1,228 @@
+"""The prompt bar: one sentence, the layers it makes as chips, and the button that says what it will do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+
+from psdstudio.errors import StudioError
+from psdstudio.gen.scene_parts import SceneView, read_scene
+from psdstudio.ui import theme
+from psdstudio.ui.generate.controller import Generation, RunView
+from psdstudio.ui.generate.draft import Draft, DraftLayer
+from psdstudio.ui.icons import IconColours, icon
+from psdstudio.ui.panels.chips import AddChip, Chip
+from psdstudio.ui.panels.flow_layout import FlowLayout
+from psdstudio.ui.panels.primary_button import PrimaryButton
+
+PLACEHOLDER = "Describe a scene, for example: a swan and a flamingo on calm water at sunset"
+
+
+class PromptBar(QWidget):
+    """Shows the state of a `Generation` and hands the user's words to it. GUI thread."""
+
+    resized = Signal()
+    """Its height changed: whoever placed it shall place it again."""
+
+    def __init__(self, generation: Generation, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._generation = generation
+        self._shown: tuple[object, ...] = ()
+        self.setAttribute(Qt.WidgetAttribute.WA_NoMousePropagation)
+        self._build()
+        generation.draft_changed.connect(self.refresh)
+        generation.run_changed.connect(self._on_run)
+        self.refresh()
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 10, 12, 10)
+        column.setSpacing(8)
+        self._target = QWidget()
+        target_row = QHBoxLayout(self._target)
+        target_row.setContentsMargins(0, 0, 0, 0)
+        self.target_label = QLabel()
+        close = QToolButton()
+        close.setIcon(icon("close", IconColours(normal=theme.TEXT_DIM)))
+        close.setIconSize(QSize(12, 12))
+        close.setToolTip("Back to the whole scene")
+        close.setAccessibleName("Back to the whole scene")
+        close.clicked.connect(lambda: self._generation.set_insert(None))
+        target_row.addWidget(self.target_label)
+        target_row.addWidget(close)
+        target_row.addStretch(1)
+        self._chip_box = QWidget()
+        self._chips = FlowLayout(self._chip_box)
+        self._chips.setContentsMargins(0, 0, 0, 0)
+        self.note = QLabel()
+        self.note.setObjectName("hint")
+        self.note.setWordWrap(True)
+        self.text = QLineEdit()
+        self.text.setPlaceholderText(PLACEHOLDER)
+        self.text.setAccessibleName("Prompt")
+        self.text.setMinimumHeight(34)
+        self.text.setMaxLength(20_000)
+        self.text.setStyleSheet("QLineEdit { font-size: 13px; padding: 4px 10px; border-radius: 6px; }")
+        self.text.textEdited.connect(self._generation.set_text)
+        self.text.returnPressed.connect(self.press_primary)
+        self.button = PrimaryButton()
+        self.button.clicked.connect(self.press_primary)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.text, 1)
+        row.addWidget(self.button)
+        column.addWidget(self._target)
+        column.addWidget(self._chip_box)
+        column.addLayout(row)
+        column.addWidget(self.note)
+
+    def press_primary(self) -> None:
+        """Do what the button says: start, or stop the run that goes on."""
+        if self._generation.run is not None:
+            self._generation.stop()
+        else:
+            self._generation.start()
+
+    # ---- showing
+
+    def chips(self) -> list[Chip]:
+        """Return the chips as shown, the background first."""
+        found = (self._chips.itemAt(i) for i in range(self._chips.count()))
+        return [item.widget() for item in found if item is not None and isinstance(item.widget(), Chip)]
+
+    def refresh(self) -> None:
+        """Show sentence, chips, button and note as they are now."""
+        generation = self._generation
+        if self.text.text() != generation.text:
+            blocker = QSignalBlocker(self.text)
+            self.text.setText(generation.text)
+            del blocker
+        target = generation.insert_target
+        self._target.setVisible(target is not None)
+        if target is not None:
+            self.target_label.setText(f"New object in front of <b>{_escaped(target.name)}</b>")
+        self.text.setPlaceholderText(PLACEHOLDER if target is None else "What should stand there?")
+        self._show_chips(generation.draft() if target is None else Draft())
+        self._show_button()
+        self.resized.emit()
+
+    def _show_button(self) -> None:
+        generation = self._generation
+        run = generation.run
+        if run is not None:
+            self.button.setText("Stopping" if run.is_stopping else "Stop")
+            self.button.set_running(run.fraction)
+            self.button.setEnabled(not run.is_stopping)
+            self.button.setToolTip("Stop this run (Ctrl+.)")
+            self._say("")
+            return
+        self.button.set_running(None)
+        scope, problem = generation.scope(), generation.problem
+        is_waiting = generation.is_reading and bool(generation.text.strip())
+        text = scope.button_text() if scope is not None else "Generate"
+        self.button.setText(text)
+        self.button.setAccessibleName(text)
+        self.button.setToolTip(f"{text} (Ctrl+Enter)")
+        self.button.setEnabled(problem is None or is_waiting)
+        notes = [scope.note_text()] if scope is not None else []
+        if problem is not None and not is_waiting and generation.text.strip():
+            notes.insert(0, _sentence(problem))
+        self._say(" ".join(note for note in notes if note))
+
+    def _say(self, text: str) -> None:
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def _show_chips(self, draft: Draft) -> None:
+        view = read_scene(self._generation.document)
+        kept = _kept_words(view)
+        wanted = (draft, kept, self._generation.run is None)
+        if wanted == self._shown:
+            return
+        self._shown = wanted
+        while (item := self._chips.takeAt(0)) is not None:
+            widget = item.widget()
+            widget.hide()
+            widget.deleteLater()
+        self._chip_box.setVisible(not draft.is_empty)
+        if draft.is_empty:
+            return
+        ground = draft.background
+        self._add_chip(
+            replace(ground, name=ground.words or "plain background"), kept, is_background=True, draft=draft
+        )
+        for layer in draft.objects:
+            self._add_chip(layer, kept, is_background=False, draft=draft)
+        add = AddChip(self._chip_box)
+        add.added.connect(self._on_added)
+        self._chips.addWidget(add)
+        add.show()
+        self._chip_box.updateGeometry()
+
+    def _add_chip(
+        self, layer: DraftLayer, kept: frozenset[str], *, is_background: bool, draft: Draft
+    ) -> None:
+        key = "" if is_background else layer.words
+        note = "" if layer.nearest is None else f"as {layer.nearest}" if layer.nearest else "not known"
+        chip = Chip(
+            layer.name,
+            icon_name="mountain" if is_background else "image",
+            note=note,
+            is_kept=key in kept,
+            is_placed=not is_background and any(words == layer.words for words, _ in draft.boxes),
+            can_remove=not is_background,
+            parent=self._chip_box,
+        )
+        chip.removed.connect(lambda: self._on_removed(layer.words))
+        chip.renamed.connect(
+            (lambda words: self._on_ground(words))
+            if is_background
+            else (lambda words: self._on_renamed(layer.words, words))
+        )
+        self._chips.addWidget(chip)
+        chip.show()
+
+    def _on_run(self, run: RunView | None) -> None:
+        self._show_button()
+        self._chip_box.setEnabled(run is None)
+        self.text.setReadOnly(run is not None)
+
+    def _on_removed(self, words: str) -> None:
+        self._generation.edit_chips(self._generation.edits.without(words))
+
+    def _on_renamed(self, old: str, new: str) -> None:
+        self._generation.edit_chips(self._generation.edits.with_words(old, new))
+
+    def _on_ground(self, words: str) -> None:
+        self._generation.edit_chips(replace(self._generation.edits, background=words))
+
+    def _on_added(self, words: str) -> None:
+        edits = self._generation.edits
+        self._generation.edit_chips(replace(edits, added=(*edits.added, words)))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor("#505050"), 1))
+        painter.setBrush(QColor(theme.PANEL))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 10, 10)
+        painter.end()
+
+
+def _kept_words(view: SceneView) -> frozenset[str]:
+    """Words of kept objects; "" stands for a kept background."""
+    kept = {item.words for item in view.objects if item.pinned and not item.foreign}
+    if view.background is not None and view.background.pinned:
+        kept.add("")
+    return frozenset(kept)
+
+
+def _sentence(problem: StudioError) -> str:
+    return f"{problem.user_message} {problem.hint}".strip()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

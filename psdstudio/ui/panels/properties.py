@@ -1,0 +1,233 @@
+"""What the selected layer is: its words, place and size, how it was made, and the buttons that make it anew."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from psdstudio.core.bounds import layer_bounds
+from psdstudio.core.commands import SetBox, SetScene, SetWords
+from psdstudio.core.document import Document
+from psdstudio.core.layers import GroupLayer, Layer, PixelLayer, Recipe, Role
+from psdstudio.core.parts import children_with, object_group_of
+from psdstudio.ui.bridge import SessionBridge
+from psdstudio.ui.generate.controller import Generation
+from psdstudio.ui.icons import icon
+from psdstudio.ui.wording import counted, kind, role_name
+
+
+class PropertiesPanel(QWidget):
+    """Follows the selection. GUI thread."""
+
+    regenerate_asked = Signal()
+    new_look_asked = Signal()
+
+    def __init__(self, bridge: SessionBridge, generation: Generation, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self._bridge, self._generation = bridge, generation
+        self._build()
+        bridge.changed.connect(lambda _: self.refresh())
+        bridge.selected.connect(lambda _: self.refresh())
+        generation.run_changed.connect(lambda _: self.refresh())
+        self.refresh()
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        bar = QWidget()
+        bar.setObjectName("panelHeader")
+        bar.setFixedHeight(28)
+        header = QHBoxLayout(bar)
+        header.setContentsMargins(10, 0, 10, 0)
+        self.title = QLabel("Layer")
+        self.title.setObjectName("heading")
+        self.role = QLabel()
+        self.role.setObjectName("dim")
+        header.addWidget(self.title)
+        header.addStretch(1)
+        header.addWidget(self.role)
+        column.addWidget(bar)
+        body = QWidget()
+        inner = QVBoxLayout(body)
+        inner.setContentsMargins(10, 10, 10, 10)
+        inner.setSpacing(8)
+        self._words_caption = QLabel("Words of this layer")
+        self._words_caption.setObjectName("dim")
+        self.words = QPlainTextEdit()
+        self.words.setAccessibleName("Words of this layer")
+        self.words.setPlaceholderText("What this layer shows")
+        self.words.setTabChangesFocus(True)
+        self.words.setFixedHeight(52)
+        self.words.installEventFilter(self)
+        self.words.textChanged.connect(self._on_words)
+        self._buttons = QWidget()
+        buttons = QHBoxLayout(self._buttons)
+        buttons.setContentsMargins(0, 0, 0, 0)
+        self.regenerate = QPushButton("Regenerate")
+        self.regenerate.setIcon(icon("refresh"))
+        self.regenerate.setToolTip(
+            "Regenerate this layer with these words; all others stay (Ctrl+Enter here)"
+        )
+        self.regenerate.clicked.connect(self.regenerate_asked)
+        self.new_look = QPushButton("New look")
+        self.new_look.setIcon(icon("new-look"))
+        self.new_look.setToolTip("Another look in the same place")
+        self.new_look.clicked.connect(self.new_look_asked)
+        for button in (self.regenerate, self.new_look):
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            buttons.addWidget(button)
+        self.facts = QFormLayout()
+        self.facts.setContentsMargins(0, 2, 0, 0)
+        self.facts.setHorizontalSpacing(12)
+        self.facts.setVerticalSpacing(5)
+        self.free_box = QPushButton("Let the engine place it")
+        self.free_box.setToolTip("Forget the box you placed; the next run arranges this object again")
+        self.free_box.clicked.connect(self._on_free_box)
+        self.library = QCheckBox("May be guided by library pictures")
+        self.library.setToolTip(
+            "Lets the engine take a picture of its small library as a guide; the layer says which"
+        )
+        self.library.toggled.connect(self._on_library)
+        for widget in (self._words_caption, self.words, self._buttons):
+            inner.addWidget(widget)
+        inner.addLayout(self.facts)
+        inner.addWidget(self.free_box)
+        inner.addWidget(self.library)
+        inner.addStretch(1)
+        column.addWidget(body, 1)
+
+    # ---- showing
+
+    def refresh(self) -> None:
+        """Show the selection."""
+        doc = self._bridge.session.document
+        layers = [layer for i in self._bridge.session.selection if (layer := doc.find(i)) is not None]
+        target = layers[-1] if len(layers) == 1 else None
+        has_scene = any(layer.part is not None for layer in doc.walk())
+        self.library.setVisible(target is None and has_scene)
+        blocker = QSignalBlocker(self.library)
+        self.library.setChecked(doc.scene.use_library)
+        del blocker
+        self._clear_facts()
+        if target is None:
+            self._show_none(doc, len(layers))
+        else:
+            self._show_layer(doc, target)
+
+    def _show_none(self, doc: Document, count: int) -> None:
+        self.title.setText("Document" if count == 0 else counted(count, "layer") + " selected")
+        self.role.setText("")
+        for widget in (self._words_caption, self.words, self._buttons, self.free_box):
+            widget.hide()
+        if count == 0:
+            self._add_fact("Canvas", f"{doc.size.width} × {doc.size.height} px, {doc.resolution_dpi:.0f} dpi")
+            self._add_fact("Layers", str(sum(isinstance(x, PixelLayer) for x in doc.walk())))
+            if any(layer.part is not None for layer in doc.walk()):
+                self._add_fact("Seed", str(doc.scene.seed))
+
+    def _show_layer(self, doc: Document, layer: Layer) -> None:
+        self.title.setText(
+            self.title.fontMetrics().elidedText(layer.props.name, Qt.TextElideMode.ElideRight, 180)
+        )
+        self.role.setText(role_name(layer) or kind(layer).title())
+        part = layer.part
+        has_words = part is not None and part.role in (Role.BACKGROUND, Role.OBJECT_GROUP, Role.OBJECT)
+        group = object_group_of(doc, layer.id)
+        is_placed = group is not None and group.part is not None and group.part.box_is_users
+        for widget in (self._words_caption, self.words, self._buttons):
+            widget.setVisible(has_words)
+        self.free_box.setVisible(is_placed)
+        if has_words and part is not None and not _same_words(part.words, self.words.toPlainText()):
+            blocker = QSignalBlocker(self.words)
+            self.words.setPlainText(part.words)
+            del blocker
+        is_free = self._generation.run is None
+        self.regenerate.setEnabled(is_free)
+        self.new_look.setEnabled(is_free)
+        self._show_facts(layer)
+
+    def _show_facts(self, layer: Layer) -> None:
+        box = layer_bounds(layer)
+        self._add_fact(
+            "Place", "empty" if box.is_empty else f"X {box.x}  Y {box.y}   {box.width} × {box.height} px"
+        )
+        source = painted_layer(layer)
+        native = source.part.native_size if source is not None and source.part is not None else None
+        if native is not None and source is not None:
+            own = layer_bounds(source)
+            grown = max(own.width / native.width, own.height / native.height)
+            text = f"{native.width} × {native.height} px"
+            self._add_fact("Painted at", f"{text}, shown at {grown * 100:.0f} %" if grown > 1.01 else text)
+        recipe = _recipe(layer)
+        if recipe is not None:
+            self._add_fact("Seed", f"{recipe.seed}, {recipe.steps} steps")
+            if recipe.library_item:
+                self._add_fact("Guided by", recipe.library_item)
+
+    def _add_fact(self, name: str, value: str) -> None:
+        caption, text = QLabel(name), QLabel(value)
+        caption.setObjectName("dim")
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        text.setWordWrap(True)
+        self.facts.addRow(caption, text)
+
+    def _clear_facts(self) -> None:
+        while self.facts.rowCount():
+            self.facts.removeRow(0)
+
+    # ---- acting
+
+    def _on_words(self) -> None:
+        if self._bridge.session.selection:
+            layer_id = self._bridge.session.selection[-1]
+            self._bridge.apply(SetWords(layer_id=layer_id, words=self.words.toPlainText()))
+
+    def _on_free_box(self) -> None:
+        group = object_group_of(self._bridge.session.document, self._bridge.session.selection[-1])
+        if group is not None and group.part is not None:
+            self._bridge.apply(SetBox(layer_id=group.id, box=group.part.box, is_users=False))
+
+    def _on_library(self, on: bool) -> None:  # a Qt signal's argument
+        self._bridge.apply(SetScene(use_library=on))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.words and isinstance(event, QKeyEvent):
+            is_enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+            is_run = is_enter and bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            if is_run and event.type() == QEvent.Type.ShortcutOverride:
+                event.accept()  # here Ctrl+Enter means this layer, not the whole scene
+                return True
+            if is_run and event.type() == QEvent.Type.KeyPress:
+                self.regenerate_asked.emit()
+                return True
+        return super().eventFilter(watched, event)
+
+
+def painted_layer(layer: Layer) -> PixelLayer | None:
+    """Return the layer that an engine painted: itself, or an object's look."""
+    if isinstance(layer, GroupLayer):
+        looks = children_with(layer, Role.OBJECT)
+        return looks[-1] if looks else None
+    return layer
+
+
+def _recipe(layer: Layer) -> Recipe | None:
+    source = painted_layer(layer)
+    return source.part.recipe if source is not None and source.part is not None else None
+
+
+def _same_words(stored: str, typed: str) -> bool:
+    return stored == " ".join(typed.split())

@@ -1,0 +1,356 @@
+"""The table of all actions of the main window, after Photoshop's keys (design page "product", section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from psdstudio.core.layers import GroupLayer, Layer, Role
+from psdstudio.core.parts import background_of, object_group_of, object_groups
+from psdstudio.gen.scopes import Verb
+from psdstudio.ui.actions import MODE_LETTERS, ActionSpec
+from psdstudio.ui.canvas.controller import ToolName
+from psdstudio.ui.dialogs.export import ExportFormat
+from psdstudio.ui.wording import MODE_GROUPS, mode_name
+
+if TYPE_CHECKING:
+    from psdstudio.ui.main_window import MainWindow
+
+MENUS = (
+    ("File", "new open - save save_as - export_psd export_png - place - quit"),
+    ("Edit", "undo redo - paste delete - canvas_size"),
+    (
+        "Layer",
+        "new_layer duplicate group ungroup clip - rename visible - mask unmask - bring_forward send_backward"
+        " bring_to_front send_to_back - select_above select_below select_all deselect - lock",
+    ),
+    (
+        "Scene",
+        "generate stop - keep invert_keep release_keeps - regenerate_layer new_look insert refresh_contacts"
+        " - focus_prompt restart_engine",
+    ),
+    ("View", "zoom_in zoom_out fit actual_size - extras panels layers full_screen"),
+)
+ROW_MENU = (
+    "regenerate_layer new_look insert refresh_contacts - keep visible lock - rename duplicate group ungroup"
+    " mask unmask clip - delete"
+)
+_ALL_MODES = tuple(mode for group in MODE_GROUPS for mode in group)
+
+
+def window_actions(window: MainWindow) -> list[ActionSpec]:
+    """Return every action; `window` is only called when one is triggered or asked for its state."""
+    return [
+        *_file_actions(window),
+        *_edit_actions(window),
+        *_layer_actions(window),
+        *_order_actions(window),
+        *_scene_actions(window),
+        *_view_actions(window),
+        *_tool_actions(window),
+        *_digit_actions(window),
+        *_mode_actions(window),
+    ]
+
+
+def _spec(action_id: str, text: str, run: Callable[[], None], *keys: str, **more: object) -> ActionSpec:
+    return ActionSpec(id=action_id, text=text, run=run, keys=keys, **more)  # type: ignore[arg-type]  # checked by the dataclass
+
+
+def _file_actions(w: MainWindow) -> list[ActionSpec]:
+    return [
+        _spec("new", "New…", lambda: w.files.new(), "Ctrl+N"),
+        _spec("open", "Open…", lambda: w.files.open(), "Ctrl+O"),
+        _spec("save", "Save", lambda: w.files.save(), "Ctrl+S"),
+        _spec("save_as", "Save as…", lambda: w.files.save_as(), "Ctrl+Shift+S"),
+        _spec(
+            "export_psd",
+            "Export PSD…",
+            lambda: w.show_export(ExportFormat.PSD),
+            "Ctrl+Alt+Shift+S",
+            can=w.has_layers,
+        ),
+        _spec(
+            "export_png",
+            "Export PNG…",
+            lambda: w.show_export(ExportFormat.PNG),
+            "Ctrl+Alt+Shift+W",
+            can=w.has_layers,
+        ),
+        _spec("place", "Place picture as layer…", lambda: w.place_pictures()),
+        _spec("quit", "Quit", lambda: w.leave(), "Ctrl+Q"),
+    ]
+
+
+def _edit_actions(w: MainWindow) -> list[ActionSpec]:
+    session = w.bridge.session
+    return [
+        _spec("undo", "Undo", lambda: w.undo(), "Ctrl+Z", "Ctrl+Alt+Z", can=lambda: session.can_undo),
+        _spec("redo", "Redo", lambda: w.redo(), "Ctrl+Shift+Z", "Ctrl+Y", can=lambda: session.can_redo),
+        _spec("paste", "Paste picture", lambda: w.files.paste(), "Ctrl+V"),
+        _spec("canvas_size", "Canvas size…", lambda: w.ask_canvas_size(), "Ctrl+Alt+C"),
+    ]
+
+
+def _layer_actions(w: MainWindow) -> list[ActionSpec]:
+    edits = w.edits
+    some = w.has_selection
+    return [
+        _spec("new_layer", "New layer", edits.add_layer, "Ctrl+Shift+N", icon="new-layer"),
+        _spec("duplicate", "Duplicate layer", edits.duplicate, "Ctrl+J", icon="duplicate", can=some),
+        _spec("group", "Group layers", edits.group, "Ctrl+G", icon="folder", can=some),
+        _spec("ungroup", "Ungroup layers", edits.ungroup, "Ctrl+Shift+G", can=lambda: _is_group(w)),
+        _spec(
+            "clip",
+            "Clip to the layer below",
+            edits.toggle_clipping,
+            "Ctrl+Alt+G",
+            can=some,
+            checked=lambda: _is_clipped(w),
+        ),
+        _spec("rename", "Rename layer", lambda: w.rename_layer(), "F2", can=some),
+        _spec("visible", "Visible", edits.toggle_visible, "Ctrl+,", can=some, checked=lambda: _is_visible(w)),
+        _spec(
+            "mask", "Add layer mask", edits.toggle_mask, icon="mask", can=lambda: some() and not _has_mask(w)
+        ),
+        _spec("unmask", "Delete layer mask", edits.remove_mask, can=lambda: _has_mask(w)),
+        _spec("delete", "Delete layer", edits.delete, "Delete", "Backspace", icon="bin", can=some),
+        _spec("lock", "Toggle last lock", edits.toggle_last_lock, "/", can=some),
+    ]
+
+
+def _order_actions(w: MainWindow) -> list[ActionSpec]:
+    edits, some = w.edits, w.has_selection
+    return [
+        _spec("bring_forward", "Bring forward", lambda: edits.shift(1), "Ctrl+]", can=some),
+        _spec("send_backward", "Send backward", lambda: edits.shift(-1), "Ctrl+[", can=some),
+        _spec("bring_to_front", "Bring to front", lambda: edits.send_to_end(1), "Ctrl+Shift+]", can=some),
+        _spec("send_to_back", "Send to back", lambda: edits.send_to_end(-1), "Ctrl+Shift+[", can=some),
+        _spec(
+            "select_above",
+            "Select next layer up",
+            lambda: edits.select_neighbour(1),
+            "Alt+]",
+            can=w.has_layers,
+        ),
+        _spec(
+            "select_below",
+            "Select next layer down",
+            lambda: edits.select_neighbour(-1),
+            "Alt+[",
+            can=w.has_layers,
+        ),
+        _spec("select_top", "Select top layer", lambda: edits.select_end(1), "Alt+.", can=w.has_layers),
+        _spec(
+            "select_bottom", "Select bottom layer", lambda: edits.select_end(-1), "Alt+,", can=w.has_layers
+        ),
+        _spec("select_all", "Select all layers", edits.select_all, "Ctrl+Alt+A", can=w.has_layers),
+        _spec("deselect", "Deselect layers", lambda: w.bridge.session.select(()), can=some),
+        _spec(
+            "mode_next",
+            "Next blend mode",
+            lambda: edits.step_mode(_ALL_MODES, 1),
+            "Shift+=",
+            "Shift++",
+            can=some,
+        ),
+        _spec(
+            "mode_last",
+            "Previous blend mode",
+            lambda: edits.step_mode(_ALL_MODES, -1),
+            "Shift+-",
+            "Shift+_",
+            can=some,
+        ),
+    ]
+
+
+def _scene_actions(w: MainWindow) -> list[ActionSpec]:
+    edits = w.edits
+    idle = w.is_idle
+
+    def in_scene() -> bool:
+        return idle() and any(_scene_role(w, layer) for layer in edits.layers)
+
+    return [
+        _spec(
+            "generate",
+            "Generate",
+            lambda: w.generation.start(),
+            "Ctrl+Return",
+            "Ctrl+Enter",
+            icon="spark",
+            can=idle,
+        ),
+        _spec("stop", "Stop", lambda: w.generation.stop(), "Ctrl+.", icon="stop", can=lambda: not idle()),
+        _spec(
+            "keep",
+            "Keep",
+            lambda: edits.toggle_keep(),
+            "N",
+            icon="pin",
+            can=w.has_selection,
+            checked=lambda: _is_kept(w),
+        ),
+        _spec("invert_keep", "Invert Keep", edits.invert_keep, "Shift+N", can=lambda: _has_scene(w)),
+        _spec("release_keeps", "Release all Keeps", edits.release_keeps, can=lambda: _has_scene(w)),
+        _spec(
+            "regenerate_layer",
+            "Regenerate this layer",
+            lambda: w.run_verb(Verb.REGENERATE_LAYER),
+            can=in_scene,
+        ),
+        _spec("new_look", "New look in the same place", lambda: w.run_verb(Verb.NEW_LOOK), can=in_scene),
+        _spec(
+            "insert",
+            "Insert in front of this…",
+            lambda: w.insert_above(),
+            can=lambda: idle() and _has_scene(w) and w.has_selection(),
+        ),
+        _spec(
+            "refresh_contacts",
+            "Refresh contacts",
+            lambda: w.run_verb(Verb.REFRESH_CONTACTS),
+            can=lambda: idle() and _can_refresh(w),
+        ),
+        _spec("focus_prompt", "Go to the prompt", lambda: w.focus_prompt(), "Ctrl+L"),
+        _spec("restart_engine", "Restart the engine", lambda: w.generation.restart_engine(), can=idle),
+    ]
+
+
+def _view_actions(w: MainWindow) -> list[ActionSpec]:
+    view = w.view
+    return [
+        _spec("zoom_in", "Zoom in", lambda: view.zoom_step(1), "Ctrl++", "Ctrl+="),
+        _spec("zoom_out", "Zoom out", lambda: view.zoom_step(-1), "Ctrl+-"),
+        _spec("fit", "Fit on screen", view.fit, "Ctrl+0"),
+        _spec("actual_size", "100 %", view.actual_size, "Ctrl+1"),
+        _spec(
+            "extras",
+            "Frames and boxes",
+            lambda: w.toggle_extras(),
+            "Ctrl+H",
+            checked=lambda: w.canvas.shows_extras,
+        ),
+        _spec("panels", "Panels", lambda: w.toggle_panels(), "Shift+Tab", checked=lambda: w.shows_panels),
+        _spec("layers", "Go to the layers", lambda: w.focus_layers(), "F7"),
+        _spec("next_region", "Next part of the window", lambda: w.focus_next_region(), "F6"),
+        _spec(
+            "full_screen",
+            "Full screen",
+            lambda: w.toggle_full_screen(),
+            "F",
+            "F11",
+            checked=lambda: w.isFullScreen(),
+        ),
+    ]
+
+
+def _tool_actions(w: MainWindow) -> list[ActionSpec]:
+    tools = (
+        (ToolName.MOVE, "Move", "V"),
+        (ToolName.BOX, "Layout box", "K"),
+        (ToolName.HAND, "Hand", "H"),
+        (ToolName.ZOOM, "Zoom", "Z"),
+    )
+    tips = {
+        ToolName.MOVE: "Move layers and objects",
+        ToolName.BOX: "Layout boxes: place objects for the next run",
+        ToolName.HAND: "Hand: move the view",
+        ToolName.ZOOM: "Zoom",
+    }
+    return [
+        ActionSpec(
+            id=f"tool_{tool.value}",
+            text=text,
+            run=lambda tool=tool: w.canvas.set_tool(tool),  # type: ignore[misc]  # mypy: lambda with a default
+            keys=(key,),
+            icon=tool.value,
+            checked=lambda tool=tool: w.canvas.tool is tool,  # type: ignore[misc]
+            tip=tips[tool],
+        )
+        for tool, text, key in tools
+    ]
+
+
+def _digit_actions(w: MainWindow) -> list[ActionSpec]:
+    out = []
+    for digit in range(10):
+        out.append(
+            _spec(
+                f"opacity_{digit}",
+                f"Opacity {digit}",
+                lambda digit=digit: w.type_opacity(digit),
+                str(digit),
+                can=w.has_selection,
+            )
+        )  # type: ignore[misc]
+        out.append(
+            _spec(
+                f"fill_{digit}",
+                f"Fill {digit}",
+                lambda digit=digit: w.type_fill(digit),
+                f"Shift+{digit}",
+                can=w.has_selection,
+            )
+        )  # type: ignore[misc]
+    return out
+
+
+def _mode_actions(w: MainWindow) -> list[ActionSpec]:
+    return [
+        _spec(
+            f"mode_{mode.name.lower()}",
+            mode_name(mode),
+            lambda mode=mode: w.edits.set_mode(mode),
+            f"Shift+Alt+{letter}",
+            can=w.has_selection,
+        )  # type: ignore[misc]
+        for letter, mode in MODE_LETTERS.items()
+    ]
+
+
+def _last(w: MainWindow) -> Layer | None:
+    layers = w.edits.layers
+    return layers[-1] if layers else None
+
+
+def _is_group(w: MainWindow) -> bool:
+    return isinstance(_last(w), GroupLayer)
+
+
+def _is_visible(w: MainWindow) -> bool:
+    layer = _last(w)
+    return layer is not None and layer.props.visible
+
+
+def _is_clipped(w: MainWindow) -> bool:
+    layer = _last(w)
+    return layer is not None and layer.props.clipping
+
+
+def _has_mask(w: MainWindow) -> bool:
+    layer = _last(w)
+    return layer is not None and layer.mask is not None
+
+
+def _is_kept(w: MainWindow) -> bool:
+    layers = w.edits.layers
+    return bool(layers) and all(layer.part is not None and layer.part.keep for layer in layers)
+
+
+def _has_scene(w: MainWindow) -> bool:
+    doc = w.bridge.session.document
+    return background_of(doc) is not None or bool(object_groups(doc))
+
+
+def _can_refresh(w: MainWindow) -> bool:
+    doc = w.bridge.session.document
+    if any(object_group_of(doc, layer.id) is not None for layer in w.edits.layers):
+        return True
+    return any(group.part is not None and group.part.stale_contacts for group in object_groups(doc))
+
+
+def _scene_role(w: MainWindow, layer: Layer) -> bool:
+    is_ground = layer.part is not None and layer.part.role is Role.BACKGROUND
+    return is_ground or object_group_of(w.bridge.session.document, layer.id) is not None

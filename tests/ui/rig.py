@@ -1,0 +1,86 @@
+"""A real window on a real runner with the scripted engine, for tests and for the screenshot tool."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import Size
+from psdstudio.core.session import Session
+from psdstudio.gen.engine_words import known_words
+from psdstudio.gen.fake import FakeScript
+from psdstudio.gen.lexicon import Lexicon
+from psdstudio.gen.planner import plan_scene
+from psdstudio.io.recovery import RecoveryStore
+from psdstudio.jobs.inline import InlineWorker
+from psdstudio.jobs.process import ProcessWorker, Worker
+from psdstudio.jobs.runner import JobRunner
+from psdstudio.jobs.wire import WorkerConfig
+from psdstudio.ui.generate.run_store import RunStore
+from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.services import Services
+
+SENTENCE = "a swan and a flamingo on calm water at sunset"
+VOCABULARY = Path(__file__).parents[1] / "gen" / "planner_vocabulary.json"
+
+
+@dataclass
+class Rig:
+    """The window and what a test may want to reach beside it."""
+
+    window: MainWindow
+    folder: Path
+
+    @property
+    def document(self) -> Document:
+        """The open document."""
+        return self.window.bridge.session.document
+
+    def kill_engine(self) -> None:
+        """End the worker process as a crash would."""
+        for child in multiprocessing.active_children():
+            child.kill()
+
+
+@contextmanager
+def make_rig(
+    folder: Path,
+    *,
+    step_delay_s: float = 0.0,
+    inline: bool = False,
+    size: Size = Size(640, 480),
+    steps: int = 8,
+) -> Iterator[Rig]:
+    """Build the window; on leaving, everything is shut down without a question."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = Document(size=size)
+    recovery = RecoveryStore(folder / "recovery")
+    store = RunStore(document, recovery)
+    config = WorkerConfig(engine="fake", fake=FakeScript(step_delay_s=step_delay_s))
+
+    def make_worker() -> Worker:
+        return InlineWorker(config) if inline else ProcessWorker(config)
+
+    runner = JobRunner(make_worker, persist=store.persist)
+    lexicon = Lexicon.load(VOCABULARY)
+    services = Services(
+        session=Session(document),
+        runner=runner,
+        store=store,
+        recovery=recovery,
+        plan=lambda sentence: plan_scene(sentence, lexicon),
+        engine_words=known_words(lexicon),
+        engine_key="fake",
+        steps=steps,
+    )
+    window = MainWindow(services)
+    try:
+        yield Rig(window, folder)
+    finally:
+        window.hide()
+        window.shut_down()
+        window.deleteLater()

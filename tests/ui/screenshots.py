@@ -1,0 +1,124 @@
+"""Takes pictures of every state of the window, to be looked at: `python -m tests.ui.screenshots OUT [state ...]`.
+
+Set QT_SCALE_FACTOR for other display scales. Uses the scripted engine, so pixels are shapes; what is judged is the window.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from PySide6.QtWidgets import QApplication, QWidget
+
+from psdstudio.ui import theme
+from psdstudio.ui.canvas.controller import ToolName
+from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
+from psdstudio.ui.dialogs.new_document import NewDocumentDialog
+from psdstudio.ui.main_window import MainWindow
+from tests.ui.rig import SENTENCE, Rig, make_rig
+
+
+def pump(until: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Run the event loop until a condition holds."""
+    end = time.monotonic() + timeout_s
+    while not until():
+        QApplication.processEvents()
+        time.sleep(0.005)
+        if time.monotonic() > end:
+            raise TimeoutError(until)
+
+
+def settle(seconds: float = 0.4) -> None:
+    """Let timers and threads come to rest."""
+    end = time.monotonic() + seconds
+    pump(lambda: time.monotonic() > end)
+
+
+class Camera:
+    """Brings the window into each state and grabs it."""
+
+    def __init__(self, out: Path, states: list[str]) -> None:
+        self._out, self._states = out, states
+        self._scale = os.environ.get("QT_SCALE_FACTOR", "1")
+
+    def shot(self, name: str, widget: QWidget) -> None:
+        """Save what a widget shows."""
+        if not self._states or name in self._states:
+            settle()
+            widget.grab().save(str(self._out / f"{name}@{self._scale}.png"))
+
+    def tour(self, rig: Rig) -> None:
+        """Walk through all states."""
+        window = rig.window
+        window.show()
+        settle()
+        self.shot("empty", window)
+        window.prompt.text.setText(SENTENCE)
+        window.generation.set_text(SENTENCE)
+        pump(lambda: not window.generation.is_reading)
+        self.shot("prompt", window)
+        window.canvas.set_tool(ToolName.BOX)
+        self.shot("boxes", window)
+        window.canvas.set_tool(ToolName.MOVE)
+        window.generation.start()
+        pump(lambda: window.generation.run is not None and window.generation.run.fraction > 0.5)
+        self.shot("running", window)
+        pump(lambda: window.generation.run is None)
+        settle()
+        self.shot("result", window)
+        self._after_result(window, rig)
+
+    def _after_result(self, window: MainWindow, rig: Rig) -> None:
+        groups = [layer.id for layer in window.bridge.session.document.layers[1:]]
+        window.bridge.session.select((groups[0],))
+        window.edits.toggle_keep()
+        self.shot("kept", window)
+        menu = window.row_menu()
+        menu.popup(window.layers.view.mapToGlobal(window.layers.view.rect().center()))
+        self.shot("menu", menu)
+        menu.close()
+        window.insert_above()
+        window.generation.set_text("a lantern")
+        pump(lambda: not window.generation.is_reading)
+        self.shot("insert", window)
+        window.generation.set_insert(None)
+        window.edits.nudge(40, 10)
+        window.layers.view.rename(groups[0])
+        self.shot("rename", window)
+        window.view.setFocus()
+        dialog = window.show_export(ExportFormat.PSD)
+        self.shot("export", dialog)
+        path = rig.folder / "swans.psd"
+        dialog.export_asked.emit(ExportChoice(path=path, format=ExportFormat.PSD))
+        pump(lambda: path.exists() and not dialog.folder.isHidden())
+        self.shot("exported", dialog)
+        dialog.reject()
+        new = NewDocumentDialog(window.bridge.session.document.size, window)
+        new.open()
+        self.shot("new", new)
+        new.reject()
+        window.generation.start()
+        pump(lambda: window.generation.run is not None and window.generation.run.fraction > 0.3)
+        rig.kill_engine()
+        pump(lambda: window.notices.isVisible())
+        self.shot("error", window)
+
+
+def main() -> None:
+    """Take the pictures."""
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots")
+    out.mkdir(parents=True, exist_ok=True)
+    application = QApplication([])
+    theme.apply(application)
+    with make_rig(out / "work", step_delay_s=0.05) as rig:
+        Camera(out, sys.argv[2:]).tour(rig)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""From a request to network rows: words, boxes, known pictures, references, noise. One scene, batch size 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from psdstudio.core.geometry import BoxF
+from psdstudio.core.layers import LayerId
+from psdstudio.core.scene import Light
+from psdstudio.engine import frames
+from psdstudio.engine.compose import Placed, canvas_frame, known_plate
+from psdstudio.engine.flow import layer_noise
+from psdstudio.engine.library import ReferenceLibrary
+from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words
+from psdstudio.engine.pictures import pad_colour, raster_in_frame, rect_frame, to_tensor
+from psdstudio.engine.sampler import EffectFeed, LayoutState
+from psdstudio.gen.request import GenerationRequest, ObjectPart
+from psdstudio.gen.text_encoder import TextEncoder
+
+MAX_TOKENS = 16
+CELLS = 1024
+MIN_CELLS_A_SIDE, MAX_CELLS_A_SIDE = 16, 64
+EFFECT_SEED, LAYOUT_SEED, CANVAS_SEED = 0x5EED_EFFE, 0x5EED_1A10, 0x5EED_CA4A
+
+
+def mixed_seed(seed: int, salt: int) -> int:
+    """Return a second seed for another part of the same layer, within what torch accepts."""
+    return (seed ^ salt) & (2**63 - 1)
+
+
+def canvas_grid(width: int, height: int) -> tuple[int, int]:
+    """Return (rows, columns) of the canvas grid: multiples of 4, about 1,024 cells, nearest to the aspect."""
+    aspect = width / height
+    columns = 4 * round(math.sqrt(CELLS * aspect) / 4)
+    columns = min(MAX_CELLS_A_SIDE, max(MIN_CELLS_A_SIDE, columns))
+    rows = min(MAX_CELLS_A_SIDE, max(MIN_CELLS_A_SIDE, 4 * round(columns / aspect / 4)))
+    return rows, columns
+
+
+def light_units(light: Light) -> Tensor:
+    """Return the six numbers the network reads, (1, 6)."""
+    a = math.radians(light.azimuth_deg)
+    values = (
+        math.cos(a), math.sin(a), (light.elevation_deg - 45) / 25, light.softness * 2 - 1,
+        (light.horizon - 0.45) * 6, 1.0,
+    )  # fmt: skip
+    return torch.tensor([values])
+
+
+def light_value(units: Tensor) -> Light:
+    """Inverse of `light_units` for a prediction (1, 6), clamped to what the renderer can show."""
+    c, s, elevation, softness, horizon, _ = (float(v) for v in units[0])
+    return Light(
+        azimuth_deg=math.degrees(math.atan2(s, c)),
+        elevation_deg=min(85.0, max(10.0, elevation * 25 + 45)),
+        softness=min(1.0, max(0.0, (softness + 1) / 2)),
+        horizon=min(0.95, max(0.05, horizon / 6 + 0.45)),
+    )
+
+
+@dataclass(slots=True)
+class Words:
+    """Token states of one request: per object, for the background and for the whole scene; each (16, 384) and mask."""
+
+    objects: list[tuple[Tensor, Tensor]]
+    background: tuple[Tensor, Tensor]
+    scene: tuple[Tensor, Tensor]
+
+    @property
+    def ground(self) -> Tensor:
+        """Pooled words of the background, (1, 384)."""
+        return pool_words(self.background[0][None], self.background[1][None])
+
+
+def encode_words(request: GenerationRequest, encoder: TextEncoder) -> Words:
+    """Encode all words of a request in one batch."""
+    texts = [p.engine_words for p in request.objects] + [request.background.engine_words, request.scene_words]
+    states, mask = encoder.encode_tokens(texts, max_tokens=MAX_TOKENS)
+    rows = [(torch.from_numpy(s), torch.from_numpy(m)) for s, m in zip(states, mask, strict=True)]
+    return Words(rows[:-2], rows[-2], rows[-1])
+
+
+def box_units(box: BoxF, aspect: float) -> Tensor:
+    """Return a canvas-fraction box in square units (4,)."""
+    return torch.tensor([box.x * aspect, box.y, box.width * aspect, box.height])
+
+
+def layout_state(request: GenerationRequest, words: Words) -> LayoutState:
+    """Prepare the layout path: known boxes (users', kept looks') clean, the others pure noise from their own seeds."""
+    k, aspect = len(request.objects), request.size.width / request.size.height
+    x = torch.zeros(1, k, 4, 1, 1)
+    known = torch.zeros(1, k, dtype=torch.bool)
+    for i, part in enumerate(request.objects):
+        if part.box is None:
+            x[0, i, :, 0, 0] = layer_noise((4,), mixed_seed(part.seed, LAYOUT_SEED))
+        else:
+            known[0, i] = True
+            x[0, i, :, 0, 0] = frames.encode_box(box_units(part.box, aspect), torch.tensor(aspect))
+    light = layer_noise((LIGHT_DIM,), mixed_seed(request.background.seed, LAYOUT_SEED))[None]
+    if request.light is not None:
+        light = light_units(request.light)
+    rows = _rows(
+        "layout", x, torch.zeros(1, k, 0, 1, 1), [RowRole.LAYOUT] * k, list(range(1, k + 1)),
+        torch.tensor([0.0, 0.0, aspect, 1.0]).expand(1, k, 4), words.objects,
+    )  # fmt: skip
+    rows.known = known
+    return LayoutState(rows, light, request.light is not None, words.ground)
+
+
+@dataclass(slots=True)
+class SceneRows:
+    """Rows of one scene split into known (encoded once) and free (denoised), and what delivery needs.
+
+    `free_looks`, `free_effects`: object numbers of the free rows in their order. `canvas_free`: roles in the free
+    canvas group. `boxes`: (k, 4) square units. `placed_known`: premultiplied known looks at engine size by object.
+    """
+
+    known: list[Rows]
+    free: list[Rows]
+    feed: EffectFeed | None
+    free_looks: list[int]
+    free_effects: list[int]
+    boxes: Tensor
+    aspect: float
+    canvas_px: tuple[int, int]
+    library_items: dict[LayerId, str] = field(default_factory=dict)
+
+
+def scene_rows(
+    request: GenerationRequest, words: Words, boxes: Tensor, *, look_px: int, library: ReferenceLibrary
+) -> SceneRows:
+    """Build all rows of a request whose boxes (k, 4, square units) are decided."""
+    size, aspect = request.size, request.size.width / request.size.height
+    cell = look_px // 16
+    grid = canvas_grid(size.width, size.height)
+    canvas_px = (grid[0] * cell, grid[1] * cell)
+    crops = frames.crop_of(boxes)
+    looks = [
+        None if p.look is None else raster_in_frame(p.look, size, crops[i : i + 1], look_px)
+        for i, p in enumerate(request.objects)
+    ]
+    canvas = canvas_frame(torch.tensor([aspect]))
+    ground = None
+    if request.background.look is not None:
+        premul = kept_background(request, canvas, canvas_px)
+        ground = premul[:3]
+    items: dict[LayerId, str] = {}
+    plates = [_reference_plate(part, library, look_px, items) for part in request.objects]
+    free_looks = [i for i, look in enumerate(looks) if look is None]
+    free_effects = [i for i, p in enumerate(request.objects) if not p.effects_known]
+    out = SceneRows([], [], None, free_looks, free_effects, boxes, aspect, canvas_px, items)
+    _add_canvas(out, request, words, looks, ground)
+    _add_looks(out, request, words, looks, plates, crops)
+    _add_effects(out, request, words, looks, ground, look_px // 2)
+    return out
+
+
+def kept_background(request: GenerationRequest, canvas: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """Return the kept background at engine size, (4, h, w) in 0..1; transparent parts take the nearest colour."""
+    raster = request.background.look
+    assert raster is not None
+    premul = frames.resample_rgba(
+        to_tensor(raster.rgba)[None], rect_frame(raster.rect, request.size), canvas, size_px
+    )
+    return pad_colour(premul)[0]
+
+
+def _add_canvas(
+    out: SceneRows, request: GenerationRequest, words: Words, looks: Sequence[Tensor | None], ground: Tensor | None
+) -> None:
+    h, w = out.canvas_px
+    aspect = torch.tensor([out.aspect])
+    placed = []
+    for i, look in enumerate(looks):
+        picture = torch.zeros(1, 4, 8, 8) if look is None else look[None]
+        premul = frames.resample_rgba(picture, frames.crop_of(out.boxes[i : i + 1]), canvas_frame(aspect), (h, w))
+        placed.append(Placed(premul, premul[:, :1], premul))
+    backdrop = torch.zeros(1, 3, h, w) if ground is None else ground[None]
+    look_known = torch.tensor([[look is not None for look in looks]], dtype=torch.bool).reshape(1, len(looks))
+    plate = known_plate(backdrop, torch.tensor([ground is not None]), placed, look_known)
+    seed = mixed_seed(request.background.seed, CANVAS_SEED)
+    composite = layer_noise((3, h, w), seed)
+    whole = torch.tensor([0.0, 0.0, 1.0, 1.0])
+    states, roles, said = [composite], [RowRole.COMPOSITE], [words.scene]
+    if ground is None:
+        states.append(layer_noise((3, h, w), request.background.seed))
+        roles.append(RowRole.BACKGROUND)
+        said.append(words.background)
+    else:
+        rows = _rows(
+            "canvas", ground[None, None] * 2 - 1, plate[:, None], [RowRole.BACKGROUND], [0],
+            whole.expand(1, 1, 4), [words.background],
+        )  # fmt: skip
+        out.known.append(_as_known(rows))
+    n = len(states)
+    out.free.append(
+        _rows(
+            "canvas", torch.stack(states)[None], plate[:, None].expand(-1, n, -1, -1, -1).contiguous(), roles,
+            [0] * n, whole.expand(1, n, 4), said,
+        )  # fmt: skip
+    )
+
+
+def _add_looks(
+    out: SceneRows, request: GenerationRequest, words: Words, looks: Sequence[Tensor | None], plates: list[Tensor],
+    crops: Tensor,
+) -> None:  # fmt: skip
+    px = plates[0].shape[-1] if plates else 0
+    for known in (True, False):
+        at = [i for i, look in enumerate(looks) if (look is not None) == known]
+        if not at:
+            continue
+        kept = [look * 2 - 1 for look in looks if look is not None]
+        states = kept if known else [layer_noise((4, px, px), request.objects[i].seed) for i in at]
+        rows = _rows(
+            "look", torch.stack(states)[None], torch.stack([plates[i] for i in at])[None], [RowRole.LOOK] * len(at),
+            [i + 1 for i in at], _fractions(crops[at], out.aspect)[None], [words.objects[i] for i in at],
+        )  # fmt: skip
+        (out.known if known else out.free).append(_as_known(rows) if known else rows)
+
+
+def _add_effects(
+    out: SceneRows, request: GenerationRequest, words: Words, looks: Sequence[Tensor | None], ground: Tensor | None,
+    px: int,
+) -> None:  # fmt: skip
+    frames_of = _fractions(frames.shadow_frame(out.boxes), out.aspect)
+    for known in (True, False):
+        at = [i for i, p in enumerate(request.objects) if p.effects_known == known]
+        if not at:
+            continue
+        feed = EffectFeed(
+            known_look=[looks[i] for i in at],
+            free_look=[out.free_looks.index(i) if i in out.free_looks else None for i in at],
+            background=ground,
+            background_row=None if ground is not None else 1,
+            boxes=out.boxes[at],
+            aspect=out.aspect,
+        )
+        if known:
+            states = [_effect_state(request, out.boxes, i, px) * 2 - 1 for i in at]
+        else:
+            states = [layer_noise((5, px, px), mixed_seed(request.objects[i].seed, EFFECT_SEED)) for i in at]
+            out.feed = feed
+        rows = _rows(
+            "effect", torch.stack(states)[None], feed.plate(None, px), [RowRole.EFFECT] * len(at),
+            [i + 1 for i in at], frames_of[at][None], [words.objects[i] for i in at],
+        )  # fmt: skip
+        (out.known if known else out.free).append(_as_known(rows) if known else rows)
+
+
+def _effect_state(request: GenerationRequest, boxes: Tensor, i: int, px: int) -> Tensor:
+    """Return the kept effects of object i in their frames, (5, px, px) in 0..1."""
+    part, box = request.objects[i], boxes[i : i + 1]
+    out = torch.zeros(5, px, px)
+    if part.shadow is not None:
+        out[:1] = raster_in_frame(part.shadow, request.size, frames.shadow_frame(box), px)[3:]
+    if part.reflection is not None:
+        out[1:] = raster_in_frame(part.reflection, request.size, frames.reflection_frame(box), px)
+    return out
+
+
+def _reference_plate(part: ObjectPart, library: ReferenceLibrary, px: int, items: dict[LayerId, str]) -> Tensor:
+    plate = torch.zeros(5, px, px)
+    picture: Tensor | None = None
+    if part.look is not None:
+        return plate
+    if part.reference is not None:
+        picture = _cropped_reference(to_tensor(part.reference), px)
+    elif part.use_library and (noun := library.find(part.engine_words)) is not None:
+        items[part.id] = noun
+        picture = library.picture(noun)
+        if picture.shape[-1] != px:
+            picture = torch.nn.functional.interpolate(picture[None], size=(px, px), mode="area")[0]
+    if picture is not None:
+        plate[:4] = picture * 2 - 1
+        plate[4] = 1.0
+    return plate
+
+
+def _cropped_reference(rgba: Tensor, px: int) -> Tensor:
+    """Cut the user's picture to its crop frame, as looks are cut."""
+    ys, xs = (rgba[3] > 0.03).nonzero(as_tuple=True)
+    if ys.numel() == 0:
+        return torch.zeros(4, px, px)
+    h = float(rgba.shape[1])
+    box = torch.tensor([[float(xs.min()), float(ys.min()), float(xs.max() - xs.min()) + 1, float(ys.max() - ys.min()) + 1]])
+    source = torch.tensor([[0.0, 0.0, rgba.shape[2] / h, 1.0]])
+    return pad_colour(frames.resample_rgba(rgba[None], source, frames.crop_of(box / h), (px, px)))[0]
+
+
+def _fractions(box: Tensor, aspect: float) -> Tensor:
+    return box / torch.tensor([aspect, 1.0, aspect, 1.0])
+
+
+def _as_known(rows: Rows) -> Rows:
+    rows.known = torch.ones_like(rows.known)
+    return rows
+
+
+def _rows(
+    group: str, x: Tensor, plate: Tensor, roles: Sequence[RowRole], index: Sequence[int], box: Tensor,
+    words: Sequence[tuple[Tensor, Tensor]],
+) -> Rows:  # fmt: skip
+    r = x.shape[1]
+    states = torch.stack([w[0] for w in words])[None] if words else torch.zeros(1, 0, MAX_TOKENS, 384)
+    masks = torch.stack([w[1] for w in words])[None] if words else torch.zeros(1, 0, MAX_TOKENS, dtype=torch.bool)
+    return Rows(
+        group=group, x=x, guess=torch.zeros_like(x), plate=plate, noise=torch.zeros(1, r),
+        role=torch.tensor([int(role) for role in roles]), index=torch.tensor([list(index)], dtype=torch.long),
+        box=box, words=states, word_mask=masks, known=torch.zeros(1, r, dtype=torch.bool),
+        present=torch.ones(1, r, dtype=torch.bool),
+    )  # fmt: skip

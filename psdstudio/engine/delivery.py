@@ -1,0 +1,193 @@
+"""From network rows to rasters at document size: whole objects, ground effects masked by what stands behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from psdstudio.core.geometry import BoxF, Rect, Size
+from psdstudio.core.layers import LayerId
+from psdstudio.engine import frames
+from psdstudio.engine.compose import mask_effects, over_composite, place_object
+from psdstudio.engine.conditions import SceneRows, light_value
+from psdstudio.engine.pictures import frame_rect, opaque, resized, to_tensor, to_u8
+from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
+
+ALPHA_FLOOR, ALPHA_CEILING = 0.05, 0.95
+"""Predicted alpha below and above these is clean 0 and 1: a regression never reaches them by itself."""
+FAINTEST_EFFECT = 0.03
+"""Effects nowhere denser than this are absent (matt ground, flying object)."""
+
+
+@dataclass(slots=True)
+class Painted:
+    """The network's last prediction in -1..1 by group and the scene it belongs to."""
+
+    scene: SceneRows
+    rows: dict[str, Tensor]
+    light: Tensor
+
+
+def clean_alpha(alpha: Tensor) -> Tensor:
+    """Stretch predicted alpha so that sure pixels are exactly 0 or 1."""
+    return ((alpha - ALPHA_FLOOR) / (ALPHA_CEILING - ALPHA_FLOOR)).clamp(0, 1)
+
+
+def look_picture(painted: Painted, i: int) -> Tensor | None:
+    """Return object i's painted look (4, p, p) in 0..1, or None when it was kept."""
+    if i not in painted.scene.free_looks:
+        return None
+    look = (painted.rows["look"][0, painted.scene.free_looks.index(i)] + 1) / 2
+    return torch.cat([look[:3], clean_alpha(look[3:])])
+
+
+def deliver(request: GenerationRequest, painted: Painted, weights_sha256: str) -> GenerationResult:
+    """Build the result: every free part at document size."""
+    size, scene = request.size, painted.scene
+    rasters: list[Raster | None] = []
+    for i in range(len(request.objects)):
+        picture = look_picture(painted, i)
+        rasters.append(None if picture is None else _raster(picture, frames.crop_of(scene.boxes[i]), size))
+    objects = []
+    for i, part in enumerate(request.objects):
+        shadow, reflection = _effects(request, painted, rasters, i)
+        objects.append(
+            ObjectResult(
+                id=part.id,
+                box=part.box or _canvas_box(scene.boxes[i], scene.aspect),
+                look=rasters[i],
+                shadow=shadow,
+                reflection=reflection,
+                effects_made=not part.effects_known,
+                library_item=scene.library_items.get(part.id),
+            )
+        )
+    return GenerationResult(
+        request=request,
+        background=_background(request, painted),
+        objects=tuple(objects),
+        light=light_value(painted.light),
+        composite=composite_raster(request, painted),
+        weights_sha256=weights_sha256,
+    )
+
+
+def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerId, Raster], ...]:
+    """Return the present prediction of every free look and background at engine size."""
+    out: list[tuple[LayerId, Raster]] = []
+    size = request.size
+    if request.background.look is None:
+        picture = (painted.rows["canvas"][0, 1] + 1) / 2
+        whole = Rect(0, 0, size.width, size.height)
+        native = Size(picture.shape[2], picture.shape[1])
+        out.append((request.background.id, Raster(rgba=to_u8(opaque(picture)), rect=whole, native_size=native)))
+    for i in painted.scene.free_looks:
+        look = look_picture(painted, i)
+        assert look is not None
+        rect = frame_rect(frames.crop_of(painted.scene.boxes[i]), size)
+        native = Size(look.shape[2], look.shape[1])
+        out.append((request.objects[i].id, Raster(rgba=to_u8(look), rect=rect, native_size=native)))
+    return tuple(out)
+
+
+def composite_raster(request: GenerationRequest, painted: Painted) -> Raster:
+    """Return the global row's own picture of the whole scene, at engine size."""
+    picture = (painted.rows["canvas"][0, 0] + 1) / 2
+    whole = Rect(0, 0, request.size.width, request.size.height)
+    return Raster(rgba=to_u8(opaque(picture)), rect=whole, native_size=Size(picture.shape[2], picture.shape[1]))
+
+
+def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
+    rect = frame_rect(frame, size)
+    native = Size(picture.shape[2], picture.shape[1])
+    return Raster(rgba=to_u8(resized(picture, rect.width, rect.height)), rect=rect, native_size=native)
+
+
+def _background(request: GenerationRequest, painted: Painted) -> Raster | None:
+    if request.background.look is not None:
+        return None
+    picture = (painted.rows["canvas"][0, 1] + 1) / 2
+    size = request.size
+    big = opaque(resized(picture, size.width, size.height))
+    native = Size(picture.shape[2], picture.shape[1])
+    return Raster(rgba=to_u8(big), rect=Rect(0, 0, size.width, size.height), native_size=native)
+
+
+def _canvas_box(box: Tensor, aspect: float) -> BoxF:
+    x, y, w, h = (float(v) for v in box)
+    return BoxF(x / aspect, y, w / aspect, h)
+
+
+def _effects(
+    request: GenerationRequest, painted: Painted, rasters: list[Raster | None], i: int
+) -> tuple[Raster | None, Raster | None]:
+    scene = painted.scene
+    if i not in scene.free_effects:
+        return None, None
+    effect = (painted.rows["effect"][0, scene.free_effects.index(i)] + 1) / 2
+    box = scene.boxes[i]
+    density = torch.cat([torch.zeros(3, *effect.shape[1:]), clean_low(effect[:1])])
+    mirror = torch.cat([effect[1:4], clean_low(effect[4:])])
+    shadow = _ground_raster(request, rasters, i, density, frames.shadow_frame(box))
+    reflection = _ground_raster(request, rasters, i, mirror, frames.reflection_frame(box))
+    part = request.objects[i]
+    return (None if part.shadow is not None else shadow), (None if part.reflection is not None else reflection)
+
+
+def clean_low(alpha: Tensor) -> Tensor:
+    """Drop the faint veil that a regression leaves where there is no effect."""
+    return ((alpha - FAINTEST_EFFECT) / (1 - FAINTEST_EFFECT)).clamp(0, 1)
+
+
+def _ground_raster(
+    request: GenerationRequest, rasters: list[Raster | None], i: int, picture: Tensor, frame: Tensor
+) -> Raster | None:
+    """Place an effect on the canvas, cut at its border and masked by the alpha of all objects behind object i."""
+    if float(picture[3].max()) < FAINTEST_EFFECT:
+        return None
+    size = request.size
+    full = _raster(picture, frame, size)
+    rect = full.rect.intersection(Rect(0, 0, size.width, size.height))
+    if rect.is_empty:
+        return None
+    y, x = rect.y - full.rect.y, rect.x - full.rect.x
+    rgba = full.rgba[y : y + rect.height, x : x + rect.width].copy()
+    free = np.ones(rgba.shape[:2], np.float32)
+    for j in range(i):
+        other = request.objects[j].look or rasters[j]
+        if other is not None:
+            free *= 1 - _alpha_under(other, rect)
+    rgba[..., 3] = np.floor(rgba[..., 3] * free + 0.5).astype(np.uint8)
+    if not rgba[..., 3].any():
+        return None
+    return Raster(rgba=rgba, rect=rect, native_size=full.native_size)
+
+
+def _alpha_under(raster: Raster, rect: Rect) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    out = np.zeros((rect.height, rect.width), np.float32)
+    part = raster.rect.intersection(rect)
+    if not part.is_empty:
+        y, x = part.y - raster.rect.y, part.x - raster.rect.x
+        alpha = raster.rgba[y : y + part.height, x : x + part.width, 3]
+        out[part.y - rect.y : part.bottom - rect.y, part.x - rect.x : part.right - rect.x] = alpha / np.float32(255)
+    return out
+
+
+def over_composite_of(request: GenerationRequest, painted: Painted, background: Tensor) -> Tensor:
+    """Return the stack of all *painted* objects over a background (3, h, w) at its size, for consistency scores."""
+    aspect = torch.tensor([painted.scene.aspect])
+    size = (background.shape[1], background.shape[2])
+    placed = []
+    for i in range(len(request.objects)):
+        look = look_picture(painted, i)
+        if look is None or i not in painted.scene.free_effects:
+            continue
+        effect = (painted.rows["effect"][:, painted.scene.free_effects.index(i)] + 1) / 2
+        placed.append(place_object(look[None], effect, painted.scene.boxes[i : i + 1], aspect, size))
+    return over_composite(background[None], mask_effects(placed))[0]
+
+
+__all__ = ["Painted", "deliver", "over_composite_of", "previews", "to_tensor"]

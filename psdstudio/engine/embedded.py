@@ -1,0 +1,166 @@
+"""EmbeddedEngine: the small joint model that ships with the product, on the CPU, without any download."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from psdstudio.core.geometry import BoxF
+from psdstudio.core.layers import LayerId
+from psdstudio.engine import frames
+from psdstudio.engine.conditions import Words, box_units, encode_words, layout_state, light_units, scene_rows
+from psdstudio.engine.delivery import Painted, composite_raster, deliver, previews
+from psdstudio.engine.library import ReferenceLibrary
+from psdstudio.engine.memory import keep_freed_memory
+from psdstudio.engine.network import MAX_OBJECTS, SceneNet
+from psdstudio.engine.sampler import PaintState, sample_appearance, sample_layout
+from psdstudio.engine.weights import WeightsInfo, load_weights
+from psdstudio.errors import EngineFailed, EngineProtocolError
+from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
+from psdstudio.gen.request import GenerationRequest, GenerationResult
+from psdstudio.gen.text_encoder import TextEncoder
+from psdstudio.resources_path import resource_dir
+
+TITLE = "Embedded (illustration)"
+MODEL_FILE = "model/scene.safetensors"
+SMALLEST_BOX, LARGEST_BOX = 0.03, 1.6
+"""Boxes the layout path may give, in canvas heights."""
+_SHARE = {Stage.ENCODE: 0.02, Stage.LAYOUT: 0.08, Stage.DENOISE: 0.85, Stage.DECODE: 0.05}
+
+
+class EmbeddedEngine:
+    """One loaded network. All calls come from one thread (the worker process's main thread)."""
+
+    def __init__(self, folder: Path | None = None, *, threads: int | None = None) -> None:
+        self._folder = folder
+        self._threads = threads
+        self._net: SceneNet | None = None
+        self._encoder: TextEncoder | None = None
+        self._library: ReferenceLibrary | None = None
+        self._weights: WeightsInfo | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        """Identity and limits; valid after load()."""
+        assert self._weights is not None, "load() first"
+        return EngineInfo(
+            key="embedded",
+            title=TITLE,
+            weights_sha256=self._weights.sha256,
+            max_objects=MAX_OBJECTS,
+            native_note=f"paints objects at {self._weights.look_px} px, the canvas at about {self._weights.look_px * 2} px",
+        )
+
+    def load(self) -> Iterator[Progress]:
+        """Load weights, text encoder and library index. Raises ModelNotFound or ModelLoadFailed."""
+        keep_freed_memory()
+        torch.set_num_threads(self._threads or min(8, os.cpu_count() or 1))
+        yield Progress(stage=Stage.LOAD, done=0, total=2, fraction=0.0)
+        self._net, self._weights = load_weights(self._path(MODEL_FILE))
+        self._net = self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
+        yield Progress(stage=Stage.LOAD, done=1, total=2, fraction=0.5)
+        self._encoder = TextEncoder.load(self._path("text_encoder"))
+        self._library = ReferenceLibrary(self._path("library"))
+        yield Progress(stage=Stage.LOAD, done=2, total=2, fraction=1.0)
+
+    def generate(self, request: GenerationRequest) -> Generator[EngineEvent, None, GenerationResult]:
+        """Make every unknown part jointly; see `gen.engine.Engine`. Closing the generator cancels."""
+        if self._net is None or self._encoder is None or self._library is None or self._weights is None:
+            raise EngineProtocolError("generate() was called before load()")
+        if len(request.objects) > MAX_OBJECTS:
+            raise EngineFailed(
+                f"This engine paints at most {MAX_OBJECTS} objects together; the scene has {len(request.objects)}.",
+                "Nothing was changed. Take some objects out, generate, keep them, and add the others in a second run.",
+            )
+        with torch.inference_mode():
+            yield _progress(Stage.ENCODE, 0, 1)
+            words = encode_words(request, self._encoder)
+            boxes, light = yield from self._arrange(request, words)
+            result = yield from self._paint(request, words, boxes, light)
+        return result
+
+    def _path(self, part: str) -> Path:
+        return self._folder / part if self._folder is not None else resource_dir(part)
+
+    def _arrange(
+        self, request: GenerationRequest, words: Words
+    ) -> Generator[EngineEvent, None, tuple[Tensor, Tensor]]:
+        """Layout path: boxes (k, 4) in square units and light (1, 6)."""
+        assert self._net is not None
+        aspect = request.size.width / request.size.height
+        k = len(request.objects)
+        given = [None if p.box is None else box_units(p.box, aspect) for p in request.objects]
+        if all(b is not None for b in given) and request.light is not None:
+            yield _progress(Stage.LAYOUT, 1, 1)
+            known = torch.stack([b for b in given if b is not None]) if k else torch.zeros(0, 4)
+            return known, light_units(request.light)
+        steps = request.sampling.layout_steps
+        loop = sample_layout(
+            self._net, layout_state(request, words), steps=steps, guidance=request.sampling.layout_guidance
+        )
+        while True:
+            try:
+                yield _progress(Stage.LAYOUT, next(loop), steps)
+            except StopIteration as stop:
+                units, light = stop.value
+                break
+        boxes = _valid_boxes(frames.decode_box(units[0], torch.tensor(aspect)), aspect)
+        for i, box in enumerate(given):
+            if box is not None:
+                boxes[i] = box
+        yield LayoutReady(boxes=_boxes_by_id(request, boxes, aspect))
+        return boxes, light
+
+    def _paint(
+        self, request: GenerationRequest, words: Words, boxes: Tensor, light: Tensor
+    ) -> Generator[EngineEvent, None, GenerationResult]:
+        """Appearance path: all unknown rows jointly, then delivery at document size."""
+        assert self._net is not None and self._weights is not None and self._library is not None
+        scene = scene_rows(request, words, boxes, look_px=self._weights.look_px, library=self._library)
+        known = self._net.know(scene.known, light, words.ground) if scene.known else None
+        state = PaintState(scene.free, known, light, words.ground, scene.feed)
+        steps = request.sampling.steps
+        loop = sample_appearance(self._net, state, steps=steps, guidance=request.sampling.text_guidance)
+        while True:
+            try:
+                step, rows = next(loop)
+            except StopIteration as stop:
+                painted = Painted(scene, stop.value, light)
+                break
+            painted = Painted(scene, rows, light)
+            yield Preview(step=step, rasters=previews(request, painted), composite=composite_raster(request, painted))
+            yield _progress(Stage.DENOISE, step, steps)
+        yield _progress(Stage.DECODE, 0, 1)
+        result = deliver(request, painted, self._weights.sha256)
+        yield _progress(Stage.DECODE, 1, 1)
+        return result
+
+
+def _progress(stage: Stage, done: int, total: int) -> Progress:
+    before = 0.0
+    for earlier, share in _SHARE.items():
+        if earlier is stage:
+            return Progress(stage=stage, done=done, total=total, fraction=before + share * done / total)
+        before += share
+    raise AssertionError(stage)
+
+
+def _valid_boxes(boxes: Tensor, aspect: float) -> Tensor:
+    """Clamp predicted boxes to sizes that can be painted and to places of which a part is on the canvas."""
+    x, y, w, h = boxes.unbind(-1)
+    w, h = w.clamp(SMALLEST_BOX, LARGEST_BOX * max(1.0, aspect)), h.clamp(SMALLEST_BOX, LARGEST_BOX)
+    x = torch.minimum(torch.maximum(x, -0.6 * w), aspect - 0.4 * w)
+    y = torch.minimum(torch.maximum(y, -0.6 * h), 1 - 0.4 * h)
+    return torch.stack([x, y, w, h], dim=-1)
+
+
+def _boxes_by_id(request: GenerationRequest, boxes: Tensor, aspect: float) -> tuple[tuple[LayerId, BoxF], ...]:
+    out = []
+    for part, box in zip(request.objects, boxes, strict=True):
+        x, y, w, h = (float(v) for v in box)
+        out.append((part.id, part.box or BoxF(x / aspect, y, w / aspect, h)))
+    return tuple(out)

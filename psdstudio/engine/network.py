@@ -1,0 +1,333 @@
+"""SceneNet: one network that denoises all parts of a layered scene together.
+
+A scene is a set of rows: canvas rows (composite, background), one look per object and one effect row per object
+(shadow density + reflection). Convolutions work on each row by itself; at the lowest resolution the tokens of all rows
+attend to one another (*joint latent space*, *cross-layer attention*), the composite row being the *global layer*.
+Every row has its own noise level: a known row enters clean, reads known rows only, and its keys and values can be
+computed once (`know`). The layout (boxes, light) is denoised by the same attention blocks with no image rows at all.
+The network predicts clean data (x-prediction; Li & He, JiT, 2511.13720).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from psdstudio.engine.network_blocks import JointBlock, KeyValue, ResBlock, TokenContext, fourier
+
+WORD_DIM = 384
+LIGHT_DIM = 6
+BOX_DIM = 4
+MAX_OBJECTS = 6
+
+
+class RowRole(IntEnum):
+    """What a row shows; LAYOUT and LIGHT are single tokens of the layout path."""
+
+    COMPOSITE = 0
+    BACKGROUND = 1
+    LOOK = 2
+    EFFECT = 3
+    LAYOUT = 4
+    LIGHT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """One kind of rows convolved in one batch: state channels, plate channels, pixels a grid cell."""
+
+    channels: int
+    plate: int
+    unshuffle: int
+
+
+GROUPS: dict[str, GroupSpec] = {
+    "canvas": GroupSpec(channels=3, plate=5, unshuffle=8),
+    "look": GroupSpec(channels=4, plate=5, unshuffle=4),
+    "effect": GroupSpec(channels=5, plate=8, unshuffle=4),
+}
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of one group for a batch of b scenes with r rows each. All pixel values are in -1..1.
+
+    x: (b, r, c, h, w) noisy state; guess: same shape, the last prediction (zeros when there is none); plate:
+    (b, r, plate, h, w) resampled known context (0 = unknown); noise: (b, r) level 0 (clean) .. 1 (pure noise);
+    role: (r,) RowRole values; index: (b, r) object number from the back, 0 for canvas rows; box: (b, r, 4) frame of the
+    row in canvas fractions (x, y, width, height); words: (b, r, t, 384) token states; word_mask: (b, r, t) bool;
+    known: (b, r) bool; present: (b, r) bool (False pads a shorter scene).
+    """
+
+    group: str
+    x: Tensor
+    guess: Tensor
+    plate: Tensor
+    noise: Tensor
+    role: Tensor
+    index: Tensor
+    box: Tensor
+    words: Tensor
+    word_mask: Tensor
+    known: Tensor
+    present: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class NetConfig:
+    """Widths of the three resolutions, depth of the joint part, width of the condition vector."""
+
+    c0: int = 64
+    c1: int = 192
+    c2: int = 384
+    joint_blocks: int = 4
+    heads: int = 6
+    c_cond: int = 384
+
+
+@dataclass(slots=True)
+class KnownRows:
+    """Keys and values of known rows for every joint block, each (b, heads, n, d), and which are present (b, n)."""
+
+    keys: list[KeyValue]
+    present: Tensor
+
+
+class SceneNet(nn.Module):
+    """See the module text."""
+
+    def __init__(self, config: NetConfig | None = None) -> None:
+        super().__init__()
+        cfg = self.config = config or NetConfig()
+        self.half = has_fast_bfloat16()
+        c0, c1, c2, cc = cfg.c0, cfg.c1, cfg.c2, cfg.c_cond
+        self.stems = nn.ModuleDict()
+        self.heads = nn.ModuleDict()
+        for name, spec in GROUPS.items():
+            cells = spec.unshuffle**2
+            self.stems[name] = nn.Conv2d((2 * spec.channels + spec.plate) * cells, c0, 1)
+            head = nn.Conv2d(c0, spec.channels * cells, 3, padding=1)
+            nn.init.zeros_(head.weight)
+            assert head.bias is not None
+            nn.init.zeros_(head.bias)
+            self.heads[name] = nn.Sequential(nn.GroupNorm(16, c0), nn.SiLU(), head)
+        self.down0 = nn.ModuleList([ResBlock(c0, c0, cc)])
+        self.to1 = nn.Conv2d(c0, c1, 3, stride=2, padding=1)
+        self.down1 = nn.ModuleList([ResBlock(c1, c1, cc)])
+        self.to2 = nn.Conv2d(c1, c2, 3, stride=2, padding=1)
+        self.down2 = ResBlock(c2, c2, cc)
+        self.up2 = ResBlock(c2, c2, cc)
+        self.from2 = nn.Conv2d(c2, c1, 1)
+        self.up1 = nn.ModuleList([ResBlock(2 * c1, c1, cc), ResBlock(c1, c1, cc)])
+        self.from1 = nn.Conv2d(c1, c0, 1)
+        self.up0 = nn.ModuleList([ResBlock(2 * c0, c0, cc), ResBlock(c0, c0, cc)])
+        self.blocks = nn.ModuleList(
+            [JointBlock(c2, cfg.heads, reads_words=i % 2 == 0) for i in range(cfg.joint_blocks)]
+        )
+        self.modulation = nn.Linear(cc, 6 * c2)
+        self.place = nn.Linear(6 * 12, c2)
+        self.word_in = nn.Linear(WORD_DIM, c2)
+        self._build_condition(cc)
+        self.layout_in = nn.Linear(BOX_DIM, c2)
+        self.layout_out = nn.Linear(c2, BOX_DIM)
+        self.light_in = nn.Linear(LIGHT_DIM, c2)
+        self.light_out = nn.Linear(c2, LIGHT_DIM)
+
+    def _build_condition(self, cc: int) -> None:
+        self.noise_in = nn.Sequential(nn.Linear(32, cc), nn.SiLU(), nn.Linear(cc, cc))
+        self.role_in = nn.Embedding(len(RowRole), cc)
+        self.index_in = nn.Embedding(MAX_OBJECTS + 2, cc)
+        self.known_in = nn.Embedding(2, cc)
+        self.box_in = nn.Linear(BOX_DIM * 12, cc)
+        self.light_cond = nn.Linear(LIGHT_DIM, cc)
+        self.own_words = nn.Sequential(nn.Linear(WORD_DIM, cc), nn.SiLU(), nn.Linear(cc, cc))
+        self.ground_words = nn.Linear(WORD_DIM, cc)
+        self.cond_out = nn.Sequential(nn.SiLU(), nn.Linear(cc, cc), nn.SiLU())
+
+    def _condition(self, rows: Rows, light: Tensor, ground: Tensor) -> Tensor:
+        """(b, r, c_cond); `light` (b, 6), `ground` (b, 384) pooled background words."""
+        pooled = pool_words(rows.words, rows.word_mask)
+        total = (
+            self.noise_in(fourier(rows.noise[..., None], 16))
+            + self.role_in(rows.role)[None]
+            + self.index_in(rows.index)
+            + self.known_in(rows.known.long())
+            + self.box_in(fourier(rows.box, 6))
+            + self.own_words(pooled)
+            + (self.light_cond(light) + self.ground_words(ground))[:, None]
+        )
+        out: Tensor = self.cond_out(total)
+        return out
+
+    def _descend(self, rows: Rows, cond: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        spec = GROUPS[rows.group]
+        pixels = torch.cat([rows.x, rows.guess, rows.plate], dim=2).flatten(0, 1)
+        h = F.pixel_unshuffle(pixels, spec.unshuffle).contiguous(memory_format=torch.channels_last)
+        h = self.stems[rows.group](h)
+        for block in self.down0:
+            h = block(h, cond)
+        skip0 = h
+        h = self.to1(h)
+        for block in self.down1:
+            h = block(h, cond)
+        skip1 = h
+        return self.down2(self.to2(h), cond), (skip0, skip1)
+
+    def _ascend(self, rows: Rows, h: Tensor, skips: tuple[Tensor, Tensor], cond: Tensor) -> Tensor:
+        skip0, skip1 = skips
+        h = self.up2(h, cond)
+        h = F.interpolate(self.from2(h), size=skip1.shape[-2:], mode="nearest")
+        h = torch.cat([h, skip1], dim=1)
+        for block in self.up1:
+            h = block(h, cond)
+        h = F.interpolate(self.from1(h), size=skip0.shape[-2:], mode="nearest")
+        h = torch.cat([h, skip0], dim=1)
+        for block in self.up0:
+            h = block(h, cond)
+        out = F.pixel_shuffle(self.heads[rows.group](h), GROUPS[rows.group].unshuffle)
+        return out.float().view_as(rows.x)
+
+    def _join(
+        self, groups: Sequence[Rows], h: list[Tensor], conds: list[Tensor], known: KnownRows | None, collect: bool
+    ) -> tuple[list[Tensor], list[KeyValue] | None]:
+        """Run the joint blocks over the tokens of all groups; h[i]: (b * r_i, c2, h_i, w_i)."""
+        b = groups[0].x.shape[0]
+        tokens, row_of, first = [], [], 0
+        for rows, low in zip(groups, h, strict=True):
+            r, size = rows.x.shape[1], low.shape[-2:]
+            place = self.place(_token_places(rows.box, size)).flatten(1, 2)
+            tokens.append(low.flatten(2).transpose(1, 2).reshape(b, r * size.numel(), -1) + place)
+            row_of.append(torch.arange(first, first + r, device=low.device).repeat_interleave(size.numel()))
+            first += r
+        x, owner = torch.cat(tokens, dim=1), torch.cat(row_of)
+        words = torch.cat([rows.words for rows in groups], dim=1)
+        ctx = TokenContext(
+            row_of=owner,
+            modulation=self.modulation(torch.cat(conds, dim=1)),
+            words=self.word_in(words).flatten(0, 1),
+            words_allowed=torch.cat([rows.word_mask for rows in groups], dim=1).flatten(0, 1)[:, None, None],
+            allowed=_allowed(groups, owner, known),
+            cached=known.keys if known is not None else None,
+            collect=[] if collect else None,
+        )
+        for i, block in enumerate(self.blocks):
+            x = block(x, ctx, i)
+        lows, start = [], 0
+        for low, rows in zip(h, groups, strict=True):
+            n = rows.x.shape[1] * low.shape[-1] * low.shape[-2]
+            lows.append(x[:, start : start + n].reshape(low.shape[0], -1, low.shape[1]).transpose(1, 2).reshape_as(low))
+            start += n
+        return [f.contiguous(memory_format=torch.channels_last) for f in lows], ctx.collect
+
+    def forward(
+        self, groups: Sequence[Rows], light: Tensor, ground: Tensor, known: KnownRows | None = None
+    ) -> list[Tensor]:
+        """Predict the clean state of every row, in the order of `groups`; each (b, r, c, h, w) float32 in about -1..1.
+
+        `light`: (b, 6); `ground`: (b, 384) pooled words of the background. `known`: rows seen but not computed.
+        """
+        with self._precision(light):
+            return self._forward(groups, light, ground, known)
+
+    def _precision(self, like: Tensor) -> torch.autocast:
+        # bf16 halves the time where the processor has it; without it (most laptops) bf16 is far slower than float32.
+        return torch.autocast(like.device.type, torch.bfloat16, enabled=self.half)
+
+    def _forward(self, groups: Sequence[Rows], light: Tensor, ground: Tensor, known: KnownRows | None) -> list[Tensor]:
+        conds = [self._condition(rows, light, ground) for rows in groups]
+        down = [self._descend(rows, c.flatten(0, 1)) for rows, c in zip(groups, conds, strict=True)]
+        joined, _ = self._join(groups, [d[0] for d in down], conds, known, collect=False)
+        return [
+            self._ascend(rows, low, d[1], c.flatten(0, 1))
+            for rows, low, d, c in zip(groups, joined, down, conds, strict=True)
+        ]
+
+    def know(self, groups: Sequence[Rows], light: Tensor, ground: Tensor) -> KnownRows:
+        """Compute once what free rows will read of known rows (all rows of `groups` must be known)."""
+        with self._precision(light):
+            conds = [self._condition(rows, light, ground) for rows in groups]
+            down = [self._descend(rows, c.flatten(0, 1))[0] for rows, c in zip(groups, conds, strict=True)]
+            _, collected = self._join(groups, down, conds, None, collect=True)
+        assert collected is not None
+        present = torch.cat(
+            [
+                rows.present.repeat_interleave(low.shape[-1] * low.shape[-2], dim=1)
+                for rows, low in zip(groups, down, strict=True)
+            ],
+            dim=1,
+        )
+        return KnownRows(keys=collected, present=present)
+
+    def arrange(self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
+        """Layout path: predict clean boxes (b, k, 4) and light (b, 6) from noisy ones; no image rows.
+
+        `layout.x`: (b, k, 4, 1, 1) in layout units (`frames.encode_box`), role LAYOUT; the light token is added here.
+        """
+        with self._precision(light_state):
+            return self._arrange(layout, light_state, light_noise, ground)
+
+    def _arrange(self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
+        b, k = layout.x.shape[:2]
+        cond = self._condition(layout, torch.zeros_like(light_state), ground)
+        light_cond = self.cond_out(
+            self.noise_in(fourier(light_noise[:, None], 16))
+            + self.role_in.weight[RowRole.LIGHT]
+            + self.ground_words(ground)
+        )
+        x = torch.cat([self.layout_in(layout.x.flatten(2)), self.light_in(light_state)[:, None]], dim=1)
+        words = F.pad(layout.words, (0, 0, 0, 0, 0, 1))
+        word_mask = F.pad(layout.word_mask, (0, 0, 0, 1), value=True)
+        present = F.pad(layout.present, (0, 1), value=True)
+        ctx = TokenContext(
+            row_of=torch.arange(k + 1, device=x.device),
+            modulation=self.modulation(torch.cat([cond, light_cond[:, None]], dim=1)),
+            words=self.word_in(words).flatten(0, 1),
+            words_allowed=word_mask.flatten(0, 1)[:, None, None],
+            allowed=present[:, None, None, :].expand(b, 1, k + 1, k + 1),
+            cached=None,
+            collect=None,
+        )
+        for i, block in enumerate(self.blocks):
+            x = block(x, ctx, i)
+        return self.layout_out(x[:, :k]).float(), self.light_out(x[:, k]).float()
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this machine computes in bfloat16 faster than in float32 (AVX-512 bf16, AMX or a GPU)."""
+    return torch.cuda.is_available() or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001  # no public twin
+
+
+def pool_words(words: Tensor, mask: Tensor) -> Tensor:
+    """Mean of token states (..., t, d) over the tokens that `mask` (..., t) marks; zeros when there is none."""
+    weight = mask.to(words.dtype)[..., None]
+    return (words * weight).sum(-2) / weight.sum(-2).clamp(min=1)
+
+
+def _token_places(box: Tensor, size: torch.Size) -> Tensor:
+    """Fourier features of token centres, in the scene (through the row's box) and in the row: (b, r, h*w, 72)."""
+    h, w = size
+    ys = (torch.arange(h, device=box.device) + 0.5) / h
+    xs = (torch.arange(w, device=box.device) + 0.5) / w
+    local = torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1).flip(-1).reshape(1, 1, h * w, 2)
+    scene = box[:, :, None, :2] + local * box[:, :, None, 2:]
+    local = local.expand_as(scene)
+    size_in_scene = box[:, :, None, 2:].expand_as(scene)
+    return fourier(torch.cat([scene, size_in_scene, local], dim=-1), 6)
+
+
+def _allowed(groups: Sequence[Rows], owner: Tensor, known: KnownRows | None) -> Tensor | None:
+    """Which key token a query token may read: present ones; known queries read known keys only (one-way mask)."""
+    row_known = torch.cat([rows.known for rows in groups], dim=1)[:, owner]
+    row_present = torch.cat([rows.present for rows in groups], dim=1)[:, owner]
+    readable = row_present[:, None, :] & (~row_known[:, :, None] | row_known[:, None, :])
+    same_row = owner[:, None] == owner[None, :]
+    readable = readable | same_row[None]
+    if known is not None:
+        cached = known.present[:, None, :].expand(-1, readable.shape[1], -1)
+        readable = torch.cat([readable, cached], dim=2)
+    return readable[:, None]

@@ -1,0 +1,12 @@
+"""Entry points of the group `psdstudio.engines`. Nothing heavy is imported before an engine is asked for."""
+
+from __future__ import annotations
+
+from psdstudio.gen.engine import Engine
+
+
+def embedded() -> Engine:
+    """Return the embedded engine, not yet loaded (the worker process calls this)."""
+    from psdstudio.engine.embedded import EmbeddedEngine  # noqa: PLC0415  # torch is imported here, not before
+
+    return EmbeddedEngine()

@@ -1,0 +1,141 @@
+"""The two denoising loops on tensors: layout (boxes, light), then appearance (all unknown rows jointly).
+
+Both are generators: every yield is a finished step and a cancel point. *Dual path*: the layout loop has its own
+guidance scale, the appearance loop another; boxes are frozen between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from psdstudio.engine.compose import effect_plate
+from psdstudio.engine.flow import euler_step, noise_levels
+from psdstudio.engine.network import KnownRows, Rows, SceneNet
+
+GUIDED_LEVELS = (0.15, 0.97)
+"""Text guidance acts between these noise levels only (limited interval; Kynkaanniemi et al. 2404.07724)."""
+
+
+@dataclass(slots=True)
+class LayoutState:
+    """Boxes (1, k, 4) in layout units and light (1, 6); where `box_known` (1, k) they are given and stay."""
+
+    rows: Rows
+    light: Tensor
+    light_known: bool
+    ground: Tensor
+
+
+def sample_layout(
+    net: SceneNet, state: LayoutState, *, steps: int, guidance: float
+) -> Generator[int, None, tuple[Tensor, Tensor]]:
+    """Denoise boxes and light; yields after each step; returns (1, k, 4) and (1, 6)."""
+    rows, light = state.rows, state.light
+    given, given_light = rows.x.clone(), light.clone()
+    free = ~rows.known[..., None, None, None]
+    levels = noise_levels(steps)
+    for i, (level, following) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+        rows.noise = torch.where(rows.known, 0.0, level)
+        light_level = torch.full((1,), 0.0 if state.light_known else level)
+        boxes, lit = net.arrange(rows, light, light_level, state.ground)
+        if guidance != 1.0:
+            bare_rows = replace(rows, word_mask=torch.zeros_like(rows.word_mask))
+            bare, bare_light = net.arrange(bare_rows, light, light_level, torch.zeros_like(state.ground))
+            boxes, lit = bare + guidance * (boxes - bare), bare_light + guidance * (lit - bare_light)
+        moved = euler_step(rows.x, boxes[..., None, None], level, following)
+        rows.x = torch.where(free, moved, given)
+        light = given_light if state.light_known else euler_step(light, lit, level, following)
+        yield i + 1
+    return rows.x[..., 0, 0], light
+
+
+@dataclass(slots=True)
+class PaintState:
+    """Everything the appearance loop reads.
+
+    `groups`: free rows (canvas, look, effect; groups without a free row are absent), x = pure noise. `known`: cached
+    keys and values. `guessed`: how effect rows are fed with looks and ground, see `EffectFeed`.
+    """
+
+    groups: list[Rows]
+    known: KnownRows | None
+    light: Tensor
+    ground: Tensor
+    feed: EffectFeed | None
+
+
+@dataclass(slots=True)
+class EffectFeed:
+    """Sources of the effect rows' plates.
+
+    For effect row j: object number `objects[j]`; `known_look[j]` its look (4, p, p) in 0..1 or None with
+    `free_look[j]` = its place among the free look rows; `background` (3, h, w) in 0..1 or None when it is free and
+    then `background_row` tells its place among the free canvas rows; `boxes`: (n, 4); `aspect`: width of the canvas.
+    """
+
+    known_look: list[Tensor | None]
+    free_look: list[int | None]
+    background: Tensor | None
+    background_row: int | None
+    boxes: Tensor
+    aspect: float
+
+    def plate(self, guesses: dict[str, Tensor] | None, px: int) -> Tensor:
+        """Return (1, n, 8, px, px); guesses: group name -> (1, r, c, h, w) in -1..1, None before the first step."""
+        looks, valid = [], []
+        for known, free in zip(self.known_look, self.free_look, strict=True):
+            if known is not None:
+                looks.append(known)
+                valid.append(1.0)
+            elif guesses is not None and free is not None:
+                looks.append((guesses["look"][0, free] + 1) / 2)
+                valid.append(1.0)
+            else:
+                looks.append(torch.zeros(4, 2 * px, 2 * px))
+                valid.append(0.0)
+        ground, ground_valid = self.background, 1.0
+        if ground is None:
+            if guesses is None or self.background_row is None:
+                ground, ground_valid = torch.zeros(3, 8, 8), 0.0
+            else:
+                ground = (guesses["canvas"][0, self.background_row] + 1) / 2
+        n = len(looks)
+        made = effect_plate(
+            torch.stack(looks), torch.tensor(valid), ground[None].expand(n, -1, -1, -1),
+            torch.full((n,), ground_valid), self.boxes, torch.full((n,), self.aspect), px,
+        )  # fmt: skip
+        return made[None]
+
+
+def sample_appearance(
+    net: SceneNet, state: PaintState, *, steps: int, guidance: float
+) -> Generator[tuple[int, dict[str, Tensor]], None, dict[str, Tensor]]:
+    """Denoise all free rows; yields (step, clean prediction per group in -1..1); returns the last prediction."""
+    levels = noise_levels(steps)
+    guesses: dict[str, Tensor] | None = None
+    for i, (level, following) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+        for rows in state.groups:
+            rows.noise = torch.full_like(rows.noise, level)
+            if rows.group == "effect" and state.feed is not None:
+                rows.plate = state.feed.plate(guesses, rows.x.shape[-1])
+        clean = _predict(net, state, level, guidance)
+        guesses = {rows.group: made for rows, made in zip(state.groups, clean, strict=True)}
+        for rows, made in zip(state.groups, clean, strict=True):
+            rows.guess = made
+            rows.x = euler_step(rows.x, made, level, following)
+        yield i + 1, guesses
+    assert guesses is not None
+    return guesses
+
+
+def _predict(net: SceneNet, state: PaintState, level: float, guidance: float) -> list[Tensor]:
+    clean = net(state.groups, state.light, state.ground, state.known)
+    if guidance != 1.0 and GUIDED_LEVELS[0] < level < GUIDED_LEVELS[1]:
+        silent = [replace(rows, word_mask=torch.zeros_like(rows.word_mask)) for rows in state.groups]
+        bare = net(silent, state.light, torch.zeros_like(state.ground), state.known)
+        clean = [b + guidance * (c - b) for b, c in zip(bare, clean, strict=True)]
+    return [c.clamp(-1, 1) for c in clean]

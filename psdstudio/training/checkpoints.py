@@ -1,0 +1,65 @@
+"""Checkpoints without pickle: weights, their moving average and the optimizer's moments in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from psdstudio.engine.network import SceneNet
+
+
+@dataclass(slots=True)
+class TrainState:
+    """What a run needs to go on: network, its average, optimizer, samples seen per stage."""
+
+    net: SceneNet
+    average: SceneNet
+    optimizer: torch.optim.AdamW
+    step: int
+    seen: dict[str, int]
+
+
+def save_state(path: Path, state: TrainState, *, with_optimizer: bool = True) -> None:
+    """Write the state beside `path` and rename, so a stopped run never leaves half a file."""
+    tensors: dict[str, Tensor] = {}
+    for prefix, module in (("net.", state.net), ("average.", state.average)):
+        tensors |= {prefix + k: v.detach().contiguous() for k, v in module.state_dict().items()}
+    if with_optimizer:
+        for name, parameter in state.net.named_parameters():
+            moments = state.optimizer.state.get(parameter)
+            if moments:
+                tensors[f"m1.{name}"] = moments["exp_avg"].to(torch.bfloat16).contiguous()
+                tensors[f"m2.{name}"] = moments["exp_avg_sq"].to(torch.bfloat16).contiguous()
+    meta = {"step": str(state.step), "seen": json.dumps(state.seen)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    save_file(tensors, beside, metadata=meta)
+    os.replace(beside, path)
+
+
+def load_state(path: Path, state: TrainState) -> None:
+    """Fill `state` from a file written by `save_state`; a missing optimizer part leaves the optimizer fresh."""
+    with safe_open(path, framework="pt") as file:
+        meta = file.metadata()
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118  # not a dict
+    _fill(state.net, tensors, "net.")
+    _fill(state.average, tensors, "average.")
+    state.step, state.seen = int(meta["step"]), dict(json.loads(meta["seen"]))
+    for name, parameter in state.net.named_parameters():
+        if f"m1.{name}" in tensors:
+            state.optimizer.state[parameter] = {
+                "step": torch.tensor(float(state.step)),
+                "exp_avg": tensors[f"m1.{name}"].float(),
+                "exp_avg_sq": tensors[f"m2.{name}"].float(),
+            }
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor], prefix: str) -> None:
+    module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})

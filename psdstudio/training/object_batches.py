@@ -1,0 +1,98 @@
+"""Batches of single objects: the first stage of the curriculum (one look row a sample, no scene around it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from psdstudio.engine import frames
+from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words
+from psdstudio.training.looks import LookPlan, choose_colour, object_words, plan_look, render_looks
+from psdstudio.training.sprites import Sprite, SpriteLibrary
+from psdstudio.training.words import WordBank
+from psdstudio.training.world import draw_world
+
+DROP_WORDS = 0.1
+USE_REFERENCE = 0.25
+KNOW_LIGHT = 0.85
+
+
+@dataclass(slots=True)
+class ObjectBatch:
+    """`rows.x` is left clean; the trainer adds the noise. `clean`: (b, 1, 4, px, px) in -1..1; `captions` for sheets."""
+
+    rows: Rows
+    clean: Tensor
+    light: Tensor
+    ground: Tensor
+    captions: list[str]
+
+
+def draw_object_batch(library: SpriteLibrary, bank: WordBank, rng: np.random.Generator, count: int, px: int) -> ObjectBatch:
+    """Draw `count` looks with words, light and sometimes a reference; nouns are equally likely."""
+    nouns = list(library.by_noun)
+    plans, references, captions, worlds, boxes = [], [], [], [], []
+    for _ in range(count):
+        noun = nouns[int(rng.integers(len(nouns)))]
+        sprite = _choice(library.by_noun[noun], rng)
+        world = draw_world(rng, library.nouns[noun].places)
+        colour, hue = choose_colour(sprite, rng)
+        plans.append(plan_look(sprite, hue, world.gain, world.shade, rng))
+        references.append(plan_reference(library, sprite, hue, rng) if rng.random() < USE_REFERENCE else None)
+        captions.append("" if rng.random() < DROP_WORDS else object_words(library.nouns[noun], colour, rng))
+        worlds.append(world)
+        boxes.append(_random_box(sprite.aspect, rng))
+    clean = render_looks(library.pixels, plans, px)[:, None] * 2 - 1
+    words, mask = bank(captions)
+    ground_words, ground_mask = bank([w.words if rng.random() > 0.3 else "" for w in worlds])
+    light = torch.tensor([w.light_vector() if rng.random() < KNOW_LIGHT else (0.0,) * LIGHT_DIM for w in worlds])
+    rows = Rows(
+        group="look",
+        x=clean,
+        guess=torch.zeros_like(clean),
+        plate=reference_plate(library, references, px)[:, None],
+        noise=torch.zeros(count, 1),
+        role=torch.tensor([int(RowRole.LOOK)]),
+        index=torch.from_numpy(rng.integers(1, 5, (count, 1))),
+        box=frames.crop_of(torch.tensor(boxes))[:, None],
+        words=words[:, None],
+        word_mask=mask[:, None],
+        known=torch.zeros(count, 1, dtype=torch.bool),
+        present=torch.ones(count, 1, dtype=torch.bool),
+    )
+    return ObjectBatch(rows, clean, light, pool_words(ground_words, ground_mask), captions)
+
+
+def reference_plate(library: SpriteLibrary, references: list[LookPlan | None], px: int) -> Tensor:
+    """Return (n, 5, px, px): the reference's RGBA in -1..1 and a valid channel of 1; zeros where there is none."""
+    plate = torch.zeros(len(references), 5, px, px)
+    at = [i for i, r in enumerate(references) if r is not None]
+    if at:
+        plans = [r for r in references if r is not None]
+        plate[at, :4] = render_looks(library.pixels, plans, px) * 2 - 1
+        plate[at, 4] = 1.0
+    return plate
+
+
+def plan_reference(library: SpriteLibrary, target: Sprite, hue: float | None, rng: np.random.Generator) -> LookPlan:
+    """Plan a picture that may guide the look of `target` without being it."""
+    # Never the very picture that is to be painted: another drawing where there is one, else turned, mirrored, recoloured.
+    others = [s for s in library.by_noun[target.noun] if s.index != target.index]
+    sprite = _choice(others, rng) if others and rng.random() < 0.5 else target
+    other_hue = float(rng.uniform(0, 360)) if sprite.recolourable and rng.random() < 0.6 else hue
+    level = float(rng.uniform(0.85, 1.05))
+    plan = plan_look(sprite, other_hue, (level, level, level), (float(rng.uniform(-0.15, 0.15)), -0.1), rng)
+    return plan
+
+
+def _choice(items: list[Sprite], rng: np.random.Generator) -> Sprite:
+    return items[int(rng.integers(len(items)))]
+
+
+def _random_box(aspect: float, rng: np.random.Generator) -> tuple[float, float, float, float]:
+    height = float(np.exp(rng.uniform(np.log(0.14), np.log(0.6))))
+    width = height * aspect
+    return (float(rng.uniform(0, 1.2)) - width / 2, float(rng.uniform(0.5, 0.97)) - height, width, height)

@@ -1,0 +1,157 @@
+"""Stages of the curriculum: how one optimizer step's loss is made.
+
+Stage "objects": single looks without a scene. Stage "scenes": all rows of a scene jointly with known parts, plus the
+layout path on scenes of their own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from psdstudio.engine.flow import add_noise, velocity_weight
+from psdstudio.engine.network import Rows, SceneNet
+from psdstudio.training.layouts import draw_layout
+from psdstudio.training.losses import flow_loss
+from psdstudio.training.object_batches import draw_object_batch
+from psdstudio.training.scene_batches import (
+    SceneBatch,
+    draw_known,
+    fill_effect_plates,
+    make_layout_batch,
+    make_scene_batch,
+)
+from psdstudio.training.scene_truth import render_scenes
+from psdstudio.training.sprites import SpriteLibrary
+from psdstudio.training.words import WordBank
+
+GUESS_RATE = 0.5
+"""Share of steps that see the network's own last prediction (self-conditioning, Chen et al. 2208.04202)."""
+
+LossFunction = Callable[[SceneNet, np.random.Generator], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What every stage draws from."""
+
+    library: SpriteLibrary
+    bank: WordBank
+
+
+def draw_levels(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    """Noise levels: logit-normal with its weight at high noise (mean 0.8 in logits), 10 % uniform."""
+    logits = rng.normal(0.8, 1.0, shape)
+    levels = 1 / (1 + np.exp(-logits))
+    uniform = rng.uniform(0, 1, shape)
+    return torch.from_numpy(np.where(rng.random(shape) < 0.1, uniform, levels).astype(np.float32))
+
+
+def normal(rng: np.random.Generator, like: Tensor) -> Tensor:
+    """Gaussian noise shaped like a tensor, from the stage's generator."""
+    seeded = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    return torch.randn(like.shape, generator=seeded)
+
+
+def with_guess(net: SceneNet, groups: Sequence[Rows], light: Tensor, ground: Tensor) -> None:
+    """Fill `guess` of every row with the network's prediction from the same noisy state (no gradient)."""
+    with torch.no_grad():
+        for rows, guess in zip(groups, net(groups, light, ground), strict=True):
+            rows.guess = guess.clamp(-1, 1)
+
+
+def object_loss(material: Material, count: int, px: int) -> LossFunction:
+    """Return the loss of the stage "objects" at a look size of `px`."""
+
+    def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
+        batch = draw_object_batch(material.library, material.bank, rng, count, px)
+        rows = batch.rows
+        rows.noise = draw_levels(rng, (count, 1))
+        rows.x = add_noise(batch.clean, normal(rng, batch.clean), rows.noise)
+        if rng.random() < GUESS_RATE * 0.6:
+            with_guess(net, [rows], batch.light, batch.ground)
+        predicted = net([rows], batch.light, batch.ground)[0]
+        total, weight = flow_loss(predicted, batch.clean, rows.noise, torch.ones(count, 1), "look")
+        return total / weight
+
+    return loss
+
+
+ASPECTS: tuple[tuple[float, tuple[int, int]], ...] = (
+    (0.55, (32, 32)),
+    (0.20, (28, 36)),
+    (0.10, (36, 28)),
+    (0.15, (24, 40)),
+)
+"""Share of batches and (rows, columns) of the canvas grid; a cell is 8 pixels at full size."""
+GROUP_WEIGHTS = {"canvas": 1.0, "look": 1.0, "effect": 0.6}
+LAYOUT_WEIGHT = 0.5
+
+
+def draw_grid(rng: np.random.Generator) -> tuple[int, int]:
+    """Draw the canvas grid of a batch."""
+    at = int(np.searchsorted(np.cumsum([share for share, _ in ASPECTS]), rng.random()))
+    return ASPECTS[min(at, len(ASPECTS) - 1)][1]
+
+
+def scene_loss(material: Material, count: int, px: int) -> LossFunction:
+    """Return the loss of the stage "scenes"; looks are `px` wide, the canvas about twice that."""
+
+    def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
+        k = int(rng.choice([1, 2, 3, 4], p=[0.2, 0.3, 0.3, 0.2]))
+        grid = draw_grid(rng)
+        b = max(1, round(count * 5.75 / (2 + 1.25 * k)))
+        layouts = [draw_layout(material.library, rng, k, grid[1] / grid[0]) for _ in range(b)]
+        cell = px // 16
+        truth = render_scenes(material.library, layouts, canvas=(grid[0] * cell, grid[1] * cell), look_px=px)
+        known = draw_known(rng, b, k, draw_levels(rng, (b, 2 + 2 * k)))
+        batch = make_scene_batch(material.library, truth, known, material.bank, rng)
+        for rows, clean in zip(batch.groups, batch.clean, strict=True):
+            rows.x = add_noise(clean, normal(rng, clean), rows.noise)
+        fill_effect_plates(batch, truth, known, None)
+        if rng.random() < GUESS_RATE:
+            _guess(net, batch)
+            fill_effect_plates(batch, truth, known, [rows.guess for rows in batch.groups])
+        predicted = net(batch.groups, batch.light, batch.ground)
+        total, weight = torch.zeros(()), torch.zeros(())
+        for rows, made, clean, weights in zip(batch.groups, predicted, batch.clean, batch.weights, strict=True):
+            part, mass = flow_loss(made, clean, rows.noise, weights * GROUP_WEIGHTS[rows.group], rows.group)
+            total, weight = total + part, weight + mass
+        return total / weight.clamp(min=1) + LAYOUT_WEIGHT * layout_loss(net, material, rng)
+
+    return loss
+
+
+def _guess(net: SceneNet, batch: SceneBatch) -> None:
+    with_guess(net, batch.groups, batch.light, batch.ground)
+    for rows in batch.groups:
+        # Known rows are encoded once, without a guess of their own: train them so.
+        rows.guess = torch.where(rows.known[:, :, None, None, None], torch.zeros(()), rows.guess)
+
+
+def layout_loss(net: SceneNet, material: Material, rng: np.random.Generator, count: int = 32) -> Tensor:
+    """Loss of the layout path: boxes and light from words, a part of the boxes known."""
+    k = int(rng.integers(1, 7))
+    aspect = (1.0, 1.0, 36 / 28, 28 / 36, 40 / 24)[int(rng.integers(5))]
+    layouts = [draw_layout(material.library, rng, k, aspect) for _ in range(count)]
+    batch = make_layout_batch(layouts, material.bank, rng)
+    rows = batch.rows
+    level = draw_levels(rng, (count, 1))
+    rows.noise = torch.where(rows.known, torch.zeros(()), level)
+    rows.x = add_noise(rows.x, normal(rng, rows.x), rows.noise)
+    light = add_noise(batch.light, normal(rng, batch.light), level[:, 0])
+    boxes, lit = net.arrange(rows, light, level[:, 0], batch.ground)
+    weight = velocity_weight(level.clamp(min=0.2))
+    free = torch.where(rows.known, torch.zeros(()), weight.expand_as(rows.known))
+    box_loss = ((boxes - batch.clean) ** 2).mean(-1).mul(free).sum() / free.sum().clamp(min=1)
+    return box_loss + 0.3 * (((lit - batch.light) ** 2).mean(-1) * weight[:, 0]).sum() / weight.sum()
+
+
+def averaged_copy(net: SceneNet) -> SceneNet:
+    """Return a frozen copy that will hold the moving average of the weights."""
+    return copy.deepcopy(net).requires_grad_(False).eval()

@@ -65,6 +65,7 @@ class Compositor:
         self._done: ByteCache[U8Array] = ByteCache(budget_bytes // 2)
         self._stacks: ByteCache[_Stack] = ByteCache(budget_bytes - budget_bytes // 2)
         self._last: ByteCache[_Keys] = ByteCache(1 << 20)
+        _keep_freed_memory()
         self._program: tuple[tuple[Layer, ...], Program] = ((), ())
 
     @property
@@ -203,6 +204,16 @@ def render_over(rgba: U8Array, matte: tuple[int, int, int]) -> U8Array:
         total = 255 * ground + alpha * (rgba[..., channel].astype(np.int32) - ground)
         out[..., channel] = (2 * total + 255) // 510
     return out
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep freed planes for the next ones instead of returning them to the system each time.
+
+    glibc hands back free memory above a threshold, which it raises to twice the largest block of up to 32 MiB it has
+    seen freed. Planes are 256 KiB; without this, two thirds of the time goes into getting the same pages again
+    (soft light on a tile: 2.6 ms, with it 0.7 ms). The pages are never touched; elsewhere this does nothing.
+    """
+    np.empty(31 << 20, np.uint8)
 
 
 def _needed(tile: TileKey, rect: Rect) -> Rect:

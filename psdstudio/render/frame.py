@@ -312,15 +312,19 @@ def _general(frame: Frame, source: Source, mode: BlendMode, fill: float) -> None
 
 def _dissolve(frame: Frame, source: Source, area: Rect) -> Source:
     """Paint the straight colour with alpha 1 where the pixel's noise lies below as, else nothing; return that."""
-    chosen = dissolve_noise(area) < source.alpha
+    chosen = (dissolve_noise(area) < source.alpha).astype(np.float32)
+    others = _ONE - chosen
     if frame.color is None:
         frame.color = np.zeros_like(source.color)
         frame.alpha = np.zeros(source.color.shape[1:], np.float32)
     straight: F32 = np.divide(source.color, np.maximum(source.alpha, _TINY))
-    np.copyto(frame.color, straight, where=chosen)
+    straight *= chosen
+    frame.color *= others
+    frame.color += straight
     if frame.alpha is not None:
-        np.copyto(frame.alpha, _ONE, where=chosen)
-    return Source(straight, chosen.astype(np.float32), premultiplied=True)
+        frame.alpha *= others
+        frame.alpha += chosen
+    return Source(straight, chosen, premultiplied=True)
 
 
 def _faded(alpha: Coverage, fill: float) -> Coverage:

@@ -34,14 +34,6 @@ _MIN_STACK = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Stack:
-    """The lower steps of a tile, flattened; `frame` is never changed."""
-
-    keys: _Keys
-    frame: Frame
-
-
-@dataclass(frozen=True, slots=True)
 class _Work:
     """A tile, the part of it to be computed (canvas pixels), its steps and their keys."""
 
@@ -49,6 +41,24 @@ class _Work:
     area: Rect
     steps: tuple[Step, ...]
     keys: _Keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """The lower steps of a tile, flattened over `area` (canvas pixels); `frame` is never changed."""
+
+    area: Rect
+    keys: _Keys
+    frame: Frame
+
+    def serves(self, item: _Work) -> bool:
+        """Whether these are the item's lower steps, over all of its area."""
+        covers = self.area.intersection(item.area) == item.area
+        return covers and self.keys == item.keys[: len(self.keys)]
+
+    def start(self, area: Rect) -> Frame:
+        """A copy of the part under `area`, to go on from."""
+        return self.frame.crop(area.shifted(-self.area.x, -self.area.y))
 
 
 class Compositor:
@@ -162,17 +172,16 @@ class Compositor:
         tile, steps, keys = item.tile, item.steps, item.keys
         if not keep:
             return to_rgba8(run(steps, item.area))
-        whole = tile_rect(tile)
         stack = self._stacks.get(tile)
-        if stack is not None and stack.keys != keys[: len(stack.keys)]:
+        if stack is not None and not stack.serves(item):
             stack = None
         begin = len(stack.keys) if stack is not None else 0
         cut = self._unchanged(tile, steps, keys)
         if cut > begin and cut >= _MIN_STACK:
-            below = run(steps[begin:cut], whole, stack.frame.copy() if stack is not None else None)
-            stack, begin = _Stack(keys[:cut], below), cut
+            below = run(steps[begin:cut], item.area, None if stack is None else stack.start(item.area))
+            stack, begin = _Stack(item.area, keys[:cut], below), cut
             self._stacks.put(tile, stack, below.mem_bytes)
-        frame = None if stack is None else stack.frame.crop(item.area.shifted(-whole.x, -whole.y))
+        frame = None if stack is None else stack.start(item.area)
         done = to_rgba8(run(steps[begin:], item.area, frame))
         done.flags.writeable = False
         self._done.put((item.area, keys), done, done.nbytes)

@@ -83,6 +83,7 @@ OUTLINES: dict[str, str] = {
     + _S.format("M10 9.2v4.4")
     + '<circle cx="10" cy="6.6" r=".6" fill="currentColor"/>',
     "check": _S.format("M4 10.6l4 4 8-9"),
+    "tick": '<path d="M3.5 10.5l4.5 4.5 8.5-10" stroke-width="2.6"/>',
     "image": '<rect x="2.8" y="3.8" width="14.4" height="12.4" rx="1.6"/>'
     + '<circle cx="7" cy="7.8" r="1.3"/>'
     + _S.format("M3 14.2l4-3.8 3.2 3 2.6-2.4 4.2 4"),

@@ -86,31 +86,36 @@ QMenu::item:selected {{ background: {ROW_SELECTED}; }}
 QMenu::item:disabled {{ color: {TEXT_FAINT}; }}
 QMenu::separator {{ height: 1px; background: {LINE_LIGHT}; margin: 4px 8px; }}
 QMenu::icon {{ left: 6px; }}
-QToolBar {{ background: {PANEL}; border: none; spacing: 4px; padding: 3px 8px; }}
+QToolBar {{ background: {PANEL}; border: none; spacing: 4px; padding: 0 8px; }}
 QToolBar#tools {{ border-right: 1px solid {LINE}; padding: 6px; spacing: 2px; }}
 QToolBar#options {{ border-bottom: 1px solid {LINE}; }}
 QToolBar::separator {{ background: {LINE_LIGHT}; width: 1px; margin: 6px 6px; }}
-QToolButton {{ background: transparent; border: 2px solid transparent; border-radius: 5px; padding: 3px; color: {TEXT}; }}
+QToolButton {{ background: transparent; border: 2px solid transparent; border-radius: 5px; padding: 3px;
+  color: {TEXT}; }}
 QToolButton:hover {{ background: {ROW_SELECTED}; }}
 QToolButton:pressed {{ background: {LINE}; }}
 QToolButton:checked {{ background: {PANEL_DEEP}; border-color: {LINE_LIGHT}; }}
 QToolButton:focus {{ border-color: {ACCENT_TEXT}; }}
 QToolButton:disabled {{ color: {TEXT_FAINT}; }}
 QToolButton::menu-indicator {{ image: none; }}
-QStatusBar {{ background: {PANEL}; color: {TEXT_DIM}; border-top: 1px solid {LINE}; min-height: 24px; max-height: 24px; }}
+QStatusBar {{ background: {PANEL}; color: {TEXT_DIM}; border-top: 1px solid {LINE};
+  min-height: 24px; max-height: 24px; }}
 QStatusBar::item {{ border: none; }}
 QStatusBar QLabel {{ color: {TEXT_DIM}; padding: 0 8px; }}
-QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {{
-  background: {FIELD}; color: {TEXT}; border: 1px solid {LINE_LIGHT}; border-radius: 4px; padding: 2px 6px;
-  selection-background-color: {ACCENT_DEEP}; selection-color: white; min-height: 20px; }}
-QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{ border: 1px solid {ACCENT_TEXT}; }}
-QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {{ color: {TEXT_FAINT}; border-color: #3d3d3d; }}
-QSpinBox, QDoubleSpinBox {{ padding-right: 4px; }}
-QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{ width: 0; border: none; }}
+QLineEdit, QPlainTextEdit, QSpinBox, QComboBox, QListWidget {{
+  background: {FIELD}; color: {TEXT}; border: 1px solid {LINE_LIGHT}; border-radius: 4px;
+  selection-background-color: {ACCENT_DEEP}; selection-color: white; }}
+QLineEdit, QPlainTextEdit, QComboBox {{ padding: 2px 6px; min-height: 20px; }}
+QSpinBox::up-button, QSpinBox::down-button {{ width: 0; border: none; }}
+QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QComboBox:focus, QListWidget:focus {{
+  border: 1px solid {ACCENT_TEXT}; }}
+QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {{
+  color: {TEXT_FAINT}; border-color: #3d3d3d; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox QAbstractItemView {{ background: {PANEL_DEEP}; border: 1px solid {LINE_LIGHT}; padding: 4px;
   selection-background-color: {ROW_SELECTED}; }}
-QPushButton {{ background: {PANEL_HIGH}; color: {TEXT}; border: 1px solid #525252; border-radius: 5px; padding: 5px 14px; min-height: 18px; }}
+QPushButton {{ background: {PANEL_HIGH}; color: {TEXT}; border: 1px solid #525252; border-radius: 5px;
+  padding: 5px 14px; min-height: 18px; }}
 QPushButton:hover {{ background: {ROW_SELECTED}; }}
 QPushButton:pressed {{ background: {LINE}; }}
 QPushButton:focus {{ border: 2px solid {ACCENT_TEXT}; padding: 4px 13px; }}
@@ -119,23 +124,33 @@ QPushButton[primary="true"] {{ background: {ACCENT}; color: white; border: 1px s
 QPushButton[primary="true"]:hover {{ background: {ACCENT_HIGH}; }}
 QPushButton[primary="true"]:focus {{ border: 2px solid #c4d9ff; }}
 QPushButton[primary="true"]:disabled {{ background: #3d4655; border-color: #3d4655; color: #a4acb9; }}
-QCheckBox {{ spacing: 7px; color: {TEXT}; }}
-QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid #6a6a6a; border-radius: 3px; background: {FIELD}; }}
-QCheckBox::indicator:checked {{ background: {TEXT_DIM}; border-color: {TEXT_DIM}; }}
-QCheckBox:focus {{ color: white; }}
-QCheckBox::indicator:focus {{ border: 2px solid {ACCENT_TEXT}; width: 12px; height: 12px; }}
+QPushButton[quiet="true"] {{ background: transparent; border: 1px solid transparent; color: {TEXT_DIM};
+  padding: 5px 8px; }}
+QPushButton[quiet="true"]:hover {{ color: {TEXT}; background: rgba(255, 255, 255, 20); }}
+QPushButton[quiet="true"]:focus {{ border: 2px solid {ACCENT_TEXT}; padding: 4px 7px; }}
+QRadioButton {{ spacing: 8px; color: {TEXT}; min-height: 22px; }}
+QRadioButton::indicator {{ width: 13px; height: 13px; border: 1px solid #777777; border-radius: 7px;
+  background: {FIELD}; }}
+QRadioButton::indicator:checked {{ background: qradialgradient(cx: 0.5, cy: 0.5, radius: 0.5, fx: 0.5, fy: 0.5,
+  stop: 0 white, stop: 0.5 white, stop: 0.58 #5a5a5a, stop: 1 #5a5a5a); }}
+QRadioButton::indicator:focus {{ border: 1px solid {ACCENT_TEXT}; }}
 QTreeView, QListView {{ background: {PANEL}; color: {TEXT}; border: none; show-decoration-selected: 1; }}
+QListWidget {{ background: {FIELD}; border: 1px solid {LINE_LIGHT}; padding: 3px; }}
+QListWidget::item {{ padding: 5px 8px; border-radius: 4px; }}
+QListWidget::item:selected {{ background: {ROW_SELECTED}; color: {TEXT}; }}
+QListWidget::item:hover:!selected {{ background: {ROW_HOVER}; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: #565656; border-radius: 4px; min-height: 28px; margin: 1px; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
 QScrollBar::handle:horizontal {{ background: #565656; border-radius: 4px; min-width: 28px; margin: 1px; }}
-QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ background: none; border: none; height: 0; width: 0; }}
+QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{
+  background: none; border: none; height: 0; width: 0; }}
 QSplitter::handle {{ background: {LINE}; }}
 QLabel#heading {{ color: {TEXT}; font-weight: 600; }}
 QLabel#dim, QLabel#hint {{ color: {TEXT_DIM}; }}
+QLabel#problem {{ color: {RED}; }}
 QFrame#line {{ background: {LINE}; max-height: 1px; min-height: 1px; border: none; }}
 QWidget#panel {{ background: {PANEL}; }}
 QWidget#panelHeader {{ background: {PANEL_DEEP}; border-bottom: 1px solid {LINE}; }}
 QWidget#column {{ background: {PANEL}; border-left: 1px solid {LINE}; }}
-QScrollArea {{ background: transparent; border: none; }}
 """

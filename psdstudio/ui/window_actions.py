@@ -115,7 +115,7 @@ def _layer_actions(w: MainWindow) -> list[ActionSpec]:
         ),
         _spec("unmask", "Delete layer mask", edits.remove_mask, can=lambda: _has_mask(w)),
         _spec("delete", "Delete layer", edits.delete, "Delete", "Backspace", icon="bin", can=some),
-        _spec("lock", "Toggle last lock", edits.toggle_last_lock, "/", can=some),
+        _spec("lock", "Lock or unlock", edits.toggle_last_lock, "/", can=some),
     ]
 
 

@@ -1,6 +1,7 @@
 """Takes pictures of every state of the window, to be looked at: `python -m tests.ui.screenshots OUT [state ...]`.
 
-Set QT_SCALE_FACTOR for other display scales. Uses the scripted engine, so pixels are shapes; what is judged is the window.
+Set QT_SCALE_FACTOR for other display scales. Uses the scripted engine, so pixels are shapes; what is judged is the
+window.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ class Camera:
         self._out, self._states = out, states
         self._scale = os.environ.get("QT_SCALE_FACTOR", "1")
 
-    def shot(self, name: str, widget: QWidget) -> None:
+    def shot(self, name: str, widget: QWidget, *, settled: bool = True) -> None:
         """Save what a widget shows."""
         if not self._states or name in self._states:
-            settle()
+            settle(0.4 if settled else 0.05)
             widget.grab().save(str(self._out / f"{name}@{self._scale}.png"))
 
     def tour(self, rig: Rig) -> None:
@@ -68,7 +69,7 @@ class Camera:
         window.canvas.set_tool(ToolName.MOVE)
         window.generation.start()
         pump(lambda: window.generation.run is not None and window.generation.run.fraction > 0.5)
-        self.shot("running", window)
+        self.shot("running", window, settled=False)
         pump(lambda: window.generation.run is None)
         settle()
         self.shot("result", window)
@@ -116,7 +117,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     application = QApplication([])
     theme.apply(application)
-    with make_rig(out / "work", step_delay_s=0.05) as rig:
+    with make_rig(out / "work", step_delay_s=0.3) as rig:
         Camera(out, sys.argv[2:]).tour(rig)
 
 

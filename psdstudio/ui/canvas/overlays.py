@@ -101,7 +101,7 @@ def _line(painter: QPainter, frame: QRectF, colour: QColor, style: Qt.PenStyle, 
 
 def _tag(painter: QPainter, frame: QRectF, text: str, *, strong: bool) -> None:
     metrics = QFontMetricsF(painter.font())
-    text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, 180)
+    text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, 260)
     width, height = metrics.horizontalAdvance(text) + 12, 18.0
     top = frame.top() - height if frame.top() - height > 4 else frame.top()
     tag = QRectF(max(frame.left(), 0.0), max(top, 0.0), width, height)

@@ -9,7 +9,6 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QCheckBox,
     QDialog,
     QFileDialog,
     QFrame,
@@ -24,6 +23,8 @@ from PySide6.QtWidgets import (
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import GroupLayer, PixelLayer, Role
+from psdstudio.core.parts import EFFECTS
+from psdstudio.ui.widgets import CheckBox
 from psdstudio.ui.wording import counted, listed
 
 
@@ -60,7 +61,8 @@ def preflight(doc: Document) -> tuple[str, ...]:
     hidden = sum(not layer.props.visible for layer in doc.walk())
     if hidden:
         lines.append(f"{counted(hidden, 'hidden layer')} stay in the file, hidden.")
-    grown = [layer.props.name for layer in layers if _is_grown(layer)]
+    shown = (layer for layer in layers if layer.part is not None and layer.part.role not in EFFECTS)
+    grown = [layer.props.name for layer in shown if _is_grown(layer)]
     if grown:
         lines.append(
             f"Enlarged from the engine's size: {listed(grown[:4])}{' and more' if len(grown) > 4 else ''}."
@@ -110,7 +112,7 @@ class ExportDialog(QDialog):
         self.lines.setWordWrap(True)
         column.addWidget(self.heading)
         column.addWidget(self.lines)
-        self.strip = QCheckBox("Leave prompts and seeds out of the file")
+        self.strip = CheckBox("Leave prompts and seeds out of the file")
         self.strip.setToolTip("The recipe of every layer is otherwise stored in the file's metadata")
         column.addWidget(self.strip)
         row = QHBoxLayout()
@@ -123,9 +125,10 @@ class ExportDialog(QDialog):
         column.addLayout(row)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
-        self.problem.setStyleSheet("color: #ff7b72;")
+        self.problem.setObjectName("problem")
         self.problem.hide()
         column.addWidget(self.problem)
+        column.addStretch(1)
         column.addWidget(_line())
         buttons = QHBoxLayout()
         self.folder = QPushButton("Show in folder")
@@ -145,6 +148,7 @@ class ExportDialog(QDialog):
         (self.psd if kind is ExportFormat.PSD else self.png).setChecked(True)
         self.psd.toggled.connect(self._on_format)
         self._show_preflight()
+        self.resize(520, self.minimumSizeHint().height())
 
     @property
     def format(self) -> ExportFormat:
@@ -218,5 +222,4 @@ def _line() -> QFrame:
 
 
 def _bulleted(lines: tuple[str, ...]) -> str:
-    items = "".join(f"<li style='margin-bottom:3px'>{line}</li>" for line in lines)
-    return f"<ul style='margin-left:-24px; margin-top:2px'>{items}</ul>"
+    return "\n".join(f"•  {line}" for line in lines)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QSignalBlocker, QSize, Qt
 from PySide6.QtWidgets import (
     QDialog,
-    QDialogButtonBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -24,6 +23,7 @@ from psdstudio.core.document import MAX_SIDE_PX, Document
 from psdstudio.core.geometry import Size
 from psdstudio.gen.scopes import MAX_CANVAS_PX
 from psdstudio.ui.icons import icon
+from psdstudio.ui.widgets import number_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +56,14 @@ class NewDocumentDialog(QDialog):
         self.presets = QListWidget()
         self.presets.setAccessibleName("Sizes")
         self.presets.setFixedWidth(220)
+        self.presets.setMinimumHeight(300)
         for preset in PRESETS:
             item = QListWidgetItem(f"{preset.name}\n{preset.size.width} × {preset.size.height} px")
+            item.setSizeHint(QSize(0, 42))
             self.presets.addItem(item)
-        self.presets.setStyleSheet("QListWidget::item { padding: 5px 8px; border-radius: 4px; }")
         self.width_box, self.height_box = _pixels("Width"), _pixels("Height")
-        self.dpi = QSpinBox()
-        self.dpi.setRange(1, 2400)
+        self.dpi = number_box("Resolution", 1, 2400, suffix=" dpi")
         self.dpi.setValue(72)
-        self.dpi.setSuffix(" dpi")
-        self.dpi.setAccessibleName("Resolution")
         self.swap = QToolButton()
         self.swap.setIcon(icon("refresh"))
         self.swap.setText("Turn")
@@ -88,19 +86,21 @@ class NewDocumentDialog(QDialog):
         middle.setSpacing(16)
         middle.addWidget(self.presets)
         middle.addLayout(right, 1)
-        buttons = QDialogButtonBox()
+        buttons = QHBoxLayout()
+        cancel = QPushButton("Cancel")
+        cancel.clicked.connect(self.reject)
         self.create = QPushButton("Create" if title == "New document" else "Change size")
         self.create.setProperty("primary", True)
         self.create.setDefault(True)
-        buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
-        buttons.addButton(self.create, QDialogButtonBox.ButtonRole.AcceptRole)
+        self.create.clicked.connect(self.accept)
+        buttons.addStretch(1)
+        buttons.addWidget(cancel)
+        buttons.addWidget(self.create)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(14)
         column.addLayout(middle)
-        column.addWidget(buttons)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
+        column.addLayout(buttons)
         self.presets.currentRowChanged.connect(self._on_preset)
         self.presets.itemDoubleClicked.connect(lambda _: self.accept())
         self.swap.clicked.connect(self._on_swap)
@@ -148,8 +148,6 @@ class NewDocumentDialog(QDialog):
 
 
 def _pixels(name: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(1, MAX_SIDE_PX)
-    box.setSuffix(" px")
-    box.setAccessibleName(name)
+    box = number_box(name, 1, MAX_SIDE_PX, suffix=" px")
+    box.setKeyboardTracking(True)
     return box

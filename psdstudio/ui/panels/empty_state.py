@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from psdstudio.core.geometry import Size
 from psdstudio.ui import theme
 from psdstudio.ui.canvas.images import fitted
-from psdstudio.ui.icons import icon
+from psdstudio.ui.widgets import icon_button
 
 CARD = QSize(164, 148)
 _PICTURE_H = 108
@@ -115,11 +115,9 @@ class EmptyState(QWidget):
         bottom.setSpacing(16)
         self._links = QHBoxLayout()
         self._links.setSpacing(8)
-        self.size_button = QPushButton()
-        self.size_button.setIcon(icon("sliders"))
+        self.size_button = icon_button("Canvas", "sliders")
         self.size_button.clicked.connect(self.size_asked)
-        open_button = QPushButton("Open a project or picture")
-        open_button.setIcon(icon("open"))
+        open_button = icon_button("Open a project or picture", "open")
         open_button.clicked.connect(self.open_asked)
         self._links.addStretch(1)
         self._links.addWidget(self.size_button)
@@ -141,7 +139,7 @@ class EmptyState(QWidget):
 
     def set_canvas_size(self, size: Size) -> None:
         """Name the size of the new document."""
-        self.size_button.setText(f"Canvas {size.width} × {size.height} px")
+        self.size_button.setText(f" Canvas {size.width} × {size.height} px")
         self.size_button.setToolTip("Change the canvas size")
 
     def set_examples(self, examples: list[Example]) -> None:

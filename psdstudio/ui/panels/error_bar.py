@@ -50,7 +50,7 @@ class NoticeBar(QWidget):
         row.addLayout(words, 1)
         self.button, self._details = QPushButton(), QPushButton("Details")
         self.button.clicked.connect(self._act)
-        self._details.setFlat(True)
+        self._details.setProperty("quiet", True)
         self._details.clicked.connect(lambda: self.details_asked.emit(self.notice))
         close = QToolButton()
         close.setIcon(icon("close", IconColours(normal=theme.TEXT_DIM)))

@@ -53,6 +53,7 @@ _ROLE_ICONS = {
     Role.REFLECTION: "reflection",
     Role.OBJECT: "image",
 }
+_DOTTED = (Role.BACKGROUND, Role.OBJECT_GROUP)
 _TIPS = {
     Zone.EYE: "Show or hide. Alt-click shows this layer alone.",
     Zone.TWIRL: "Open or close. Alt-click does it for everything inside.",
@@ -201,15 +202,14 @@ class LayerDelegate(QStyledItemDelegate):
         metrics = painter.fontMetrics()
         colour = theme.TEXT if layer.props.visible else theme.TEXT_FAINT
         text = at.text
-        if layer.part is not None and layer.part.is_new and not second:
-            dot = QPointF(text.left() + 3, text.center().y() + 1)
-            painter.setBrush(QColor(theme.TEXT))
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.drawEllipse(dot, 2.5, 2.5)
-            text = text.adjusted(11, 0, 0, 0)
         first = (
             text if not second else QRect(text.left(), text.top() + 4, text.width(), text.height() // 2 - 3)
         )
+        if layer.part is not None and layer.part.is_new and layer.part.role in _DOTTED:
+            painter.setBrush(QColor(theme.TEXT))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.drawEllipse(QPointF(first.left() + 3, first.center().y() + 1.5), 2.5, 2.5)
+            first = first.adjusted(11, 0, 0, 0)
         painter.setPen(QColor(theme.TEXT_DIM if is_slim(layer) and layer.props.visible else colour))
         elided = metrics.elidedText(name, Qt.TextElideMode.ElideRight, first.width())
         painter.drawText(first, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)

@@ -207,6 +207,15 @@ class LayerTreeView(QTreeView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
+        if self._model.rowCount() == 0:
+            painter = QPainter(self.viewport())
+            painter.setPen(QColor(theme.TEXT_FAINT))
+            area = self.viewport().rect().adjusted(24, 24, -24, 0)
+            flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
+            painter.drawText(
+                area, flags, "Layers appear here: the background and every object of your scene."
+            )
+            painter.end()
         if self.state() is not QAbstractItemView.State.DraggingState:
             return
         pos = self.viewport().mapFromGlobal(self.cursor().pos())

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -28,6 +27,7 @@ from psdstudio.ui.layer_edits import LayerEdits
 from psdstudio.ui.models.layer_tree import LayerTreeModel, RowState
 from psdstudio.ui.panels.layer_delegate import LayerDelegate
 from psdstudio.ui.panels.layer_tree_view import LayerTreeView
+from psdstudio.ui.widgets import ChoiceBox, number_box
 from psdstudio.ui.wording import MODE_GROUPS, counted, mode_name, percent
 
 _LOCKS = (
@@ -98,7 +98,7 @@ class LayersPanel(QWidget):
         return bar
 
     def _mode_row(self) -> QHBoxLayout:
-        self.mode = QComboBox()
+        self.mode = ChoiceBox()
         self.mode.setAccessibleName("Blend mode")
         self.mode.setToolTip("Blend mode (Shift + and Shift - step through)")
         self.mode.setMinimumWidth(128)
@@ -187,10 +187,10 @@ class LayersPanel(QWidget):
         for widget in widgets:
             widget.setEnabled(last is not None)
         self._fill_modes(with_through=isinstance(last, GroupLayer))
+        self.opacity.setValue(100 if last is None else percent(last.props.opacity))
+        self.fill.setValue(100 if last is None else percent(last.props.fill))
         if last is not None:
             self.mode.setCurrentIndex(self.mode.findData(last.props.blend_mode))
-            self.opacity.setValue(percent(last.props.opacity))
-            self.fill.setValue(percent(last.props.fill))
         for lock, button in self.locks.items():
             button.setChecked(last is not None and lock in last.props.locks)
         is_free = last is not None and Lock.ALL not in last.props.locks
@@ -225,14 +225,8 @@ def scene_units(doc: Document) -> list[Layer]:
 
 
 def _percent_box(name: str, tip: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(0, 100)
-    box.setSuffix(" %")
-    box.setFixedWidth(62)
+    box = number_box(name, 0, 100, suffix=" %", width=62, tip=tip)
     box.setAlignment(Qt.AlignmentFlag.AlignRight)
-    box.setAccessibleName(name)
-    box.setToolTip(tip)
-    box.setKeyboardTracking(False)
     return box
 
 

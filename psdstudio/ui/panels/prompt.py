@@ -63,7 +63,7 @@ class PromptBar(QWidget):
         self.text = QLineEdit()
         self.text.setPlaceholderText(PLACEHOLDER)
         self.text.setAccessibleName("Prompt")
-        self.text.setMinimumHeight(34)
+        self.text.setFixedHeight(34)
         self.text.setMaxLength(20_000)
         self.text.setStyleSheet("QLineEdit { font-size: 13px; padding: 4px 10px; border-radius: 6px; }")
         self.text.textEdited.connect(self._generation.set_text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -23,7 +22,7 @@ from psdstudio.core.layers import GroupLayer, Layer, PixelLayer, Recipe, Role
 from psdstudio.core.parts import children_with, object_group_of
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.generate.controller import Generation
-from psdstudio.ui.icons import icon
+from psdstudio.ui.widgets import CheckBox, icon_button
 from psdstudio.ui.wording import counted, kind, role_name
 
 
@@ -76,14 +75,12 @@ class PropertiesPanel(QWidget):
         self._buttons = QWidget()
         buttons = QHBoxLayout(self._buttons)
         buttons.setContentsMargins(0, 0, 0, 0)
-        self.regenerate = QPushButton("Regenerate")
-        self.regenerate.setIcon(icon("refresh"))
+        self.regenerate = icon_button("Regenerate", "refresh")
         self.regenerate.setToolTip(
             "Regenerate this layer with these words; all others stay (Ctrl+Enter here)"
         )
         self.regenerate.clicked.connect(self.regenerate_asked)
-        self.new_look = QPushButton("New look")
-        self.new_look.setIcon(icon("new-look"))
+        self.new_look = icon_button("New look", "new-look")
         self.new_look.setToolTip("Another look in the same place")
         self.new_look.clicked.connect(self.new_look_asked)
         for button in (self.regenerate, self.new_look):
@@ -96,7 +93,7 @@ class PropertiesPanel(QWidget):
         self.free_box = QPushButton("Let the engine place it")
         self.free_box.setToolTip("Forget the box you placed; the next run arranges this object again")
         self.free_box.clicked.connect(self._on_free_box)
-        self.library = QCheckBox("May be guided by library pictures")
+        self.library = CheckBox("May be guided by library pictures")
         self.library.setToolTip(
             "Lets the engine take a picture of its small library as a guide; the layer says which"
         )

@@ -49,6 +49,7 @@ class StatusBar(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
+        self.setContentsMargins(4, 0, 12, 0)
         self._saved_at: float | None = None
         self._is_dirty = False
         self.zoom = QLineEdit("100 %")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt
 from PySide6.QtWidgets import (
-    QCheckBox,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
@@ -24,6 +23,7 @@ from psdstudio.ui.actions import Actions
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.canvas.controller import CanvasController, ToolName
 from psdstudio.ui.icons import icon
+from psdstudio.ui.widgets import CheckBox, number_box
 
 TOOL_ACTIONS = {
     ToolName.MOVE: "tool_move",
@@ -87,11 +87,11 @@ class OptionsBar(QToolBar):
         row = QHBoxLayout(page)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        self.auto_select = QCheckBox("Auto-select")
+        self.auto_select = CheckBox("Auto-select")
         self.auto_select.setToolTip(
             "A click takes the object under the pointer; Ctrl switches this for one click"
         )
-        self.snap = QCheckBox("Snap")
+        self.snap = CheckBox("Snap")
         self.snap.setToolTip("Edges and centres attract; Ctrl during a drag suspends it")
         for box in (self.auto_select, self.snap):
             box.setChecked(True)
@@ -148,10 +148,6 @@ class OptionsBar(QToolBar):
 
 
 def _place(name: str) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(-300_000, 300_000)
-    box.setSuffix(" px")
-    box.setFixedWidth(76)
-    box.setAccessibleName(name)
-    box.setKeyboardTracking(False)
-    return box
+    return number_box(
+        name, -300_000, 300_000, suffix=" px", width=76, tip=f"{name} of the selection's left top corner"
+    )

@@ -405,7 +405,8 @@ class Generation(QObject):
         notes = acceptance_notes(
             command.before if self.document is command.before else self.document, event.result
         )
-        self._insert = None
+        if self._insert is not None:
+            self._insert, self._text, self._edits = None, self.document.scene.prompt, ChipEdits()
         self._run = None
         self._bridge.session.apply(command, Origin.GENERATION)
         self.run_changed.emit(None)

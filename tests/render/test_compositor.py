@@ -13,7 +13,7 @@ import pytest
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
-from psdstudio.core.layers import BlendMode, Mask
+from psdstudio.core.layers import BlendMode, Layer, Mask, PixelLayer
 from psdstudio.core.tiles import TILE, TileGrid, U8Array
 from psdstudio.render import compositor as module
 from psdstudio.render import tilework
@@ -273,3 +273,67 @@ def test_a_mask_without_tiles_shows_or_hides_everything() -> None:
     for fill in (0, 255):
         mask = Mask(pixels=TileGrid(channels=1, fill=fill))
         assert pixel(replace(layer, mask=mask))[3] == fill
+
+
+def _variants() -> dict[str, tuple[PixelLayer, PixelLayer]]:
+    """Pairs of a layer before and after one edit, every one of which changes its picture."""
+    values = np.random.default_rng(5).integers(1, 255, (40, 40), dtype=np.uint8)
+    mask = mask_of(values, Point(3, 4))
+    layer = pixel_layer(noise(9, 40, 40, alpha="opaque"), Point(5, 6), mask=mask, opacity=200)
+    other = TileGrid.from_array(values[::-1])
+    return {
+        "moved": (layer, replace(layer, offset=Point(6, 6))),
+        "pixels": (
+            layer,
+            replace(layer, pixels=layer.pixels.write(Point(1, 1), noise(1, 9, 9, alpha="opaque"))),
+        ),
+        "mask moved": (layer, replace(layer, mask=replace(mask, offset=Point(3, 5)))),
+        "mask painted": (layer, replace(layer, mask=replace(mask, pixels=other))),
+        "mask fill": (layer, replace(layer, mask=mask_of(values, Point(3, 4), fill=255))),
+        "mask off": (layer, replace(layer, mask=replace(mask, enabled=False))),
+        "mask gone": (layer, replace(layer, mask=None)),
+        "opacity": (layer, layer.with_props(opacity=199)),
+        "fill": (layer, layer.with_props(fill=100)),
+        "mode": (layer, layer.with_props(blend_mode=BlendMode.MULTIPLY)),
+        "hidden": (layer, layer.with_props(visible=False)),
+        "clipped": (layer, layer.with_props(clipping=True)),
+    }
+
+
+@pytest.mark.parametrize("edit", _variants())
+@pytest.mark.parametrize("wrap", ["plain", "isolated", "through", "base"])
+def test_every_edit_is_seen_through_the_cache(edit: str, wrap: str) -> None:
+    below = (pixel_layer(noise(1, 60, 60)), pixel_layer(noise(2, 30, 30, alpha="opaque"), Point(9, 9)))
+    top = pixel_layer(noise(3, 60, 60), blend_mode=BlendMode.SCREEN)
+    area = Rect(0, 0, 64, 64)
+
+    def stack(layer: PixelLayer) -> tuple[Layer, ...]:
+        match wrap:
+            case "isolated":
+                return (*below, group_layer(below[0], layer, blend_mode=BlendMode.OVERLAY), top)
+            case "through":
+                return (*below, group_layer(layer, blend_mode=BlendMode.PASS_THROUGH, opacity=90), top)
+            case "base":
+                return (*below, layer, top.with_props(clipping=True))
+            case _:
+                return (*below, layer, top)
+
+    before, after = (stack(layer) for layer in _variants()[edit])
+    ours = Compositor(threads=1)
+    first = ours.render_layers(before, area)
+    second = ours.render_layers(after, area)
+    np.testing.assert_array_equal(second, Compositor(threads=1).render_layers(after, area))
+    np.testing.assert_array_equal(ours.render_layers(before, area), first)
+    if not (edit == "clipped" and wrap == "through"):  # alone in its group there is nothing to be clipped to
+        assert not np.array_equal(first, second)
+
+
+def test_a_part_laid_by_does_not_stand_for_more_than_it_covers() -> None:
+    """A small change lays by the stack of its own area; a change beside it must not start from there."""
+    doc, ours = _stack(), Compositor(threads=1)
+    ours.render(doc)
+    for level, area in enumerate(
+        [Rect(10, 10, 40, 40), Rect(10, 10, 40, 40), Rect(30, 20, 60, 50), doc.canvas]
+    ):
+        doc = doc.with_layer(doc.layers[4].with_props(opacity=10 + level))
+        np.testing.assert_array_equal(ours.render(doc, area), Compositor(threads=1).render(doc, area))

@@ -53,7 +53,7 @@ class SessionBridge(QObject):
 class JobBridge(QObject):
     """Carries job events from the runner's thread to the GUI thread, in order."""
 
-    event = Signal(object)
+    happened = Signal(object)
     _arrived = Signal(object)
 
     def __init__(
@@ -65,7 +65,7 @@ class JobBridge(QObject):
 
     @Slot(object)
     def _deliver(self, event: object) -> None:
-        self.event.emit(event)
+        self.happened.emit(event)
 
 
 class Background(QObject):

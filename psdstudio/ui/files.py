@@ -250,7 +250,7 @@ class Files(QObject):
     def paste(self) -> None:
         """Paste a picture as a layer (Ctrl+V)."""
         data = QGuiApplication.clipboard().mimeData()
-        if data is not None and (data.hasImage() or data.hasUrls()):
+        if data.hasImage() or data.hasUrls():
             self.place(data)
         else:
             self.notice.emit(Notice(message="There is no picture in the clipboard.", is_error=False))

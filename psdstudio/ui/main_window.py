@@ -29,7 +29,7 @@ from psdstudio.ui.canvas.thumbnails import Thumbnails
 from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.view import CanvasView
 from psdstudio.ui.dialogs.errors import ErrorDialog
-from psdstudio.ui.dialogs.export import ExportDialog, ExportFormat
+from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.examples import load_examples
 from psdstudio.ui.files import Files
@@ -217,9 +217,9 @@ class MainWindow(QMainWindow):
         if self.bridge.session.redo() is not None:
             self.status.say(f"Done again: {label}")
 
-    def show_export(self, kind: ExportFormat) -> ExportDialog:
+    def show_export(self, kind: ExportFormat) -> None:
         """Open the export dialog."""
-        return self.files.export(kind)
+        self.files.export(kind)
 
     def place_pictures(self) -> None:
         """Ask for pictures and put them into layers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from psdstudio.core.layers import GroupLayer, Layer, Role
@@ -274,39 +275,26 @@ def _tool_actions(w: MainWindow) -> list[ActionSpec]:
 
 
 def _digit_actions(w: MainWindow) -> list[ActionSpec]:
+    can = w.has_selection
     out = []
     for digit in range(10):
-        out.append(
-            _spec(
-                f"opacity_{digit}",
-                f"Opacity {digit}",
-                lambda digit=digit: w.type_opacity(digit),
-                str(digit),
-                can=w.has_selection,
-            )
-        )  # type: ignore[misc]
-        out.append(
-            _spec(
-                f"fill_{digit}",
-                f"Fill {digit}",
-                lambda digit=digit: w.type_fill(digit),
-                f"Shift+{digit}",
-                can=w.has_selection,
-            )
-        )  # type: ignore[misc]
+        opacity, fill = partial(w.type_opacity, digit), partial(w.type_fill, digit)
+        out.append(_spec(f"opacity_{digit}", f"Opacity {digit}", opacity, str(digit), can=can))
+        out.append(_spec(f"fill_{digit}", f"Fill {digit}", fill, f"Shift+{digit}", can=can))
     return out
 
 
 def _mode_actions(w: MainWindow) -> list[ActionSpec]:
+    can = w.has_selection
     return [
         _spec(
             f"mode_{mode.name.lower()}",
             mode_name(mode),
-            lambda mode=mode: w.edits.set_mode(mode),
-            f"Shift+Alt+{letter}",
-            can=w.has_selection,
-        )  # type: ignore[misc]
-        for letter, mode in MODE_LETTERS.items()
+            partial(w.edits.set_mode, mode),
+            f"Shift+Alt+{key}",
+            can=can,
+        )
+        for key, mode in MODE_LETTERS.items()
     ]
 
 

@@ -93,7 +93,7 @@ class Camera:
         window.layers.view.rename(groups[0])
         self.shot("rename", window)
         window.view.setFocus()
-        dialog = window.show_export(ExportFormat.PSD)
+        dialog = window.files.export(ExportFormat.PSD)
         self.shot("export", dialog)
         path = rig.folder / "swans.psd"
         dialog.export_asked.emit(ExportChoice(path=path, format=ExportFormat.PSD))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, PixelLayer, Role
+from psdstudio.core.layers import GroupLayer, Layer, LayerId, Part, PixelLayer, Role
 from psdstudio.core.parts import object_groups
 from psdstudio.io.psd_export import export_psd
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
@@ -27,14 +29,14 @@ def type_sentence(qtbot: QtBot, rig: Rig, sentence: str = SENTENCE) -> None:
     prompt = rig.window.prompt.text
     prompt.clear()
     rig.window.generation.set_text("")
-    qtbot.keyClicks(prompt, sentence)
+    QTest.keyClicks(prompt, sentence)
     qtbot.waitUntil(lambda: not rig.window.generation.is_reading)
 
 
 def generate(qtbot: QtBot, rig: Rig) -> None:
     """Press the primary button and wait for the result."""
     with qtbot.waitSignal(rig.window.generation.accepted, timeout=RUN_MS):
-        qtbot.mouseClick(rig.window.prompt.button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(rig.window.prompt.button, Qt.MouseButton.LeftButton)
 
 
 @pytest.fixture
@@ -50,6 +52,13 @@ def group_named(rig: Rig, name: str) -> GroupLayer:
     return next(group for group in object_groups(rig.document) if group.props.name == name)
 
 
+def part_of(rig: Rig, name: str) -> Part:
+    """Return an object's part."""
+    part = group_named(rig, name).part
+    assert part is not None
+    return part
+
+
 def painted(layer: Layer) -> list[PixelLayer]:
     """Return the pixel layers inside a layer."""
     return (
@@ -63,7 +72,7 @@ def click_zone(qtbot: QtBot, rig: Rig, layer_id: LayerId, zone: Zone) -> None:
     index = rig.window.layers.model.index_of(layer_id)
     rect = view.visualRect(index)
     at = view.itemDelegate().layout_of(index, rect)  # type: ignore[attr-defined]  # our delegate
-    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=getattr(at, zone.value).center())
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=getattr(at, zone.value).center())
 
 
 def test_from_a_sentence_to_layers_kept_and_regenerated_and_back(qtbot: QtBot, rig: Rig) -> None:
@@ -82,10 +91,10 @@ def test_from_a_sentence_to_layers_kept_and_regenerated_and_back(qtbot: QtBot, r
     swan = group_named(rig, "swan")
     click_zone(qtbot, rig, swan.id, Zone.KEEP)
     assert window.prompt.button.text() == "Regenerate 2 layers, swan kept, its contacts refreshed"
-    kept = [layer.pixels for layer in painted(group_named(rig, "swan")) if layer.part.role is Role.OBJECT]  # type: ignore[union-attr]
+    kept = [layer.pixels for layer in painted(group_named(rig, "swan")) if layer.part.role is Role.OBJECT]
     flamingo = painted(group_named(rig, "flamingo"))[-1].pixels
     generate(qtbot, rig)
-    assert kept[0] == next(x.pixels for x in painted(group_named(rig, "swan")) if x.part.role is Role.OBJECT)  # type: ignore[union-attr]
+    assert kept[0] == next(x.pixels for x in painted(group_named(rig, "swan")) if x.part.role is Role.OBJECT)
     assert painted(group_named(rig, "flamingo"))[-1].pixels != flamingo
 
     window.actions_table["undo"].trigger()
@@ -115,16 +124,10 @@ def test_chips_can_be_removed_added_and_renamed(qtbot: QtBot, rig: Rig) -> None:
     window.prompt.chips()[2].removed.emit()
     assert window.prompt.button.text() == "Generate scene, 2 layers"
     window.prompt.chips()[1].renamed.emit("black swan")
-    window.generation.edit_chips(
-        window.generation.edits.__class__(**{**_fields(window.generation.edits), "added": ("lantern",)})
-    )
+    window.generation.edit_chips(replace(window.generation.edits, added=("lantern",)))
     assert [chip.text for chip in window.prompt.chips()] == ["calm water at sunset", "black swan", "lantern"]
     generate(qtbot, rig)
     assert [layer.props.name for layer in rig.document.layers] == ["Background", "black swan", "lantern"]
-
-
-def _fields(edits: object) -> dict[str, object]:
-    return {name: getattr(edits, name) for name in ("removed", "renamed", "added", "background", "boxes")}
 
 
 def test_impossible_prompts_say_why_and_cannot_be_run(qtbot: QtBot, rig: Rig) -> None:
@@ -146,11 +149,11 @@ def test_stop_leaves_nothing_behind(qtbot: QtBot, tmp_path: Path) -> None:
         rig.window.show()
         type_sentence(qtbot, rig)
         before = rig.document
-        qtbot.mouseClick(rig.window.prompt.button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(rig.window.prompt.button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: rig.window.layers.model.rowCount() == 3)
         assert rig.window.prompt.button.text() == "Stop"
         assert rig.window.prompt.button.is_running
-        qtbot.mouseClick(rig.window.prompt.button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(rig.window.prompt.button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: rig.window.generation.run is None, timeout=RUN_MS)
         assert rig.document is before
         assert rig.window.layers.model.rowCount() == 0
@@ -171,10 +174,10 @@ def test_one_layer_gets_a_new_look_with_its_own_words(qtbot: QtBot, scene: Rig) 
     swan, flamingo = group_named(scene, "swan"), group_named(scene, "flamingo")
     window.bridge.session.select((swan.id,))
     window.properties.words.setPlainText("black swan")
-    assert group_named(scene, "swan").part.words == "black swan"  # type: ignore[union-attr]
+    assert part_of(scene, "swan").words == "black swan"
     with qtbot.waitSignal(window.generation.accepted, timeout=RUN_MS):
         window.properties.words.setFocus()
-        qtbot.keyClick(window.properties.words, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        QTest.keyClick(window.properties.words, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     look = [
         x for x in painted(group_named(scene, "swan")) if x.part is not None and x.part.role is Role.OBJECT
     ]
@@ -188,7 +191,7 @@ def test_an_object_is_inserted_between(qtbot: QtBot, scene: Rig) -> None:
     window = scene.window
     window.bridge.session.select((group_named(scene, "swan").id,))
     window.actions_table["insert"].trigger()
-    qtbot.keyClicks(window.prompt.text, "a lantern")
+    QTest.keyClicks(window.prompt.text, "a lantern")
     qtbot.waitUntil(lambda: not window.generation.is_reading)
     assert window.prompt.button.text() == "Insert lantern"
     generate(qtbot, scene)
@@ -215,7 +218,7 @@ def test_dragging_a_layer_moves_its_shadow_along(qtbot: QtBot, scene: Rig) -> No
     _drag(qtbot, window.view, start, QPointF(60, -30) * window.view.transform.scale)
     moved = painted(group_named(scene, "swan"))
     assert {x.offset for x in moved} == {(60, -30)}
-    assert group_named(scene, "swan").part.stale_contacts  # type: ignore[union-attr]
+    assert part_of(scene, "swan").stale_contacts
     window.actions_table["undo"].trigger()
     assert group_named(scene, "swan") is swan
 
@@ -225,8 +228,8 @@ def test_arrow_keys_nudge_and_are_one_step(qtbot: QtBot, scene: Rig) -> None:
     before = scene.document
     window.bridge.session.select((group_named(scene, "swan").id,))
     window.view.setFocus()
-    qtbot.keyClick(window.view, Qt.Key.Key_Right)
-    qtbot.keyClick(window.view, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    QTest.keyClick(window.view, Qt.Key.Key_Right)
+    QTest.keyClick(window.view, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
     assert {x.offset for x in painted(group_named(scene, "swan"))} == {(1, 10)}
     window.actions_table["undo"].trigger()
     assert scene.document is before
@@ -301,16 +304,16 @@ def test_a_picture_becomes_a_kept_layer(qtbot: QtBot, scene: Rig, tmp_path: Path
 
 
 def test_export_says_what_it_will_and_what_it_did(qtbot: QtBot, scene: Rig, tmp_path: Path) -> None:
-    dialog = scene.window.show_export(ExportFormat.PSD)
+    dialog = scene.window.files.export(ExportFormat.PSD)
     assert "5 layers and 2 groups" in dialog.lines.text()
     path = tmp_path / "out.psd"
     dialog.path.setText(str(path))
-    qtbot.mouseClick(dialog.export, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(dialog.export, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dialog.heading.text() == "Written: out.psd", timeout=RUN_MS)
     assert path.read_bytes()[:4] == b"8BPS"
     assert "Nothing was lost." in dialog.lines.text()
     dialog.reject()
-    dialog = scene.window.show_export(ExportFormat.PNG)
+    dialog = scene.window.files.export(ExportFormat.PNG)
     dialog.export_asked.emit(ExportChoice(path=tmp_path / "no" / "folder.png", format=ExportFormat.PNG))
     qtbot.waitUntil(lambda: not dialog.problem.isHidden(), timeout=RUN_MS)
     dialog.reject()
@@ -349,7 +352,7 @@ def test_a_crash_of_the_engine_is_one_bar_with_one_button(qtbot: QtBot, tmp_path
         assert rig.document is before
         shown = [b.text() for b in rig.window.notices.findChildren(QPushButton) if b.isVisible()]
         assert [text for text in shown if text != "Details"] == ["Restart the engine"]
-        qtbot.mouseClick(rig.window.notices.button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(rig.window.notices.button, Qt.MouseButton.LeftButton)
         assert not rig.window.notices.isVisible()
         rig.window.generation.start()
         with qtbot.waitSignal(rig.window.generation.accepted, timeout=20_000):
@@ -371,10 +374,10 @@ def _drag(qtbot: QtBot, view: object, start: QPointF, way: QPointF) -> None:
 
     assert isinstance(view, QWidget)
     begin, end = start.toPoint(), (start + way).toPoint()
-    qtbot.mouseMove(view, begin)
-    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=begin)
+    QTest.mouseMove(view, begin)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=begin)
     for share in (0.3, 0.6, 1.0):
-        qtbot.mouseMove(
+        QTest.mouseMove(
             view, begin + QPoint(round((end - begin).x() * share), round((end - begin).y() * share))
         )
-    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=end)
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=end)

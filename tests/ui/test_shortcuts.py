@@ -6,13 +6,16 @@ from collections import Counter
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.layers import BlendMode, LayerId, LayerProps, Lock, PixelLayer
 from psdstudio.ui.canvas.controller import ToolName
+from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.panels.tool_bars import TOOL_ACTIONS
 from tests.ui.rig import Rig
 
 PHOTOSHOP = {
@@ -95,47 +98,53 @@ def order(rig: Rig) -> str:
 def test_keys_on_the_canvas(
     qtbot: QtBot, stack: Rig, key: Qt.Key, modifiers: Qt.KeyboardModifier, result: str
 ) -> None:
-    qtbot.keyClick(stack.window.view, key, modifiers)
+    QTest.keyClick(stack.window.view, key, modifiers)
     assert order(stack) == result
-    qtbot.keyClick(stack.window.view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(stack.window.view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert order(stack) == "a b c"
 
 
 def test_digits_lock_and_modes(qtbot: QtBot, stack: Rig) -> None:
     view = stack.window.view
-    qtbot.keyClick(view, Qt.Key.Key_5)
+    QTest.keyClick(view, Qt.Key.Key_5)
     assert stack.document.layer(LayerId("b")).props.opacity == 128
-    qtbot.keyClick(view, Qt.Key.Key_M, Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier)
+    QTest.keyClick(view, Qt.Key.Key_M, Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.AltModifier)
     assert stack.document.layer(LayerId("b")).props.blend_mode is BlendMode.MULTIPLY
-    qtbot.keyClick(view, Qt.Key.Key_Slash)
+    QTest.keyClick(view, Qt.Key.Key_Slash)
     assert stack.document.layer(LayerId("b")).props.locks == {Lock.TRANSPARENCY}
-    qtbot.keyClick(view, Qt.Key.Key_Slash)
+    QTest.keyClick(view, Qt.Key.Key_Slash)
     assert stack.document.layer(LayerId("b")).props.locks == frozenset()
+
+
+def checked(window: MainWindow) -> list[QAction]:
+    """Return the checked tool actions."""
+    actions = (window.actions_table[name] for name in TOOL_ACTIONS.values())
+    return [action for action in actions if action.isChecked()]
 
 
 def test_letters_choose_tools_but_not_while_typing(qtbot: QtBot, stack: Rig) -> None:
     window = stack.window
-    qtbot.keyClick(window.view, Qt.Key.Key_Z)
-    assert window.canvas.tool is ToolName.ZOOM
-    qtbot.keyClick(window.view, Qt.Key.Key_V)
-    assert window.canvas.tool is ToolName.MOVE
+    QTest.keyClick(window.view, Qt.Key.Key_Z)
+    assert [action.objectName() for action in checked(window)] == ["tool_zoom"]
+    QTest.keyClick(window.view, Qt.Key.Key_V)
+    assert [action.objectName() for action in checked(window)] == ["tool_move"]
     window.prompt.text.setFocus()
-    qtbot.keyClicks(window.prompt.text, "zhkn5/")
+    QTest.keyClicks(window.prompt.text, "zhkn5/")
     assert window.canvas.tool is ToolName.MOVE
     assert window.prompt.text.text() == "zhkn5/"
 
 
 def test_zoom_keys(qtbot: QtBot, stack: Rig) -> None:
     view = stack.window.view
-    qtbot.keyClick(view, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(view, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
     assert view.transform.zoom == 1.0
-    qtbot.keyClick(view, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(view, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
     assert view.transform.zoom > 4
     assert stack.window.status.zoom.text().endswith("%")
 
 
 def test_tab_on_the_canvas_hides_the_panels(qtbot: QtBot, stack: Rig) -> None:
-    qtbot.keyClick(stack.window.view, Qt.Key.Key_Tab)
+    QTest.keyClick(stack.window.view, Qt.Key.Key_Tab)
     assert not stack.window.layers.isVisible()
-    qtbot.keyClick(stack.window.view, Qt.Key.Key_Tab)
+    QTest.keyClick(stack.window.view, Qt.Key.Key_Tab)
     assert stack.window.layers.isVisible()

@@ -149,7 +149,7 @@ class Generation(QObject):
         self._timer.setInterval(PLAN_DELAY_MS)
         self._timer.timeout.connect(self._read_sentence)
         bridge.changed.connect(self._on_change)
-        jobs.event.connect(self._on_event)
+        jobs.happened.connect(self._on_event)
 
     # ---- what is asked
 

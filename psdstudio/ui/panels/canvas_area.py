@@ -60,8 +60,7 @@ class CanvasArea(QWidget):
         self._empty.setGeometry(area)
         wanted = _EMPTY_WIDTH if self._is_empty else min(_BAR_MAX, max(_BAR_MIN, area.width() - 12 * _GAP))
         width = min(wanted, area.width() - 2 * _GAP)
-        layout = self._prompt.layout()
-        height = layout.heightForWidth(width) if layout.hasHeightForWidth() else layout.sizeHint().height()
+        height = _height(self._prompt, width)
         top = area.height() - height - _GAP
         if self._is_empty:
             top = max(96, round(area.height() * 0.34 - height / 2))
@@ -71,9 +70,15 @@ class CanvasArea(QWidget):
         self._empty.arrange(QRectF(bar))
         self._view.set_bottom_inset(0 if self._is_empty else height)
         if self._notices.isVisible():
-            notice = self._notices.layout()
-            tall = notice.heightForWidth(width) if notice.hasHeightForWidth() else notice.sizeHint().height()
+            tall = _height(self._notices, width)
             above = area.height() - tall - _GAP if self._is_empty else top - tall - 8
             self._notices.setGeometry(QRect(bar.x(), above, width, tall))
             self._notices.raise_()
         self.arranged.emit()
+
+
+def _height(widget: QWidget, width: int) -> int:
+    """Return the height that a widget's layout needs at a width."""
+    layout = widget.layout()
+    assert layout is not None
+    return layout.heightForWidth(width) if layout.hasHeightForWidth() else layout.sizeHint().height()

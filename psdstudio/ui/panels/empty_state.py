@@ -145,8 +145,8 @@ class EmptyState(QWidget):
     def set_examples(self, examples: list[Example]) -> None:
         """Show these scenes; none hides the gallery."""
         while (item := self._gallery.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
+            if (card := item.widget()) is not None:
+                card.deleteLater()
         self.gallery_title.setVisible(bool(examples))
         if not examples:
             return

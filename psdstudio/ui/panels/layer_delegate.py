@@ -83,7 +83,7 @@ class LayerDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         layer: Layer = index.data(LayerRole.LAYER)
         state: RowState = index.data(LayerRole.STATE) or IDLE
-        rect: QRect = option.rect  # type: ignore[attr-defined]  # missing in the stubs
+        rect: QRect = option.rect
         at = row_layout(rect, layer, depth=_depth(index))
         painter.save()
         self._paint_ground(painter, option, rect)
@@ -102,7 +102,7 @@ class LayerDelegate(QStyledItemDelegate):
         return editor
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
-        rect: QRect = option.rect  # type: ignore[attr-defined]
+        rect: QRect = option.rect
         text = self.layout_of(index, rect).text
         editor.setGeometry(QRect(text.left() - 5, text.center().y() - 12, max(80, text.width() + 4), 26))
 
@@ -112,7 +112,7 @@ class LayerDelegate(QStyledItemDelegate):
         if event.type() != QEvent.Type.ToolTip or not index.isValid():
             return False
         layer: Layer = index.data(LayerRole.LAYER)
-        zone = self.layout_of(index, view.visualRect(QModelIndex(index))).zone(event.pos())
+        zone = self.layout_of(index, view.visualRect(_plain(index))).zone(event.pos())
         QToolTip.showText(event.globalPos(), self._tip(layer, zone), view)
         return True
 
@@ -133,7 +133,7 @@ class LayerDelegate(QStyledItemDelegate):
                 return _TIPS.get(zone, "")
 
     def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem, rect: QRect) -> None:
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state
         if state & QStyle.StateFlag.State_Selected:
             painter.fillRect(rect, QColor(theme.ROW_SELECTED))
         elif state & QStyle.StateFlag.State_MouseOver:
@@ -159,7 +159,7 @@ class LayerDelegate(QStyledItemDelegate):
             paint_icon(painter, "lock", _centred(at.lock, 14), colour)
         if not at.stale.isEmpty():
             paint_icon(painter, "wave", _centred(at.stale, 16), theme.AMBER)
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state
         is_warm = bool(state & (QStyle.StateFlag.State_MouseOver | QStyle.StateFlag.State_Selected))
         if self._is_kept(layer):
             paint_icon(painter, "pin-filled", _centred(at.keep, 18), theme.ACCENT_TEXT)
@@ -259,6 +259,11 @@ def row_tip(layer: Layer) -> str:
         if native:
             lines.append(f"{native}, enlarged to the document")
     return "\n".join(lines)
+
+
+def _plain(index: Index) -> QModelIndex:
+    """Return an index that is not persistent, as views want it."""
+    return index.model().index(index.row(), index.column(), index.parent())
 
 
 def _depth(index: Index) -> int:

@@ -90,8 +90,9 @@ class PromptBar(QWidget):
 
     def chips(self) -> list[Chip]:
         """Return the chips as shown, the background first."""
-        found = (self._chips.itemAt(i) for i in range(self._chips.count()))
-        return [item.widget() for item in found if item is not None and isinstance(item.widget(), Chip)]
+        items = (self._chips.itemAt(i) for i in range(self._chips.count()))
+        widgets = (item.widget() for item in items if item is not None)
+        return [widget for widget in widgets if isinstance(widget, Chip)]
 
     def refresh(self) -> None:
         """Show sentence, chips, button and note as they are now."""
@@ -145,8 +146,9 @@ class PromptBar(QWidget):
         self._shown = wanted
         while (item := self._chips.takeAt(0)) is not None:
             widget = item.widget()
-            widget.hide()
-            widget.deleteLater()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
         self._chip_box.setVisible(not draft.is_empty)
         if draft.is_empty:
             return

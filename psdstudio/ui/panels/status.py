@@ -58,12 +58,12 @@ class StatusBar(QStatusBar):
         self.zoom.setToolTip("Zoom: type a number and press Enter")
         self.zoom.setStyleSheet("QLineEdit { min-height: 14px; max-height: 16px; padding: 1px 6px; }")
         self.zoom.returnPressed.connect(self._on_zoom)
-        self.size, self.saved, self.message = QLabel(), QLabel(), QLabel()
+        self.canvas_size, self.saved, self.message = QLabel(), QLabel(), QLabel()
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.phase, self.engine = QLabel(), QLabel("Engine: not loaded yet")
         self.line = ProgressLine()
         self.addWidget(self.zoom)
-        self.addWidget(self.size)
+        self.addWidget(self.canvas_size)
         self.addWidget(self.saved)
         self.addWidget(self.message, 1)
         self.addPermanentWidget(self.phase)
@@ -87,7 +87,9 @@ class StatusBar(QStatusBar):
 
     def show_document(self, doc: Document) -> None:
         """Show size and resolution."""
-        self.size.setText(f"{doc.size.width} × {doc.size.height} px   {doc.resolution_dpi:.0f} dpi   sRGB/8")
+        self.canvas_size.setText(
+            f"{doc.size.width} × {doc.size.height} px   {doc.resolution_dpi:.0f} dpi   sRGB/8"
+        )
 
     def show_saved(self, saved_at: float | None, *, is_dirty: bool) -> None:
         """Remember when the document was saved (monotonic seconds) and whether it changed since."""

@@ -101,14 +101,14 @@ class OptionsBar(QToolBar):
         self.x_box, self.y_box = _place("X"), _place("Y")
         self.x_box.valueChanged.connect(lambda x: self._move_to(x, self._box.y))
         self.y_box.valueChanged.connect(lambda y: self._move_to(self._box.x, y))
-        self.size = QLabel()
-        self.size.setObjectName("dim")
-        for caption, box in (("X", self.x_box), ("Y", self.y_box)):
+        self.extent = QLabel()
+        self.extent.setObjectName("dim")
+        for caption, field in (("X", self.x_box), ("Y", self.y_box)):
             label = QLabel(caption)
             label.setObjectName("dim")
             row.addWidget(label)
-            row.addWidget(box)
-        row.addWidget(self.size)
+            row.addWidget(field)
+        row.addWidget(self.extent)
         row.addStretch(1)
         return page
 
@@ -124,7 +124,7 @@ class OptionsBar(QToolBar):
         for widget, value in ((self.x_box, box.x), (self.y_box, box.y)):
             widget.setEnabled(not box.is_empty)
             widget.setValue(value)
-        self.size.setText("" if box.is_empty else f"W {box.width}   H {box.height} px")
+        self.extent.setText("" if box.is_empty else f"W {box.width}   H {box.height} px")
         del blockers
 
     def _move_to(self, x: int, y: int) -> None:

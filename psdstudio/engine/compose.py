@@ -17,7 +17,7 @@ from psdstudio.engine import frames
 
 @dataclass(slots=True)
 class Placed:
-    """One object's layers on the canvas for a batch: premultiplied look and reflection (b, 4, h, w), density (b, 1, h, w)."""
+    """One object's layers on the canvas: premultiplied look and reflection (b, 4, h, w), density (b, 1, h, w)."""
 
     look: Tensor
     density: Tensor
@@ -57,8 +57,10 @@ def over_composite(background: Tensor, objects: list[Placed]) -> Tensor:
     return picture
 
 
-def known_plate(background: Tensor, background_known: Tensor, objects: list[Placed], look_known: Tensor) -> Tensor:
-    """Return what is known of the canvas: (b, 5, h, w) = colour in -1..1 where something is known, alpha, background known.
+def known_plate(
+    background: Tensor, background_known: Tensor, objects: list[Placed], look_known: Tensor
+) -> Tensor:
+    """Return what is known of the canvas, (b, 5, h, w): colour (-1..1) where known, alpha, background known.
 
     background: (b, 3, h, w) 0..1; background_known: (b,) bool; look_known: (b, k) bool.
     """
@@ -74,7 +76,15 @@ def known_plate(background: Tensor, background_known: Tensor, objects: list[Plac
     return torch.cat([premul * 2 - alpha, cover, has_ground.expand_as(cover)], dim=1)
 
 
-def effect_plate(look: Tensor, look_valid: Tensor, background: Tensor, ground_valid: Tensor, box: Tensor, aspect: Tensor, px: int) -> Tensor:
+def effect_plate(
+    look: Tensor,
+    look_valid: Tensor,
+    background: Tensor,
+    ground_valid: Tensor,
+    box: Tensor,
+    aspect: Tensor,
+    px: int,
+) -> Tensor:
     """Return what an effect row sees: (n, 8, px, px).
 
     Channels: own alpha in the shadow frame; own look mirrored at the contact line in the reflection frame (colour
@@ -83,7 +93,9 @@ def effect_plate(look: Tensor, look_valid: Tensor, background: Tensor, ground_va
     """
     size = (px, px)
     alpha = frames.resample(look[:, 3:4], frames.crop_of(box), frames.shadow_frame(box), size)
-    mirrored = frames.resample_rgba(look.flip(2), frames.mirrored_crop(box), frames.reflection_frame(box), size)
+    mirrored = frames.resample_rgba(
+        look.flip(2), frames.mirrored_crop(box), frames.reflection_frame(box), size
+    )
     ground = frames.resample(background * 2 - 1, canvas_frame(aspect), frames.shadow_frame(box), size)
     own = torch.cat([alpha, mirrored], dim=1) * look_valid.view(-1, 1, 1, 1)
     return torch.cat([own, ground * ground_valid.view(-1, 1, 1, 1)], dim=1)

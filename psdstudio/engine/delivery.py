@@ -13,7 +13,7 @@ from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
 from psdstudio.engine.compose import mask_effects, over_composite, place_object
 from psdstudio.engine.conditions import SceneRows, light_value
-from psdstudio.engine.pictures import frame_rect, opaque, resized, to_tensor, to_u8
+from psdstudio.engine.pictures import frame_rect, opaque, pad_colour, resized_u8, to_u8
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
 
 ALPHA_FLOOR, ALPHA_CEILING = 0.05, 0.95
@@ -41,7 +41,15 @@ def look_picture(painted: Painted, i: int) -> Tensor | None:
     if i not in painted.scene.free_looks:
         return None
     look = (painted.rows["look"][0, painted.scene.free_looks.index(i)] + 1) / 2
-    return torch.cat([look[:3], clean_alpha(look[3:])])
+    return _sure_colour(look[:3], clean_alpha(look[3:]))
+
+
+def _sure_colour(colour: Tensor, alpha: Tensor) -> Tensor:
+    """Join colour (3, h, w) and alpha; under low alpha the colour of the sure part goes on outward.
+
+    The network's own colour means little there, and resampling would mix it into the edge.
+    """
+    return pad_colour(torch.cat([colour * alpha, alpha])[None])[0]
 
 
 def deliver(request: GenerationRequest, painted: Painted, weights_sha256: str) -> GenerationResult:
@@ -83,7 +91,9 @@ def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerI
         picture = (painted.rows["canvas"][0, 1] + 1) / 2
         whole = Rect(0, 0, size.width, size.height)
         native = Size(picture.shape[2], picture.shape[1])
-        out.append((request.background.id, Raster(rgba=to_u8(opaque(picture)), rect=whole, native_size=native)))
+        out.append(
+            (request.background.id, Raster(rgba=to_u8(opaque(picture)), rect=whole, native_size=native))
+        )
     for i in painted.scene.free_looks:
         look = look_picture(painted, i)
         assert look is not None
@@ -97,13 +107,15 @@ def composite_raster(request: GenerationRequest, painted: Painted) -> Raster:
     """Return the global row's own picture of the whole scene, at engine size."""
     picture = (painted.rows["canvas"][0, 0] + 1) / 2
     whole = Rect(0, 0, request.size.width, request.size.height)
-    return Raster(rgba=to_u8(opaque(picture)), rect=whole, native_size=Size(picture.shape[2], picture.shape[1]))
+    return Raster(
+        rgba=to_u8(opaque(picture)), rect=whole, native_size=Size(picture.shape[2], picture.shape[1])
+    )
 
 
 def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
     rect = frame_rect(frame, size)
     native = Size(picture.shape[2], picture.shape[1])
-    return Raster(rgba=to_u8(resized(picture, rect.width, rect.height)), rect=rect, native_size=native)
+    return Raster(rgba=resized_u8(picture, rect.width, rect.height), rect=rect, native_size=native)
 
 
 def _background(request: GenerationRequest, painted: Painted) -> Raster | None:
@@ -111,9 +123,9 @@ def _background(request: GenerationRequest, painted: Painted) -> Raster | None:
         return None
     picture = (painted.rows["canvas"][0, 1] + 1) / 2
     size = request.size
-    big = opaque(resized(picture, size.width, size.height))
+    big = resized_u8(opaque(picture), size.width, size.height)
     native = Size(picture.shape[2], picture.shape[1])
-    return Raster(rgba=to_u8(big), rect=Rect(0, 0, size.width, size.height), native_size=native)
+    return Raster(rgba=big, rect=Rect(0, 0, size.width, size.height), native_size=native)
 
 
 def _canvas_box(box: Tensor, aspect: float) -> BoxF:
@@ -130,11 +142,13 @@ def _effects(
     effect = (painted.rows["effect"][0, scene.free_effects.index(i)] + 1) / 2
     box = scene.boxes[i]
     density = torch.cat([torch.zeros(3, *effect.shape[1:]), clean_low(effect[:1])])
-    mirror = torch.cat([effect[1:4], clean_low(effect[4:])])
+    mirror = _sure_colour(effect[1:4], clean_low(effect[4:]))
     shadow = _ground_raster(request, rasters, i, density, frames.shadow_frame(box))
     reflection = _ground_raster(request, rasters, i, mirror, frames.reflection_frame(box))
     part = request.objects[i]
-    return (None if part.shadow is not None else shadow), (None if part.reflection is not None else reflection)
+    return (None if part.shadow is not None else shadow), (
+        None if part.reflection is not None else reflection
+    )
 
 
 def clean_low(alpha: Tensor) -> Tensor:
@@ -172,7 +186,9 @@ def _alpha_under(raster: Raster, rect: Rect) -> np.ndarray[tuple[int, int], np.d
     if not part.is_empty:
         y, x = part.y - raster.rect.y, part.x - raster.rect.x
         alpha = raster.rgba[y : y + part.height, x : x + part.width, 3]
-        out[part.y - rect.y : part.bottom - rect.y, part.x - rect.x : part.right - rect.x] = alpha / np.float32(255)
+        out[part.y - rect.y : part.bottom - rect.y, part.x - rect.x : part.right - rect.x] = (
+            alpha / np.float32(255)
+        )
     return out
 
 
@@ -188,6 +204,3 @@ def over_composite_of(request: GenerationRequest, painted: Painted, background: 
         effect = (painted.rows["effect"][:, painted.scene.free_effects.index(i)] + 1) / 2
         placed.append(place_object(look[None], effect, painted.scene.boxes[i : i + 1], aspect, size))
     return over_composite(background[None], mask_effects(placed))[0]
-
-
-__all__ = ["Painted", "deliver", "over_composite_of", "previews", "to_tensor"]

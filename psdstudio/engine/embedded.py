@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -47,18 +48,19 @@ class EmbeddedEngine:
     def info(self) -> EngineInfo:
         """Identity and limits; valid after load()."""
         assert self._weights is not None, "load() first"
+        px = self._weights.look_px
         return EngineInfo(
             key="embedded",
             title=TITLE,
             weights_sha256=self._weights.sha256,
             max_objects=MAX_OBJECTS,
-            native_note=f"paints objects at {self._weights.look_px} px, the canvas at about {self._weights.look_px * 2} px",
+            native_note=f"paints objects at {px} px, the canvas at about {px * 2} px",
         )
 
     def load(self) -> Iterator[Progress]:
         """Load weights, text encoder and library index. Raises ModelNotFound or ModelLoadFailed."""
         keep_freed_memory()
-        torch.set_num_threads(self._threads or min(8, os.cpu_count() or 1))
+        torch.set_num_threads(self._threads or min(8, _cores()))
         yield Progress(stage=Stage.LOAD, done=0, total=2, fraction=0.0)
         self._net, self._weights = load_weights(self._path(MODEL_FILE))
         self._net = self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
@@ -67,6 +69,8 @@ class EmbeddedEngine:
         self._library = ReferenceLibrary(self._path("library"))
         yield Progress(stage=Stage.LOAD, done=2, total=2, fraction=1.0)
 
+    # As a decorator the mode holds while this generator runs and not while its caller does.
+    @torch.inference_mode()
     def generate(self, request: GenerationRequest) -> Generator[EngineEvent, None, GenerationResult]:
         """Make every unknown part jointly; see `gen.engine.Engine`. Closing the generator cancels."""
         if self._net is None or self._encoder is None or self._library is None or self._weights is None:
@@ -76,12 +80,10 @@ class EmbeddedEngine:
                 f"This engine paints at most {MAX_OBJECTS} objects together; the scene has {len(request.objects)}.",
                 "Nothing was changed. Take some objects out, generate, keep them, and add the others in a second run.",
             )
-        with torch.inference_mode():
-            yield _progress(Stage.ENCODE, 0, 1)
-            words = encode_words(request, self._encoder)
-            boxes, light = yield from self._arrange(request, words)
-            result = yield from self._paint(request, words, boxes, light)
-        return result
+        yield _progress(Stage.ENCODE, 0, 1)
+        words = encode_words(request, self._encoder)
+        boxes, light = yield from self._arrange(request, words)
+        return (yield from self._paint(request, words, boxes, light))
 
     def _path(self, part: str) -> Path:
         return self._folder / part if self._folder is not None else resource_dir(part)
@@ -102,12 +104,8 @@ class EmbeddedEngine:
         loop = sample_layout(
             self._net, layout_state(request, words), steps=steps, guidance=request.sampling.layout_guidance
         )
-        while True:
-            try:
-                yield _progress(Stage.LAYOUT, next(loop), steps)
-            except StopIteration as stop:
-                units, light = stop.value
-                break
+        units, light = yield from _reported(loop, steps)
+        _check_numbers(units, light)
         boxes = _valid_boxes(frames.decode_box(units[0], torch.tensor(aspect)), aspect)
         for i, box in enumerate(given):
             if box is not None:
@@ -125,19 +123,47 @@ class EmbeddedEngine:
         state = PaintState(scene.free, known, light, words.ground, scene.feed)
         steps = request.sampling.steps
         loop = sample_appearance(self._net, state, steps=steps, guidance=request.sampling.text_guidance)
-        while True:
-            try:
-                step, rows = next(loop)
-            except StopIteration as stop:
-                painted = Painted(scene, stop.value, light)
-                break
+        painted: Painted | None = None
+        for step, rows in loop:
+            _check_numbers(*rows.values())
             painted = Painted(scene, rows, light)
-            yield Preview(step=step, rasters=previews(request, painted), composite=composite_raster(request, painted))
+            yield Preview(
+                step=step, rasters=previews(request, painted), composite=composite_raster(request, painted)
+            )
             yield _progress(Stage.DENOISE, step, steps)
+        assert painted is not None, "at least one step"
         yield _progress(Stage.DECODE, 0, 1)
         result = deliver(request, painted, self._weights.sha256)
         yield _progress(Stage.DECODE, 1, 1)
         return result
+
+
+def _reported(
+    loop: Generator[int, None, tuple[Tensor, Tensor]], steps: int
+) -> Generator[EngineEvent, None, tuple[Tensor, Tensor]]:
+    """Run the layout loop to its end, with a progress event after each step."""
+    while True:
+        try:
+            done = next(loop)
+        except StopIteration as stop:
+            units, light = stop.value
+            return units, light
+        yield _progress(Stage.LAYOUT, done, steps)
+
+
+def _cores() -> int:
+    """How many processors this process may use; a container or `taskset` may leave it fewer than the machine has."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _check_numbers(*values: Tensor) -> None:
+    if not all(bool(value.isfinite().all()) for value in values):
+        raise EngineFailed(
+            "The engine computed values that are no numbers; nothing was changed.",
+            "Try another seed. If it happens again, install PSDStudio again: its weights may be damaged.",
+        )
 
 
 def _progress(stage: Stage, done: int, total: int) -> Progress:
@@ -158,7 +184,9 @@ def _valid_boxes(boxes: Tensor, aspect: float) -> Tensor:
     return torch.stack([x, y, w, h], dim=-1)
 
 
-def _boxes_by_id(request: GenerationRequest, boxes: Tensor, aspect: float) -> tuple[tuple[LayerId, BoxF], ...]:
+def _boxes_by_id(
+    request: GenerationRequest, boxes: Tensor, aspect: float
+) -> tuple[tuple[LayerId, BoxF], ...]:
     out = []
     for part, box in zip(request.objects, boxes, strict=True):
         x, y, w, h = (float(v) for v in box)

@@ -19,6 +19,8 @@ SHADOW_REACH = 1.2
 """How far a shadow may fall sideways, in object heights."""
 SHADOW_DEPTH = 0.45
 """How far a shadow may fall up and down the canvas from the contact line, in object heights."""
+MAX_HALVINGS = 10
+"""A canvas of 20,000 pixels comes down to 20 this way; halving on would leave single pixels."""
 
 
 def crop_of(box: Tensor) -> Tensor:
@@ -45,9 +47,9 @@ def shadow_frame(box: Tensor) -> Tensor:
 
 
 def reflection_frame(box: Tensor) -> Tensor:
-    """Return the frame below the contact line in which a reflection is painted: as wide as the crop, as high as the box."""
+    """Return the frame below the contact line for a reflection: as wide as the crop, as high as the box."""
     crop = crop_of(box)
-    x, y, w, h = box.unbind(-1)
+    y, h = box[..., 1], box[..., 3]
     return torch.stack([crop[..., 0], y + h, crop[..., 2], h], dim=-1)
 
 
@@ -62,8 +64,8 @@ def mirrored_crop(box: Tensor) -> Tensor:
 def resample(image: Tensor, source: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
     """Resample images from their source frames into target frames, bilinear, zero outside.
 
-    image: (n, c, h, w); source, target: (n, 4); returns (n, c, *size). Shrinking is antialiased by halving the image
-    until it is at most about twice as fine as the target.
+    image: (n, c, h, w); source, target: (n, 4) of positive extent; returns (n, c, *size). Shrinking is antialiased by
+    halving the image until it is at most about twice as fine as the target.
     """
     n = image.shape[0]
     rows = (torch.arange(size[0], device=image.device) + 0.5) / size[0]
@@ -76,17 +78,26 @@ def resample(image: Tensor, source: Tensor, target: Tensor, size: tuple[int, int
     step = (source[:, 2:] / torch.tensor([image.shape[3], image.shape[2]])).reciprocal() * (
         target[:, 2:] / torch.tensor([size[1], size[0]])
     )
-    level = torch.log2(step.mean(dim=1).clamp(min=1e-6)).round().clamp(0, 3).long()
+    level = torch.log2(step.mean(dim=1).clamp(min=1e-6)).round().clamp(0, MAX_HALVINGS).long()
     out = image.new_zeros(n, image.shape[1], *size)
     small = image
     for k in range(int(level.max()) + 1 if n else 0):
+        if k > 0:
+            small = _halved(small)
         chosen = (level == k).nonzero()[:, 0]
         if chosen.numel():
             out[chosen] = F.grid_sample(
                 small[chosen], grid[chosen], mode="bilinear", padding_mode="zeros", align_corners=False
             )
-        small = F.avg_pool2d(small, 2)
     return out
+
+
+def _halved(image: Tensor) -> Tensor:
+    """Half as many pixels in the same frame; dropping the last row of an odd height would shift the picture."""
+    h, w = image.shape[-2:]
+    if h % 2 == 0 and w % 2 == 0:
+        return F.avg_pool2d(image, 2)
+    return F.adaptive_avg_pool2d(image, ((h + 1) // 2, (w + 1) // 2))
 
 
 def resample_rgba(straight: Tensor, source: Tensor, target: Tensor, size: tuple[int, int]) -> Tensor:
@@ -96,7 +107,7 @@ def resample_rgba(straight: Tensor, source: Tensor, target: Tensor, size: tuple[
 
 
 def encode_box(box: Tensor, aspect: Tensor) -> Tensor:
-    """Turn boxes (..., 4) in square units into layout units of about unit spread: centre, ground line, log height, log aspect.
+    """Turn boxes (..., 4) in square units into centre, ground line, log height, log aspect, of about unit spread.
 
     `aspect`: (...,) width of the canvas in square units.
     """

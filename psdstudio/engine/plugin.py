@@ -7,6 +7,6 @@ from psdstudio.gen.engine import Engine
 
 def embedded() -> Engine:
     """Return the embedded engine, not yet loaded (the worker process calls this)."""
-    from psdstudio.engine.embedded import EmbeddedEngine  # noqa: PLC0415  # torch is imported here, not before
+    from psdstudio.engine.embedded import EmbeddedEngine  # torch is imported here, not before
 
     return EmbeddedEngine()

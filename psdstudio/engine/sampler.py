@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -38,7 +39,7 @@ def sample_layout(
     given, given_light = rows.x.clone(), light.clone()
     free = ~rows.known[..., None, None, None]
     levels = noise_levels(steps)
-    for i, (level, following) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+    for i, (level, following) in enumerate(pairwise(levels)):
         rows.noise = torch.where(rows.known, 0.0, level)
         light_level = torch.full((1,), 0.0 if state.light_known else level)
         boxes, lit = net.arrange(rows, light, light_level, state.ground)
@@ -117,7 +118,7 @@ def sample_appearance(
     """Denoise all free rows; yields (step, clean prediction per group in -1..1); returns the last prediction."""
     levels = noise_levels(steps)
     guesses: dict[str, Tensor] | None = None
-    for i, (level, following) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+    for i, (level, following) in enumerate(pairwise(levels)):
         for rows in state.groups:
             rows.noise = torch.full_like(rows.noise, level)
             if rows.group == "effect" and state.feed is not None:

@@ -22,7 +22,7 @@ _HINT = "Install PSDStudio again, or fetch the complete source tree."
 
 @dataclass(frozen=True, slots=True)
 class WeightsInfo:
-    """What the file says of itself: edge of a look in pixels, vocabulary size, training samples per stage."""
+    """What the file says of itself: edge of a look in pixels, training samples per stage, hash of the file."""
 
     look_px: int
     trained: dict[str, int]
@@ -63,7 +63,7 @@ def load_weights(path: Path) -> tuple[SceneNet, WeightsInfo]:
         net = SceneNet(NetConfig(**json.loads(meta["config"])))
         net.load_state_dict(_expanded(tensors))
         info = WeightsInfo(int(meta["look_px"]), dict(json.loads(meta["trained"])), _sha256(path))
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as exc:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as exc:
         raise ModelLoadFailed(f"The engine's weights cannot be read: {path}", _HINT) from exc
     return net.eval().requires_grad_(False), info
 

@@ -120,6 +120,9 @@ class ObjectResult:
 class GenerationResult:
     """All unknown parts of a request, made jointly; never a kept one.
 
+    `composite` is the engine's own picture of the whole scene: at engine size, not resampled to its `rect`, never a
+    layer.
+
     Raises:
         EngineProtocolError: a kept part is in the result, or a free one is missing.
     """

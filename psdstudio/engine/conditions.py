@@ -16,7 +16,7 @@ from psdstudio.engine import frames
 from psdstudio.engine.compose import Placed, canvas_frame, known_plate
 from psdstudio.engine.flow import layer_noise
 from psdstudio.engine.library import ReferenceLibrary
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words
+from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words, scene_words
 from psdstudio.engine.pictures import pad_colour, raster_in_frame, rect_frame, to_tensor
 from psdstudio.engine.sampler import EffectFeed, LayoutState
 from psdstudio.gen.request import GenerationRequest, ObjectPart
@@ -24,6 +24,7 @@ from psdstudio.gen.text_encoder import TextEncoder
 
 MAX_TOKENS = 16
 CELLS = 1024
+SMALLEST_SIDE = 2e-3
 MIN_CELLS_A_SIDE, MAX_CELLS_A_SIDE = 16, 64
 EFFECT_SEED, LAYOUT_SEED, CANVAS_SEED = 0x5EED_EFFE, 0x5EED_1A10, 0x5EED_CA4A
 
@@ -79,15 +80,21 @@ class Words:
 
 def encode_words(request: GenerationRequest, encoder: TextEncoder) -> Words:
     """Encode all words of a request in one batch."""
-    texts = [p.engine_words for p in request.objects] + [request.background.engine_words, request.scene_words]
+    texts = [p.engine_words for p in request.objects] + [request.background.engine_words]
     states, mask = encoder.encode_tokens(texts, max_tokens=MAX_TOKENS)
     rows = [(torch.from_numpy(s), torch.from_numpy(m)) for s, m in zip(states, mask, strict=True)]
-    return Words(rows[:-2], rows[-2], rows[-1])
+    *objects, background = rows
+    ground = pool_words(background[0][None], background[1][None])
+    all_states = torch.stack([r[0] for r in rows])[None, :-1]
+    all_masks = torch.stack([r[1] for r in rows])[None, :-1]
+    scene, scene_mask = scene_words(all_states, all_masks, ground, MAX_TOKENS)
+    return Words(objects, background, (scene[0], scene_mask[0]))
 
 
 def box_units(box: BoxF, aspect: float) -> Tensor:
-    """Return a canvas-fraction box in square units (4,)."""
-    return torch.tensor([box.x * aspect, box.y, box.width * aspect, box.height])
+    """Return a canvas-fraction box in square units (4,), of positive extent: one pixel of a large canvas is next to 0."""
+    width, height = max(SMALLEST_SIDE, box.width * aspect), max(SMALLEST_SIDE, box.height)
+    return torch.tensor([box.x * aspect, box.y, width, height])
 
 
 def layout_state(request: GenerationRequest, words: Words) -> LayoutState:
@@ -171,14 +178,20 @@ def kept_background(request: GenerationRequest, canvas: Tensor, size_px: tuple[i
 
 
 def _add_canvas(
-    out: SceneRows, request: GenerationRequest, words: Words, looks: Sequence[Tensor | None], ground: Tensor | None
+    out: SceneRows,
+    request: GenerationRequest,
+    words: Words,
+    looks: Sequence[Tensor | None],
+    ground: Tensor | None,
 ) -> None:
     h, w = out.canvas_px
     aspect = torch.tensor([out.aspect])
     placed = []
     for i, look in enumerate(looks):
         picture = torch.zeros(1, 4, 8, 8) if look is None else look[None]
-        premul = frames.resample_rgba(picture, frames.crop_of(out.boxes[i : i + 1]), canvas_frame(aspect), (h, w))
+        premul = frames.resample_rgba(
+            picture, frames.crop_of(out.boxes[i : i + 1]), canvas_frame(aspect), (h, w)
+        )
         placed.append(Placed(premul, premul[:, :1], premul))
     backdrop = torch.zeros(1, 3, h, w) if ground is None else ground[None]
     look_known = torch.tensor([[look is not None for look in looks]], dtype=torch.bool).reshape(1, len(looks))
@@ -198,12 +211,11 @@ def _add_canvas(
         )  # fmt: skip
         out.known.append(_as_known(rows))
     n = len(states)
-    out.free.append(
-        _rows(
-            "canvas", torch.stack(states)[None], plate[:, None].expand(-1, n, -1, -1, -1).contiguous(), roles,
-            [0] * n, whole.expand(1, n, 4), said,
-        )  # fmt: skip
-    )
+    free = _rows(
+        "canvas", torch.stack(states)[None], plate[:, None].expand(-1, n, -1, -1, -1).contiguous(), roles,
+        [0] * n, whole.expand(1, n, 4), said,
+    )  # fmt: skip
+    out.free.append(free)
 
 
 def _add_looks(
@@ -264,7 +276,9 @@ def _effect_state(request: GenerationRequest, boxes: Tensor, i: int, px: int) ->
     return out
 
 
-def _reference_plate(part: ObjectPart, library: ReferenceLibrary, px: int, items: dict[LayerId, str]) -> Tensor:
+def _reference_plate(
+    part: ObjectPart, library: ReferenceLibrary, px: int, items: dict[LayerId, str]
+) -> Tensor:
     plate = torch.zeros(5, px, px)
     picture: Tensor | None = None
     if part.look is not None:
@@ -288,7 +302,8 @@ def _cropped_reference(rgba: Tensor, px: int) -> Tensor:
     if ys.numel() == 0:
         return torch.zeros(4, px, px)
     h = float(rgba.shape[1])
-    box = torch.tensor([[float(xs.min()), float(ys.min()), float(xs.max() - xs.min()) + 1, float(ys.max() - ys.min()) + 1]])
+    left, top, right, bottom = (float(v) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+    box = torch.tensor([[left, top, right - left, bottom - top]])
     source = torch.tensor([[0.0, 0.0, rgba.shape[2] / h, 1.0]])
     return pad_colour(frames.resample_rgba(rgba[None], source, frames.crop_of(box / h), (px, px)))[0]
 
@@ -308,7 +323,9 @@ def _rows(
 ) -> Rows:  # fmt: skip
     r = x.shape[1]
     states = torch.stack([w[0] for w in words])[None] if words else torch.zeros(1, 0, MAX_TOKENS, 384)
-    masks = torch.stack([w[1] for w in words])[None] if words else torch.zeros(1, 0, MAX_TOKENS, dtype=torch.bool)
+    masks = (
+        torch.stack([w[1] for w in words])[None] if words else torch.zeros(1, 0, MAX_TOKENS, dtype=torch.bool)
+    )
     return Rows(
         group=group, x=x, guess=torch.zeros_like(x), plate=plate, noise=torch.zeros(1, r),
         role=torch.tensor([int(role) for role in roles]), index=torch.tensor([list(index)], dtype=torch.long),

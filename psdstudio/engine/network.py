@@ -24,6 +24,7 @@ WORD_DIM = 384
 LIGHT_DIM = 6
 BOX_DIM = 4
 MAX_OBJECTS = 6
+PLACE_DIM = 16
 
 
 class RowRole(IntEnum):
@@ -101,10 +102,15 @@ class KnownRows:
 class SceneNet(nn.Module):
     """See the module text."""
 
+    token_mean: Tensor
+    token_scale: Tensor
+    pooled_mean: Tensor
+    pooled_whitening: Tensor
+
     def __init__(self, config: NetConfig | None = None) -> None:
         super().__init__()
         cfg = self.config = config or NetConfig()
-        self.half = has_fast_bfloat16()
+        self.uses_bfloat16 = has_fast_bfloat16()
         c0, c1, c2, cc = cfg.c0, cfg.c1, cfg.c2, cfg.c_cond
         self.stems = nn.ModuleDict()
         self.heads = nn.ModuleDict()
@@ -129,10 +135,16 @@ class SceneNet(nn.Module):
         self.blocks = nn.ModuleList(
             [JointBlock(c2, cfg.heads, reads_words=i % 2 == 0) for i in range(cfg.joint_blocks)]
         )
+        self.place0 = nn.Linear(PLACE_DIM, c0)
+        self.place1 = nn.Linear(PLACE_DIM, c1)
+        for place in (self.place0, self.place1):
+            nn.init.zeros_(place.weight)
+            nn.init.zeros_(place.bias)
         self.modulation = nn.Linear(cc, 6 * c2)
         self.place = nn.Linear(6 * 12, c2)
         self.word_in = nn.Linear(WORD_DIM, c2)
         self._build_condition(cc)
+        self._build_word_statistics()
         self.layout_in = nn.Linear(BOX_DIM, c2)
         self.layout_out = nn.Linear(c2, BOX_DIM)
         self.light_in = nn.Linear(LIGHT_DIM, c2)
@@ -149,9 +161,39 @@ class SceneNet(nn.Module):
         self.ground_words = nn.Linear(WORD_DIM, cc)
         self.cond_out = nn.Sequential(nn.SiLU(), nn.Linear(cc, cc), nn.SiLU())
 
+    def _build_word_statistics(self) -> None:
+        # The encoder's states share a large common part and names differ little beside it: without whitening the first
+        # hour of training went into telling them apart.
+        self.register_buffer("token_mean", torch.zeros(WORD_DIM))
+        self.register_buffer("token_scale", torch.ones(WORD_DIM))
+        self.register_buffer("pooled_mean", torch.zeros(WORD_DIM))
+        self.register_buffer("pooled_whitening", torch.eye(WORD_DIM))
+
+    @torch.no_grad()
+    def set_word_statistics(self, words: Tensor, mask: Tensor) -> None:
+        """Take mean, spread and whitening of the words from captions: (n, t, 384) states and (n, t) mask."""
+        tokens = words[mask]
+        self.token_mean.copy_(tokens.mean(0))
+        self.token_scale.copy_(tokens.std(0).clamp(min=1e-3).reciprocal())
+        pooled = pool_words(words, mask)
+        self.pooled_mean.copy_(pooled.mean(0))
+        values, vectors = torch.linalg.eigh(torch.cov(pooled.T))
+        damped = (values.clamp(min=0) + 0.1 * values.mean()).rsqrt()
+        self.pooled_whitening.copy_(vectors @ torch.diag(damped) @ vectors.T)
+
+    def _whitened(self, pooled: Tensor) -> Tensor:
+        """Whiten pooled words (..., 384); words that are absent (all zero) stay zero."""
+        said = (pooled != 0).any(-1, keepdim=True)
+        return (pooled - self.pooled_mean) @ self.pooled_whitening * said
+
+    def _tokens(self, words: Tensor, said: Tensor) -> Tensor:
+        """Words as the blocks read them; unsaid ones (`said` False) are all alike, whatever stands in `words`."""
+        out: Tensor = self.word_in((words * said[..., None] - self.token_mean) * self.token_scale)
+        return out
+
     def _condition(self, rows: Rows, light: Tensor, ground: Tensor) -> Tensor:
         """(b, r, c_cond); `light` (b, 6), `ground` (b, 384) pooled background words."""
-        pooled = pool_words(rows.words, rows.word_mask)
+        pooled = self._whitened(pool_words(rows.words, rows.word_mask))
         total = (
             self.noise_in(fourier(rows.noise[..., None], 16))
             + self.role_in(rows.role)[None]
@@ -159,7 +201,7 @@ class SceneNet(nn.Module):
             + self.known_in(rows.known.long())
             + self.box_in(fourier(rows.box, 6))
             + self.own_words(pooled)
-            + (self.light_cond(light) + self.ground_words(ground))[:, None]
+            + (self.light_cond(light) + self.ground_words(self._whitened(ground)))[:, None]
         )
         out: Tensor = self.cond_out(total)
         return out
@@ -168,11 +210,14 @@ class SceneNet(nn.Module):
         spec = GROUPS[rows.group]
         pixels = torch.cat([rows.x, rows.guess, rows.plate], dim=2).flatten(0, 1)
         h = F.pixel_unshuffle(pixels, spec.unshuffle).contiguous(memory_format=torch.channels_last)
+        # At high noise the picture must come from the words: convolutions need to know where they are for that.
         h = self.stems[rows.group](h)
+        h = h + _local_place(h, self.place0)
         for block in self.down0:
             h = block(h, cond)
         skip0 = h
         h = self.to1(h)
+        h = h + _local_place(h, self.place1)
         for block in self.down1:
             h = block(h, cond)
         skip1 = h
@@ -193,7 +238,12 @@ class SceneNet(nn.Module):
         return out.float().view_as(rows.x)
 
     def _join(
-        self, groups: Sequence[Rows], h: list[Tensor], conds: list[Tensor], known: KnownRows | None, collect: bool
+        self,
+        groups: Sequence[Rows],
+        h: list[Tensor],
+        conds: list[Tensor],
+        known: KnownRows | None,
+        collect: bool,
     ) -> tuple[list[Tensor], list[KeyValue] | None]:
         """Run the joint blocks over the tokens of all groups; h[i]: (b * r_i, c2, h_i, w_i)."""
         b = groups[0].x.shape[0]
@@ -206,11 +256,12 @@ class SceneNet(nn.Module):
             first += r
         x, owner = torch.cat(tokens, dim=1), torch.cat(row_of)
         words = torch.cat([rows.words for rows in groups], dim=1)
+        said = torch.cat([rows.word_mask for rows in groups], dim=1)
         ctx = TokenContext(
             row_of=owner,
             modulation=self.modulation(torch.cat(conds, dim=1)),
-            words=self.word_in(words).flatten(0, 1),
-            words_allowed=torch.cat([rows.word_mask for rows in groups], dim=1).flatten(0, 1)[:, None, None],
+            words=self._tokens(words, said).flatten(0, 1),
+            words_allowed=said.flatten(0, 1)[:, None, None],
             allowed=_allowed(groups, owner, known),
             cached=known.keys if known is not None else None,
             collect=[] if collect else None,
@@ -220,7 +271,12 @@ class SceneNet(nn.Module):
         lows, start = [], 0
         for low, rows in zip(h, groups, strict=True):
             n = rows.x.shape[1] * low.shape[-1] * low.shape[-2]
-            lows.append(x[:, start : start + n].reshape(low.shape[0], -1, low.shape[1]).transpose(1, 2).reshape_as(low))
+            lows.append(
+                x[:, start : start + n]
+                .reshape(low.shape[0], -1, low.shape[1])
+                .transpose(1, 2)
+                .reshape_as(low)
+            )
             start += n
         return [f.contiguous(memory_format=torch.channels_last) for f in lows], ctx.collect
 
@@ -236,9 +292,11 @@ class SceneNet(nn.Module):
 
     def _precision(self, like: Tensor) -> torch.autocast:
         # bf16 halves the time where the processor has it; without it (most laptops) bf16 is far slower than float32.
-        return torch.autocast(like.device.type, torch.bfloat16, enabled=self.half)
+        return torch.autocast(like.device.type, torch.bfloat16, enabled=self.uses_bfloat16)
 
-    def _forward(self, groups: Sequence[Rows], light: Tensor, ground: Tensor, known: KnownRows | None) -> list[Tensor]:
+    def _forward(
+        self, groups: Sequence[Rows], light: Tensor, ground: Tensor, known: KnownRows | None
+    ) -> list[Tensor]:
         conds = [self._condition(rows, light, ground) for rows in groups]
         down = [self._descend(rows, c.flatten(0, 1)) for rows, c in zip(groups, conds, strict=True)]
         joined, _ = self._join(groups, [d[0] for d in down], conds, known, collect=False)
@@ -263,7 +321,9 @@ class SceneNet(nn.Module):
         )
         return KnownRows(keys=collected, present=present)
 
-    def arrange(self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
+    def arrange(
+        self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Layout path: predict clean boxes (b, k, 4) and light (b, 6) from noisy ones; no image rows.
 
         `layout.x`: (b, k, 4, 1, 1) in layout units (`frames.encode_box`), role LAYOUT; the light token is added here.
@@ -271,13 +331,15 @@ class SceneNet(nn.Module):
         with self._precision(light_state):
             return self._arrange(layout, light_state, light_noise, ground)
 
-    def _arrange(self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor) -> tuple[Tensor, Tensor]:
+    def _arrange(
+        self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor
+    ) -> tuple[Tensor, Tensor]:
         b, k = layout.x.shape[:2]
         cond = self._condition(layout, torch.zeros_like(light_state), ground)
         light_cond = self.cond_out(
             self.noise_in(fourier(light_noise[:, None], 16))
             + self.role_in.weight[RowRole.LIGHT]
-            + self.ground_words(ground)
+            + self.ground_words(self._whitened(ground))
         )
         x = torch.cat([self.layout_in(layout.x.flatten(2)), self.light_in(light_state)[:, None]], dim=1)
         words = F.pad(layout.words, (0, 0, 0, 0, 0, 1))
@@ -286,7 +348,7 @@ class SceneNet(nn.Module):
         ctx = TokenContext(
             row_of=torch.arange(k + 1, device=x.device),
             modulation=self.modulation(torch.cat([cond, light_cond[:, None]], dim=1)),
-            words=self.word_in(words).flatten(0, 1),
+            words=self._tokens(words, word_mask).flatten(0, 1),
             words_allowed=word_mask.flatten(0, 1)[:, None, None],
             allowed=present[:, None, None, :].expand(b, 1, k + 1, k + 1),
             cached=None,
@@ -306,6 +368,28 @@ def pool_words(words: Tensor, mask: Tensor) -> Tensor:
     """Mean of token states (..., t, d) over the tokens that `mask` (..., t) marks; zeros when there is none."""
     weight = mask.to(words.dtype)[..., None]
     return (words * weight).sum(-2) / weight.sum(-2).clamp(min=1)
+
+
+def scene_words(words: Tensor, mask: Tensor, ground: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Return the composite row's words: one token per object and one for the ground, (b, length, 384) and its mask.
+
+    words: (b, k, t, 384) and mask (b, k, t) of the objects; ground: (b, 384) pooled background words. The whole scene
+    is said by its parts, so a sentence of any length fits.
+    """
+    tokens = torch.cat([pool_words(words, mask), ground[:, None]], dim=1)
+    said = torch.cat([mask.any(-1), (ground != 0).any(-1, keepdim=True)], dim=1)
+    fill = length - tokens.shape[1]
+    return F.pad(tokens, (0, 0, 0, fill)), F.pad(said, (0, fill))
+
+
+def _local_place(like: Tensor, project: nn.Linear) -> Tensor:
+    """Project Fourier features of the cell centres in the row, (1, c, h, w), onto the channels of `like`."""
+    h, w = like.shape[-2:]
+    ys = (torch.arange(h, device=like.device) + 0.5) / h
+    xs = (torch.arange(w, device=like.device) + 0.5) / w
+    grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1)
+    placed: Tensor = project(fourier(grid, PLACE_DIM // 4))
+    return placed.permute(2, 0, 1)[None]
 
 
 def _token_places(box: Tensor, size: torch.Size) -> Tensor:

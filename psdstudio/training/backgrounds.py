@@ -101,7 +101,9 @@ def _over_ground(view: View, above: Tensor, ground: Tensor) -> Tensor:
     return _mix(above, ground, view.ground)
 
 
-def _grainy(view: View, near: Tensor, far: Tensor, *, scale: float, strength: float, stretch: float = 1.0) -> Tensor:
+def _grainy(
+    view: View, near: Tensor, far: Tensor, *, scale: float, strength: float, stretch: float = 1.0
+) -> Tensor:
     """Ground colour from far to near with noise in perspective that fades with distance."""
     toward = ((view.y - view.world.horizon) / (1 - view.world.horizon)).clamp(0, 1)
     grain = _cloudy(view.noise[2], view.u * scale, view.v * scale * stretch) - 0.5
@@ -125,7 +127,9 @@ def _meadow(view: View) -> Tensor:
 def _beach(view: View) -> Tensor:
     mood = view.world.mood
     sea_low = view.world.horizon + 0.10 + 0.012 * torch.sin(view.x * 9 + view.world.seed % 7)
-    sea = _mix(_colour(mood.sky_low) * _colour((0.45, 0.75, 0.85)), _colour((0.35, 0.72, 0.74)), view.ground * 0.6)
+    sea = _mix(
+        _colour(mood.sky_low) * _colour((0.45, 0.75, 0.85)), _colour((0.35, 0.72, 0.74)), view.ground * 0.6
+    )
     sand = _grainy(view, _colour((0.90, 0.80, 0.62)), _colour((0.84, 0.72, 0.53)), scale=14, strength=0.12)
     foam = torch.exp(-(((view.y - sea_low) / 0.008) ** 2))
     ground = _mix(sea, sand, ((view.y - sea_low) * 120).clamp(0, 1))
@@ -136,7 +140,9 @@ def _water(view: View) -> Tensor:
     sky = _sky(view)
     rows = view.y.shape[0]
     ripple = _cloudy(view.noise[2], view.u * 2.2, view.v * 7, 2) - 0.5
-    mirrored_y = (2 * view.world.horizon - view.y + 0.10 * ripple * view.fade).clamp(0, view.world.horizon * 0.98)
+    mirrored_y = (2 * view.world.horizon - view.y + 0.10 * ripple * view.fade).clamp(
+        0, view.world.horizon * 0.98
+    )
     grid = torch.stack([view.x / view.aspect * 2 - 1, mirrored_y * 2 - 1], dim=-1)
     mirror = F.grid_sample(sky[None], grid[None], padding_mode="border", align_corners=False)[0]
     deep = _colour((0.10, 0.26, 0.36)) * (0.35 if view.world.mood.key == "night" else 1.0)
@@ -166,7 +172,11 @@ def _street(view: View) -> Tensor:
     tone = 0.35 + 0.45 * _sample(view.noise[4], torch.floor(view.x * 6), torch.ones_like(view.x))
     top = view.world.horizon - 0.12 - 0.26 * blocks
     night = view.world.mood.key == "night"
-    walls = _mix(_colour(view.world.wall), torch.full((3, 1, 1), 0.7), torch.tensor(0.55)) * tone * (0.5 if night else 1)
+    walls = (
+        _mix(_colour(view.world.wall), torch.full((3, 1, 1), 0.7), torch.tensor(0.55))
+        * tone
+        * (0.5 if night else 1)
+    )
     windows = ((view.x * 60) % 2 > 1) & ((view.y * 46) % 2 > 1)
     glass = _colour((0.98, 0.86, 0.52)) if night else walls * 0.78
     walls = torch.where(windows, glass, walls)
@@ -190,7 +200,10 @@ def _planks(view: View, near: Tensor, *, scale: float) -> Tensor:
     board = torch.floor(view.u * scale)
     tone = _sample(view.noise[3], board * 7.3, torch.zeros_like(board)) - 0.5
     grain = _sample(view.noise[4], view.u * scale * 6, view.v * 0.7) - 0.5
-    gap = 1 - torch.exp(-(((view.u * scale - board - 0.5).abs() - 0.5) ** 2) * 900 * view.fade) * 0.45 * view.fade
+    gap = (
+        1
+        - torch.exp(-(((view.u * scale - board - 0.5).abs() - 0.5) ** 2) * 900 * view.fade) * 0.45 * view.fade
+    )
     return near * (1 + (0.30 * tone + 0.16 * grain) * view.fade) * gap
 
 
@@ -219,7 +232,10 @@ def _room(view: View) -> Tensor:
 
 def _tiles(view: View) -> Tensor:
     check = torch.sign(torch.sin(view.u * 6.0) * torch.sin(view.v * 6.0)) * view.fade**0.5
-    light, dark = _colour((0.90, 0.90, 0.88)), _mix(_colour(view.world.wall), torch.zeros(3, 1, 1), torch.tensor(0.55))
+    light, dark = (
+        _colour((0.90, 0.90, 0.88)),
+        _mix(_colour(view.world.wall), torch.zeros(3, 1, 1), torch.tensor(0.55)),
+    )
     return _over_ground(view, _wall(view), _mix(light, dark, 0.5 + 0.5 * check))
 
 

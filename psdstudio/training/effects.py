@@ -23,7 +23,9 @@ CONTACT_INSET = 0.02
 MIN_REFLECTIVITY = 0.05
 
 
-def render_effects(looks: Tensor, boxes: Tensor, worlds: Sequence[World], standing: Tensor, px: int) -> Tensor:
+def render_effects(
+    looks: Tensor, boxes: Tensor, worlds: Sequence[World], standing: Tensor, px: int
+) -> Tensor:
     """Return (n, 5, px, px) in 0..1: shadow density, reflection RGBA (straight, padded).
 
     looks: (n, 4, p, p) straight RGBA in their crops; boxes: (n, 4); standing: (n,) 1 on the ground, 0 in the air.
@@ -50,7 +52,9 @@ def _look_at(image: Tensor, crop: Tensor, x: Tensor, y: Tensor, padding: str = "
 
 def _cast_shadow(looks: Tensor, boxes: Tensor, worlds: Sequence[World], px: int) -> Tensor:
     azimuth = torch.tensor([math.radians(w.azimuth_deg) for w in worlds])[:, None, None]
-    cot = torch.tensor([min(MAX_COTANGENT, 1 / math.tan(math.radians(w.elevation_deg))) for w in worlds])[:, None, None]
+    cot = torch.tensor([min(MAX_COTANGENT, 1 / math.tan(math.radians(w.elevation_deg))) for w in worlds])[
+        :, None, None
+    ]
     along_x = azimuth.cos() * cot
     along_y = azimuth.sin() * cot * GROUND_FLATTENING
     # Light straight from the side would flatten the shadow to a line: an object has some depth.
@@ -101,9 +105,14 @@ def _contact(looks: Tensor, boxes: Tensor, px: int) -> Tensor:
     spread = ((weight * (rows - centre[:, None]) ** 2).sum(1)).sqrt().clamp(min=0.03) * 1.6
     crop = frames.crop_of(boxes)
     cx, rx = crop[:, 0] + centre * crop[:, 2], spread * crop[:, 2]
-    cy, ry = boxes[:, 1] + boxes[:, 3] * (1 - CONTACT_INSET), (0.22 * rx).clamp(min=0.015) + 0.015 * boxes[:, 3]
+    cy, ry = (
+        boxes[:, 1] + boxes[:, 3] * (1 - CONTACT_INSET),
+        (0.22 * rx).clamp(min=0.015) + 0.015 * boxes[:, 3],
+    )
     x, y = _frame_grid(frames.shadow_frame(boxes), px)
-    d = ((x - cx[:, None, None]) / rx[:, None, None]) ** 2 + ((y - cy[:, None, None]) / ry[:, None, None]) ** 2
+    d = ((x - cx[:, None, None]) / rx[:, None, None]) ** 2 + (
+        (y - cy[:, None, None]) / ry[:, None, None]
+    ) ** 2
     return 0.75 * torch.exp(-d.clamp(max=30))[:, None]
 
 
@@ -116,6 +125,9 @@ def _reflection(looks: Tensor, boxes: Tensor, worlds: Sequence[World], standing:
     shift = wave * depth.clamp(min=0.1) * torch.sin(depth * 40 + phase) * boxes[:, 2, None, None]
     ground = boxes[:, 1, None, None] + boxes[:, 3, None, None] * (1 - CONTACT_INSET)
     mirrored = _look_at(looks, frames.crop_of(boxes), x + shift, 2 * ground - y, padding="border")
-    strength = torch.tensor([w.reflectivity if w.reflectivity >= MIN_REFLECTIVITY else 0.0 for w in worlds]) * standing
+    strength = (
+        torch.tensor([w.reflectivity if w.reflectivity >= MIN_REFLECTIVITY else 0.0 for w in worlds])
+        * standing
+    )
     fade = (1 - 0.75 * depth)[:, None]
     return torch.cat([mirrored[:, :3] * 0.9, mirrored[:, 3:] * strength.view(-1, 1, 1, 1) * fade], dim=1)

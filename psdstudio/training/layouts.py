@@ -13,7 +13,15 @@ from psdstudio.training.world import World, draw_world
 FLYING_GROUPS = frozenset({"animal", "bird", "nature", "vehicle"})
 FLYING_TOYS = frozenset({"balloon", "kite", "soap bubble"})
 FIT_RATE = 0.85
-PREPOSITIONS = {"room": "in", "meadow": "in", "studio": "in", "forest": "in", "street": "on", "desert": "in", "snow": "in"}
+PREPOSITIONS = {
+    "room": "in",
+    "meadow": "in",
+    "studio": "in",
+    "forest": "in",
+    "street": "on",
+    "desert": "in",
+    "snow": "in",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,10 @@ def is_flying(noun: Noun) -> bool:
 
 
 def _draw_noun(library: SpriteLibrary, world: World, rng: np.random.Generator) -> Noun:
-    nouns = list(library.by_noun)
     fits = rng.random() < FIT_RATE
     key = "room" if world.family.key == "tiles" else world.family.key
     for _ in range(40):
-        noun = library.nouns[nouns[int(rng.integers(len(nouns)))]]
+        noun = library.nouns[library.draw_noun(rng)]
         if not fits or not noun.places or key in noun.places or key == "studio":
             return noun
     return noun
@@ -71,11 +78,20 @@ def _draw_noun(library: SpriteLibrary, world: World, rng: np.random.Generator) -
 def _relative_sizes(nouns: list[Noun], rng: np.random.Generator) -> list[float]:
     largest = max(n.height_cm for n in nouns)
     base = rng.uniform(0.34, 0.62) * (1.0 if len(nouns) < 3 else 0.85)
-    return [float(np.clip(base * (n.height_cm / largest) ** 0.3 * rng.uniform(0.9, 1.1), 0.13, 0.75)) for n in nouns]
+    return [
+        float(np.clip(base * (n.height_cm / largest) ** 0.3 * rng.uniform(0.9, 1.1), 0.13, 0.75))
+        for n in nouns
+    ]
 
 
 def _place(
-    noun: Noun, sprite: Sprite, size: float, slot: float, world: World, aspect: float, rng: np.random.Generator
+    noun: Noun,
+    sprite: Sprite,
+    size: float,
+    slot: float,
+    world: World,
+    aspect: float,
+    rng: np.random.Generator,
 ) -> Placement:
     flying = is_flying(noun)
     if flying:
@@ -90,7 +106,9 @@ def _place(
     x = float(np.clip(slot * aspect, 0.35 * width, aspect - 0.35 * width)) - width / 2
     colour, hue = choose_colour(sprite, rng)
     look = plan_look(sprite, hue, world.gain, world.shade, rng)
-    return Placement(sprite, look, object_words(noun, colour, rng), (x, ground - height, width, height), not flying)
+    return Placement(
+        sprite, look, object_words(noun, colour, rng), (x, ground - height, width, height), not flying
+    )
 
 
 def _scene_words(words: list[str], world: World, rng: np.random.Generator) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +60,21 @@ def object_words(noun: Noun, colour: str | None, rng: np.random.Generator) -> st
     form = rng.random()
     if form < 0.5:
         return name
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return f"{_article(name)} {name}"
+
+
+def all_object_words(noun: Noun, sprites: Sequence[Sprite]) -> set[str]:
+    """Return every caption that `object_words` can draw for a noun and its drawings."""
+    colours = {c for sprite in sprites for c in sprite.colours[:1]}
+    if any(sprite.recolourable for sprite in sprites):
+        colours |= set(COLOURS)
+    said = [""] + [f"{word} " for colour in sorted(colours) for word in PARAPHRASES.get(colour, (colour,))]
+    names = [f"{word}{name}" for word in said for name in (noun.noun, *noun.synonyms)]
+    return set(names) | {f"{_article(name)} {name}" for name in names}
+
+
+def _article(name: str) -> str:
+    return "an" if name[0] in "aeiou" else "a"
 
 
 def choose_colour(sprite: Sprite, rng: np.random.Generator) -> tuple[str | None, float | None]:
@@ -73,7 +88,11 @@ def choose_colour(sprite: Sprite, rng: np.random.Generator) -> tuple[str | None,
 
 
 def plan_look(
-    sprite: Sprite, hue: float | None, gain: tuple[float, float, float], shade: tuple[float, float], rng: np.random.Generator
+    sprite: Sprite,
+    hue: float | None,
+    gain: tuple[float, float, float],
+    shade: tuple[float, float],
+    rng: np.random.Generator,
 ) -> LookPlan:
     """Return a plan with random mirroring and small warps under a given light."""
     return LookPlan(
@@ -97,7 +116,9 @@ def render_looks(pixels: Tensor, plans: list[LookPlan], px: int) -> Tensor:
     gain = torch.tensor([p.gain for p in plans])[..., None, None]
     slopes = torch.tensor([p.shade for p in plans])
     ramp = torch.linspace(-1, 1, px)
-    light = 1 + slopes[:, 0, None, None] * ramp[None, None, :] + slopes[:, 1, None, None] * ramp[None, :, None]
+    light = (
+        1 + slopes[:, 0, None, None] * ramp[None, None, :] + slopes[:, 1, None, None] * ramp[None, :, None]
+    )
     return torch.cat([(rgb * gain * light[:, None]).clamp(0, 1), rgba[:, 3:]], dim=1)
 
 
@@ -111,7 +132,9 @@ def _warp(rgba: Tensor, plans: list[LookPlan]) -> Tensor:
     for i, p in enumerate(plans):
         a, z = math.radians(p.turn_deg), 1 / p.zoom
         m = -1.0 if p.mirror else 1.0
-        theta[i] = torch.tensor([[m * z * math.cos(a), -z * math.sin(a), 0], [m * z * math.sin(a), z * math.cos(a), 0]])
+        theta[i] = torch.tensor(
+            [[m * z * math.cos(a), -z * math.sin(a), 0], [m * z * math.sin(a), z * math.cos(a), 0]]
+        )
     grid = F.affine_grid(theta, list(rgba.shape), align_corners=False)
     colour = F.grid_sample(rgba[:, :3], grid, padding_mode="border", align_corners=False)
     alpha = F.grid_sample(rgba[:, 3:], grid, padding_mode="zeros", align_corners=False)

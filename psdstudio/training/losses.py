@@ -31,7 +31,9 @@ def _seen(alpha: Tensor) -> Tensor:
     return HIDDEN_COLOUR + (1 - HIDDEN_COLOUR) * (near + 1) / 2
 
 
-def flow_loss(predicted: Tensor, clean: Tensor, level: Tensor, weight: Tensor, group: str) -> tuple[Tensor, Tensor]:
+def flow_loss(
+    predicted: Tensor, clean: Tensor, level: Tensor, weight: Tensor, group: str
+) -> tuple[Tensor, Tensor]:
     """Return the weighted sum over rows and the sum of weights; `level`, `weight`: (b, r), weight 0 = not trained."""
     errors = row_errors(predicted, clean, group) * velocity_weight(level)
     return (errors * weight).sum(), weight.sum()

@@ -16,7 +16,6 @@ from psdstudio.training.words import WordBank
 from psdstudio.training.world import draw_world
 
 DROP_WORDS = 0.1
-USE_REFERENCE = 0.25
 KNOW_LIGHT = 0.85
 
 
@@ -31,24 +30,28 @@ class ObjectBatch:
     captions: list[str]
 
 
-def draw_object_batch(library: SpriteLibrary, bank: WordBank, rng: np.random.Generator, count: int, px: int) -> ObjectBatch:
-    """Draw `count` looks with words, light and sometimes a reference; nouns are equally likely."""
-    nouns = list(library.by_noun)
+def draw_object_batch(
+    library: SpriteLibrary, bank: WordBank, rng: np.random.Generator, count: int, px: int
+) -> ObjectBatch:
+    """Draw `count` looks with words, light and sometimes a reference; core nouns are likelier."""
     plans, references, captions, worlds, boxes = [], [], [], [], []
     for _ in range(count):
-        noun = nouns[int(rng.integers(len(nouns)))]
+        noun = library.draw_noun(rng)
         sprite = _choice(library.by_noun[noun], rng)
         world = draw_world(rng, library.nouns[noun].places)
         colour, hue = choose_colour(sprite, rng)
         plans.append(plan_look(sprite, hue, world.gain, world.shade, rng))
-        references.append(plan_reference(library, sprite, hue, rng) if rng.random() < USE_REFERENCE else None)
+        guided = library.wants_reference(noun, rng)
+        references.append(plan_reference(library, sprite, hue, rng) if guided else None)
         captions.append("" if rng.random() < DROP_WORDS else object_words(library.nouns[noun], colour, rng))
         worlds.append(world)
         boxes.append(_random_box(sprite.aspect, rng))
     clean = render_looks(library.pixels, plans, px)[:, None] * 2 - 1
     words, mask = bank(captions)
     ground_words, ground_mask = bank([w.words if rng.random() > 0.3 else "" for w in worlds])
-    light = torch.tensor([w.light_vector() if rng.random() < KNOW_LIGHT else (0.0,) * LIGHT_DIM for w in worlds])
+    light = torch.tensor(
+        [w.light_vector() if rng.random() < KNOW_LIGHT else (0.0,) * LIGHT_DIM for w in worlds]
+    )
     rows = Rows(
         group="look",
         x=clean,
@@ -77,15 +80,16 @@ def reference_plate(library: SpriteLibrary, references: list[LookPlan | None], p
     return plate
 
 
-def plan_reference(library: SpriteLibrary, target: Sprite, hue: float | None, rng: np.random.Generator) -> LookPlan:
+def plan_reference(
+    library: SpriteLibrary, target: Sprite, hue: float | None, rng: np.random.Generator
+) -> LookPlan:
     """Plan a picture that may guide the look of `target` without being it."""
     # Never the very picture that is to be painted: another drawing where there is one, else turned, mirrored, recoloured.
     others = [s for s in library.by_noun[target.noun] if s.index != target.index]
     sprite = _choice(others, rng) if others and rng.random() < 0.5 else target
     other_hue = float(rng.uniform(0, 360)) if sprite.recolourable and rng.random() < 0.6 else hue
     level = float(rng.uniform(0.85, 1.05))
-    plan = plan_look(sprite, other_hue, (level, level, level), (float(rng.uniform(-0.15, 0.15)), -0.1), rng)
-    return plan
+    return plan_look(sprite, other_hue, (level, level, level), (float(rng.uniform(-0.15, 0.15)), -0.1), rng)
 
 
 def _choice(items: list[Sprite], rng: np.random.Generator) -> Sprite:

@@ -10,16 +10,15 @@ from torch import Tensor
 
 from psdstudio.engine import frames
 from psdstudio.engine.compose import effect_plate, known_plate
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words
+from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words, scene_words
 from psdstudio.training.layouts import Layout
 from psdstudio.training.object_batches import plan_reference, reference_plate
 from psdstudio.training.scene_truth import SceneTruth, placed_objects
 from psdstudio.training.sprites import SpriteLibrary
-from psdstudio.training.words import WordBank
+from psdstudio.training.words import MAX_TOKENS, WordBank
 
 DROP_WORDS = 0.1
 DROP_CONTEXT = 0.1
-USE_REFERENCE = 0.2
 KEEP_EFFECTS = 0.6
 KNOWN_NOISE = 0.015
 """Known rows carry up to this much noise in training, so that slightly different pixels are in range (2407.01392)."""
@@ -97,9 +96,11 @@ def make_scene_batch(
     px = truth.looks.shape[-1]
     spoken = rng.random(b) >= DROP_WORDS
     own = [[p.words if spoken[i] else "" for p in layout.objects] for i, layout in enumerate(truth.layouts)]
-    scene = [[layout.words, layout.world.words] if spoken[i] else ["", ""] for i, layout in enumerate(truth.layouts)]
+    plain = [layout.world.words if spoken[i] else "" for i, layout in enumerate(truth.layouts)]
     references = [
-        plan_reference(library, p.sprite, p.look.hue, rng) if rng.random() < USE_REFERENCE else None
+        plan_reference(library, p.sprite, p.look.hue, rng)
+        if library.wants_reference(p.sprite.noun, rng)
+        else None
         for layout in truth.layouts
         for p in layout.objects
     ]
@@ -111,7 +112,7 @@ def make_scene_batch(
     ids = torch.arange(1, k + 1).expand(b, k)
     groups = [
         _rows("canvas", clean[0], plates[0], known.canvas_level, [RowRole.COMPOSITE, RowRole.BACKGROUND],
-              torch.zeros(b, 2, dtype=torch.long), torch.tensor([0.0, 0, 1, 1]).expand(b, 2, 4), scene, bank),
+              torch.zeros(b, 2, dtype=torch.long), torch.tensor([0.0, 0, 1, 1]).expand(b, 2, 4), [["", w] for w in plain], bank),
         _rows("look", clean[1], plates[1], known.look_level, [RowRole.LOOK] * k, ids,
               in_fractions(frames.crop_of(truth.boxes), truth.aspect), own, bank),
         _rows("effect", clean[2], plates[2], known.effect_level, [RowRole.EFFECT] * k, ids,
@@ -124,10 +125,14 @@ def make_scene_batch(
         rows.known = mark
         rows.present = ~mark | known.context_seen[:, None]
     weights = [torch.where(m, 0.0, 1.0) for m in marks]
-    ground, ground_mask = bank([s[1] for s in scene])
+    ground = pool_words(*bank(plain))
+    canvas_rows, look_rows = groups[0], groups[1]
+    canvas_rows.words[:, 0], canvas_rows.word_mask[:, 0] = scene_words(
+        look_rows.words, look_rows.word_mask, ground, MAX_TOKENS
+    )
     lit = torch.from_numpy(rng.random(b) >= 0.1)[:, None]
     light = torch.where(lit, truth.light, torch.zeros(b, LIGHT_DIM))
-    return SceneBatch(groups, clean, weights, light, pool_words(ground, ground_mask))
+    return SceneBatch(groups, clean, weights, light, ground)
 
 
 def in_fractions(box: Tensor, aspect: Tensor) -> Tensor:
@@ -137,7 +142,9 @@ def in_fractions(box: Tensor, aspect: Tensor) -> Tensor:
     return torch.stack([x / wide, y, w / wide, h], dim=-1)
 
 
-def fill_effect_plates(batch: SceneBatch, truth: SceneTruth, known: KnownParts, guesses: list[Tensor] | None) -> None:
+def fill_effect_plates(
+    batch: SceneBatch, truth: SceneTruth, known: KnownParts, guesses: list[Tensor] | None
+) -> None:
     """Give every effect row its own look and ground: the truth where known, else the guess, else nothing."""
     b, k = truth.boxes.shape[:2]
     look_known = (known.looks & known.context_seen[:, None]).float()
@@ -202,6 +209,6 @@ def make_layout_batch(layouts: list[Layout], bank: WordBank, rng: np.random.Gene
 
 def aspect_box(aspect: Tensor, k: int) -> Tensor:
     """Return (b, k, 4): layout rows carry the canvas aspect where other rows carry their box."""
-    return torch.stack([torch.zeros_like(aspect), torch.zeros_like(aspect), aspect, torch.ones_like(aspect)], -1)[
-        :, None
-    ].expand(-1, k, -1)
+    return torch.stack(
+        [torch.zeros_like(aspect), torch.zeros_like(aspect), aspect, torch.ones_like(aspect)], -1
+    )[:, None].expand(-1, k, -1)

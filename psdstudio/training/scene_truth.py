@@ -35,7 +35,9 @@ class SceneTruth:
     light: Tensor
 
 
-def render_scenes(library: SpriteLibrary, layouts: list[Layout], *, canvas: tuple[int, int], look_px: int) -> SceneTruth:
+def render_scenes(
+    library: SpriteLibrary, layouts: list[Layout], *, canvas: tuple[int, int], look_px: int
+) -> SceneTruth:
     """Render layouts (all with equally many objects and one aspect) at a canvas of (height, width) pixels."""
     b, k = len(layouts), len(layouts[0].objects)
     plans = [p.look for layout in layouts for p in layout.objects]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,15 @@ MATTE = (0.75, 0.80, 0.85)
 
 
 def sample_looks(
-    net: SceneNet, bank: WordBank, captions: Sequence[str], *, px: int, steps: int, guidance: float, seed: int, plate: Tensor | None = None
+    net: SceneNet,
+    bank: WordBank,
+    captions: Sequence[str],
+    *,
+    px: int,
+    steps: int,
+    guidance: float,
+    seed: int,
+    plate: Tensor | None = None,
 ) -> Tensor:
     """Paint one look per caption (no scene): (n, 4, px, px) in -1..1. `plate`: (n, 5, px, px) references."""
     n = len(captions)
@@ -29,7 +38,7 @@ def sample_looks(
     plates = torch.zeros(n, 1, 5, px, px) if plate is None else plate[:, None]
     levels = noise_levels(steps)
     guess = torch.zeros_like(x)
-    for level, following in zip(levels[:-1], levels[1:], strict=True):
+    for level, following in itertools.pairwise(levels):
         rows = Rows(
             group="look", x=x, guess=guess, plate=plates, noise=torch.full((n, 1), level),
             role=torch.tensor([int(RowRole.LOOK)]), index=torch.ones(n, 1, dtype=torch.long),

@@ -8,12 +8,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 VOCABULARY_FILE = Path(__file__).parent / "assets" / "vocabulary.json"
 NOUNS_FILE = Path(__file__).parent / "nouns.json"
+CORE_SHARE = 0.75
+CORE_REFERENCE, OTHER_REFERENCE = 0.3, 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,17 @@ class SpriteLibrary:
     pixels: Tensor
     nouns: Mapping[str, Noun]
     by_noun: dict[str, list[Sprite]] = field(default_factory=dict)
+    core: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def draw_noun(self, rng: np.random.Generator) -> str:
+        """Draw a noun: core ones three times in four, since they must be learned from words alone."""
+        pool = self.core if not self.others or (self.core and rng.random() < CORE_SHARE) else self.others
+        return pool[int(rng.integers(len(pool)))]
+
+    def wants_reference(self, noun: str, rng: np.random.Generator) -> bool:
+        """Draw whether a look of `noun` is trained with a reference picture."""
+        return bool(rng.random() < (CORE_REFERENCE if noun in self.core else OTHER_REFERENCE))
 
     @classmethod
     def load(cls, folder: Path, split: str, only: Collection[str] | None = None) -> SpriteLibrary:
@@ -63,9 +77,20 @@ class SpriteLibrary:
         by_noun: dict[str, list[Sprite]] = defaultdict(list)
         for row, e in enumerate(chosen):
             by_noun[e["noun"]].append(
-                Sprite(row, e["noun"], e["aspect"], tuple(e["colours"]), e["recolourable"], e["source"], e["drawing"])
+                Sprite(
+                    row,
+                    e["noun"],
+                    e["aspect"],
+                    tuple(e["colours"]),
+                    e["recolourable"],
+                    e["source"],
+                    e["drawing"],
+                )
             )
-        return cls(pixels, nouns, dict(sorted(by_noun.items())))
+        named = dict(sorted(by_noun.items()))
+        chosen_core = set(core_nouns())
+        core = tuple(n for n in named if n in chosen_core)
+        return cls(pixels, nouns, named, core, tuple(n for n in named if n not in chosen_core))
 
 
 def read_vocabulary() -> list[Noun]:
@@ -88,6 +113,15 @@ def read_vocabulary() -> list[Noun]:
 
 
 def trained_nouns() -> list[str]:
-    """Return the nouns that the generator is trained on."""
-    names = json.loads(NOUNS_FILE.read_text(encoding="utf-8"))
+    """Return every noun that the generator is trained on."""
+    return core_nouns() + _noun_list("with_reference")
+
+
+def core_nouns() -> list[str]:
+    """Return the nouns that must come out of words alone; the others are trained with a reference beside the words."""
+    return _noun_list("core")
+
+
+def _noun_list(key: str) -> list[str]:
+    names = json.loads(NOUNS_FILE.read_text(encoding="utf-8"))[key]
     return [str(n) for n in names]

@@ -45,11 +45,14 @@ class Material:
 
 
 def draw_levels(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
-    """Noise levels: logit-normal with its weight at high noise (mean 0.8 in logits), 10 % uniform."""
+    """Noise levels: logit-normal with its weight at high noise (mean 0.8 in logits), 25 % in the top tenth.
+
+    High noise is where words become shapes (terminal boost, PixelART 2609.22789); without it that took longest.
+    """
     logits = rng.normal(0.8, 1.0, shape)
     levels = 1 / (1 + np.exp(-logits))
-    uniform = rng.uniform(0, 1, shape)
-    return torch.from_numpy(np.where(rng.random(shape) < 0.1, uniform, levels).astype(np.float32))
+    top = rng.uniform(0.9, 1, shape)
+    return torch.from_numpy(np.where(rng.random(shape) < 0.25, top, levels).astype(np.float32))
 
 
 def normal(rng: np.random.Generator, like: Tensor) -> Tensor:
@@ -119,7 +122,9 @@ def scene_loss(material: Material, count: int, px: int) -> LossFunction:
             fill_effect_plates(batch, truth, known, [rows.guess for rows in batch.groups])
         predicted = net(batch.groups, batch.light, batch.ground)
         total, weight = torch.zeros(()), torch.zeros(())
-        for rows, made, clean, weights in zip(batch.groups, predicted, batch.clean, batch.weights, strict=True):
+        for rows, made, clean, weights in zip(
+            batch.groups, predicted, batch.clean, batch.weights, strict=True
+        ):
             part, mass = flow_loss(made, clean, rows.noise, weights * GROUP_WEIGHTS[rows.group], rows.group)
             total, weight = total + part, weight + mass
         return total / weight.clamp(min=1) + LAYOUT_WEIGHT * layout_loss(net, material, rng)

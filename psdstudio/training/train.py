@@ -9,23 +9,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np  # noqa: E402  # the wait policy must be set before torch starts its threads
-import torch  # noqa: E402
+import numpy as np  # the wait policy must be set before torch starts its threads
+import torch
 
-from psdstudio.engine.memory import keep_freed_memory  # noqa: E402
-from psdstudio.engine.network import SceneNet  # noqa: E402
-from psdstudio.gen.text_encoder import TextEncoder  # noqa: E402
-from psdstudio.resources_path import resource_dir  # noqa: E402
-from psdstudio.training.checkpoints import TrainState, load_state, save_state  # noqa: E402
-from psdstudio.training.sheets import matted, sample_looks, write_sheet  # noqa: E402
-from psdstudio.training.sprites import SpriteLibrary, trained_nouns  # noqa: E402
-from psdstudio.training.stages import LossFunction, Material, averaged_copy, object_loss, scene_loss  # noqa: E402
-from psdstudio.training.words import WordBank  # noqa: E402
+from psdstudio.engine.memory import keep_freed_memory
+from psdstudio.engine.network import SceneNet
+from psdstudio.engine.weights import load_weights
+from psdstudio.training.checkpoints import TrainState, load_state, save_state
+from psdstudio.training.looks import choose_colour, object_words
+from psdstudio.training.sheets import matted, sample_looks, write_sheet
+from psdstudio.training.sprites import SpriteLibrary, trained_nouns
+from psdstudio.training.stages import LossFunction, Material, averaged_copy, object_loss, scene_loss
+from psdstudio.training.words import WordBank
+from psdstudio.training.world import draw_world
 
 SHEET_NOUNS = (
     "swan", "flamingo", "fox", "lantern", "cat", "dog", "red car", "teapot", "cup", "apple", "sofa", "chair",
@@ -48,7 +50,9 @@ def build_state(peak: float) -> TrainState:
     decay = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}], lr=peak, betas=(0.9, 0.98)
+        [{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
+        lr=peak,
+        betas=(0.9, 0.98),
     )
     return TrainState(net, averaged_copy(net), optimizer, 0, {})
 
@@ -82,19 +86,28 @@ def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
-    material = Material(
-        SpriteLibrary.load(args.data, "train", trained_nouns()), WordBank(TextEncoder.load(resource_dir("text_encoder")))
-    )
+    material = Material(SpriteLibrary.load(args.data, "train", trained_nouns()), WordBank())
+    material.bank.load(args.data)
     state = build_state(args.rate)
     last = out / "last.safetensors"
     if last.exists():
         load_state(last, state)
         print(f"resumed at step {state.step}, seen {state.seen}", flush=True)
+    elif args.init is not None:
+        net, info = load_weights(args.init)
+        for held in (state.net, state.average):
+            held.load_state_dict(net.state_dict())
+        state.seen = info.trained
+    else:
+        for net in (state.net, state.average):
+            net.set_word_statistics(*caption_sample(material))
     loss_of, count = make_loss(args, material)
     began = saved = mark = time.monotonic()
     budget = args.budget_minutes * 60
     recent: list[float] = []
-    while (spent := time.monotonic() - began) < budget:
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: stopped.append(number))
+    while (spent := time.monotonic() - began) < budget and not stopped:
         rng = np.random.default_rng([args.seed, state.step])
         rate = learning_rate(state.step, args.rate, spent / budget if args.anneal else 0.0)
         recent.append(train_step(state, loss_of, rng, rate))
@@ -102,7 +115,11 @@ def run(args: argparse.Namespace) -> None:
         if state.step % 50 == 0 and len(recent) >= 50:
             speed = 50 * count / (time.monotonic() - mark)
             mark = time.monotonic()
-            log = {"step": state.step, "loss": round(float(np.mean(recent[-50:])), 4), "a_second": round(speed, 2)}
+            log = {
+                "step": state.step,
+                "loss": round(float(np.mean(recent[-50:])), 4),
+                "a_second": round(speed, 2),
+            }
             print(json.dumps(log | {"minutes": round(spent / 60, 1), "rate": rate}), flush=True)
         if time.monotonic() - saved > args.every_minutes * 60:
             save_state(last, state)
@@ -110,6 +127,21 @@ def run(args: argparse.Namespace) -> None:
             saved = time.monotonic()
     save_state(last, state)
     write_look_sheet(state, material.bank, out, args.px)
+
+
+def caption_sample(material: Material) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return words of a few captions per noun and of many worlds, for the network's word statistics."""
+    rng = np.random.default_rng(0)
+    captions: list[str] = []
+    for name, sprites in material.library.by_noun.items():
+        noun = material.library.nouns[name]
+        captions += [
+            name,
+            object_words(noun, None, rng),
+            object_words(noun, choose_colour(sprites[0], rng)[0], rng),
+        ]
+    captions += [draw_world(rng).words for _ in range(200)]
+    return material.bank(captions)
 
 
 def make_loss(args: argparse.Namespace, material: Material) -> tuple[LossFunction, int]:
@@ -122,12 +154,19 @@ def main() -> None:
     """Parse the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stage", choices=["objects", "scenes"], default="objects")
-    parser.add_argument("--px", type=int, default=64, help="edge of a look; scenes use twice this for the canvas")
+    parser.add_argument(
+        "--px", type=int, default=64, help="edge of a look; scenes use twice this for the canvas"
+    )
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--anneal", action="store_true", help="let the rate fall over the last 30 %% of the budget")
+    parser.add_argument(
+        "--anneal", action="store_true", help="let the rate fall over the last 30 %% of the budget"
+    )
     parser.add_argument("--budget-minutes", type=float, default=60.0)
     parser.add_argument("--every-minutes", type=float, default=8.0)
+    parser.add_argument(
+        "--init", type=Path, help="shipped weights to start from where the run folder is empty"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=Path("training_data"))

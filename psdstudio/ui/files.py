@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QMimeData, QObject, QTimer, QUrl, Signal
@@ -21,7 +22,6 @@ from psdstudio.core.tiles import TileGrid, U8Array
 from psdstudio.errors import FileError, StudioError
 from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image, write_png
 from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
-from psdstudio.io.psd_export import ExportOptions, ExportReport, export_psd
 from psdstudio.io.recovery import RecoveryStore, UnfinishedWork
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui.bridge import Background, SessionBridge
@@ -30,6 +30,9 @@ from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.panels.error_bar import Notice
 from psdstudio.ui.wording import ago, counted
+
+if TYPE_CHECKING:
+    from psdstudio.io.psd_export import ExportReport
 
 AUTOSAVE_MS = 20_000
 _OPENABLE = f"Projects and pictures (*{EXTENSION} {' '.join('*' + ext for ext in EXTENSIONS)})"
@@ -218,9 +221,8 @@ class Files(QObject):
     def _export(self, choice: ExportChoice, dialog: ExportDialog) -> None:
         doc = self._document
         if choice.format is ExportFormat.PSD:
-            options = ExportOptions(strip_prompts=choice.strip_prompts)
             self._background.submit(
-                lambda: export_psd(doc, choice.path, options),
+                lambda: _write_psd(doc, choice),
                 lambda report: dialog.show_report(choice.path, psd_report_lines(report)),
                 lambda error: _show_problem(dialog, error),
             )
@@ -347,6 +349,13 @@ class Files(QObject):
 
     def _folder(self) -> Path:
         return self.path.parent if self.path is not None else Path.home()
+
+
+def _write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
+    # psd_tools takes a third of a second to import: only an export needs it, on its own thread.
+    from psdstudio.io.psd_export import ExportOptions, export_psd
+
+    return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
 
 
 def psd_report_lines(report: ExportReport) -> tuple[str, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, QSize, Qt, QTimer
+from PySide6.QtCore import QSettings, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QImage, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QSplitter
 
 from psdstudio.core.changes import Change
 from psdstudio.core.layers import LayerId
@@ -18,7 +17,7 @@ from psdstudio.gen.engine import Preview
 from psdstudio.gen.scopes import Verb
 from psdstudio.io.images import EXTENSIONS
 from psdstudio.jobs.job import JobId
-from psdstudio.jobs.report import ErrorReport, Recovery
+from psdstudio.jobs.report import ErrorReport
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui import theme
 from psdstudio.ui.actions import Actions
@@ -31,10 +30,13 @@ from psdstudio.ui.canvas.view import CanvasView
 from psdstudio.ui.dialogs.errors import ErrorDialog
 from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
+from psdstudio.ui.digits import DigitPairs
 from psdstudio.ui.examples import load_examples
+from psdstudio.ui.failures import failure_notice
 from psdstudio.ui.files import Files
-from psdstudio.ui.generate.controller import Generation, InsertTarget, RunView
+from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.generate.rows import row_states
+from psdstudio.ui.generate.run import InsertTarget, RunView
 from psdstudio.ui.layer_edits import LayerEdits
 from psdstudio.ui.panels.canvas_area import CanvasArea
 from psdstudio.ui.panels.empty_state import EmptyState
@@ -46,10 +48,7 @@ from psdstudio.ui.panels.status import StatusBar
 from psdstudio.ui.panels.tool_bars import OptionsBar, ToolColumn
 from psdstudio.ui.services import Services
 from psdstudio.ui.window_actions import MENUS, ROW_MENU, window_actions
-
-_FOOTER = ("new_layer", "group", "mask", "duplicate", "delete")
-_DIGIT_S = 0.6
-"""Two digits typed within this time are one number of percent."""
+from psdstudio.ui.window_layout import arrange_column, body_of, fill_footer, fill_menu_bar
 
 
 class MainWindow(QMainWindow):
@@ -65,9 +64,10 @@ class MainWindow(QMainWindow):
         self.bridge = SessionBridge(services.session, self)
         self._jobs = JobBridge(services.runner.subscribe, self)
         self._live: dict[LayerId, QImage] = {}
-        self._digits = ("", 0.0)
+        self._digits = DigitPairs()
         self._was_examined = False
         self._was_shown = False
+        self._is_running = False
         self.generation = Generation(
             self.bridge,
             services.runner,
@@ -109,49 +109,11 @@ class MainWindow(QMainWindow):
         self.tools = ToolColumn(self.actions_table)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.options)
         self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, self.tools)
-        self._right.setObjectName("column")
-        self._right.setHandleWidth(1)
-        self._right.addWidget(self.layers)
-        self._right.addWidget(self.properties)
-        self._right.setSizes([560, 280])
-        self._right.setStretchFactor(0, 1)
-        self._right.setChildrenCollapsible(False)
-        self.properties.setMinimumHeight(240)
-        split = QSplitter(Qt.Orientation.Horizontal)
-        split.setHandleWidth(1)
-        split.addWidget(self.area)
-        split.addWidget(self._right)
-        split.setStretchFactor(0, 1)
-        split.setCollapsible(0, False)
-        split.setCollapsible(1, False)
-        self._right.setMinimumWidth(280)
-        self._right.setMaximumWidth(480)
-        split.setSizes([1100, 320])
-        body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(split)
-        self.setCentralWidget(body)
+        arrange_column(self._right, self.layers, self.properties)
+        self.setCentralWidget(body_of(self.area, self._right))
         self.setStatusBar(self.status)
-        self._build_menus()
-        self._build_footer()
-
-    def _build_menus(self) -> None:
-        for title, ids in MENUS:
-            menu = self.menuBar().addMenu(title)
-            self.actions_table.fill(menu, ids)
-            menu.aboutToShow.connect(self.actions_table.refresh)
-
-    def _build_footer(self) -> None:
-        footer = self.layers.footer
-        footer.addStretch(1)
-        for action_id in _FOOTER:
-            button = QToolButton()
-            button.setDefaultAction(self.actions_table[action_id])
-            button.setIconSize(QSize(18, 18))
-            button.setFixedSize(30, 28)
-            button.setAccessibleName(self.actions_table[action_id].text())
-            footer.addWidget(button)
+        fill_menu_bar(self.menuBar(), self.actions_table, MENUS)
+        fill_footer(self.layers.footer, self.actions_table)
 
     def _connect(self) -> None:
         generation, bridge = self.generation, self.bridge
@@ -285,20 +247,11 @@ class MainWindow(QMainWindow):
 
     def type_opacity(self, digit: int) -> None:
         """Set opacity by digits, as Photoshop: 5 is 50 %, 0 is 100 %, 4 then 2 is 42 %."""
-        self.edits.set_opacity(self._typed("opacity", digit))
+        self.edits.set_opacity(self._digits.take("opacity", digit))
 
     def type_fill(self, digit: int) -> None:
         """Set fill by Shift and digits."""
-        self.edits.set_fill(self._typed("fill", digit))
-
-    def _typed(self, kind: str, digit: int) -> int:
-        last, at = self._digits
-        now = time.monotonic()
-        if last.startswith(kind) and now - at < _DIGIT_S:
-            self._digits = ("", 0.0)
-            return int(last.removeprefix(kind)) * 10 + digit
-        self._digits = (f"{kind}{digit}", now)
-        return digit * 10 or 100
+        self.edits.set_fill(self._digits.take("fill", digit))
 
     def leave(self) -> None:
         """Close the window, asking for unsaved work."""
@@ -338,8 +291,10 @@ class MainWindow(QMainWindow):
             doc = self.bridge.session.document
             self.layers.show_run(run.planned, row_states(run, doc, self._live))
         self.status.show_run(run)
-        self.actions_table.refresh()
-        self._show_empty()
+        if (run is not None) != self._is_running:
+            self._is_running = run is not None
+            self.actions_table.refresh()
+            self._show_empty()
 
     def _on_preview(self, preview: Preview) -> None:
         self._live.update((layer_id, to_qimage(raster.rgba)) for layer_id, raster in preview.rasters)
@@ -356,22 +311,7 @@ class MainWindow(QMainWindow):
         if isinstance(problem, StudioError):
             self._on_refused(problem)
             return
-        button, action = problem.recovery.value, None
-        if problem.recovery is Recovery.RESTART:
-            action = self.generation.restart_engine
-        elif problem.recovery is Recovery.SAVE_AGAIN and job_id is not None:
-            action = lambda: self.generation.save_again(job_id)  # noqa: E731  # bound to this job
-        else:
-            button, action = "Try again", self.generation.start
-        self.notices.show_notice(
-            Notice(
-                message=problem.message,
-                hint=problem.hint,
-                button=button,
-                action=action,
-                details=problem.traceback,
-            )
-        )
+        self.notices.show_notice(failure_notice(problem, job_id, self.generation))
 
     def _show_details(self, notice: Notice | None) -> None:
         if notice is not None:

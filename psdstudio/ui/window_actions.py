@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from psdstudio.core.layers import GroupLayer, Layer, Role
 from psdstudio.core.parts import background_of, object_group_of, object_groups
@@ -12,10 +11,8 @@ from psdstudio.gen.scopes import Verb
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportFormat
+from psdstudio.ui.window_api import Window
 from psdstudio.ui.wording import MODE_GROUPS, mode_name
-
-if TYPE_CHECKING:
-    from psdstudio.ui.main_window import MainWindow
 
 MENUS = (
     ("File", "new open - save save_as - export_psd export_png - place - quit"),
@@ -39,7 +36,7 @@ ROW_MENU = (
 _ALL_MODES = tuple(mode for group in MODE_GROUPS for mode in group)
 
 
-def window_actions(window: MainWindow) -> list[ActionSpec]:
+def window_actions(window: Window) -> list[ActionSpec]:
     """Return every action; `window` is only called when one is triggered or asked for its state."""
     return [
         *_file_actions(window),
@@ -58,7 +55,7 @@ def _spec(action_id: str, text: str, run: Callable[[], None], *keys: str, **more
     return ActionSpec(id=action_id, text=text, run=run, keys=keys, **more)  # type: ignore[arg-type]  # checked by the dataclass
 
 
-def _file_actions(w: MainWindow) -> list[ActionSpec]:
+def _file_actions(w: Window) -> list[ActionSpec]:
     return [
         _spec("new", "New…", lambda: w.files.new(), "Ctrl+N"),
         _spec("open", "Open…", lambda: w.files.open(), "Ctrl+O"),
@@ -83,7 +80,7 @@ def _file_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _edit_actions(w: MainWindow) -> list[ActionSpec]:
+def _edit_actions(w: Window) -> list[ActionSpec]:
     session = w.bridge.session
     return [
         _spec("undo", "Undo", lambda: w.undo(), "Ctrl+Z", "Ctrl+Alt+Z", can=lambda: session.can_undo),
@@ -93,7 +90,7 @@ def _edit_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _layer_actions(w: MainWindow) -> list[ActionSpec]:
+def _layer_actions(w: Window) -> list[ActionSpec]:
     edits = w.edits
     some = w.has_selection
     return [
@@ -120,7 +117,7 @@ def _layer_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _order_actions(w: MainWindow) -> list[ActionSpec]:
+def _order_actions(w: Window) -> list[ActionSpec]:
     edits, some = w.edits, w.has_selection
     return [
         _spec("bring_forward", "Bring forward", lambda: edits.shift(1), "Ctrl+]", can=some),
@@ -166,7 +163,7 @@ def _order_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _scene_actions(w: MainWindow) -> list[ActionSpec]:
+def _scene_actions(w: Window) -> list[ActionSpec]:
     edits = w.edits
     idle = w.is_idle
 
@@ -219,7 +216,7 @@ def _scene_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _view_actions(w: MainWindow) -> list[ActionSpec]:
+def _view_actions(w: Window) -> list[ActionSpec]:
     view = w.view
     return [
         _spec("zoom_in", "Zoom in", lambda: view.zoom_step(1), "Ctrl++", "Ctrl+="),
@@ -247,7 +244,7 @@ def _view_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _tool_actions(w: MainWindow) -> list[ActionSpec]:
+def _tool_actions(w: Window) -> list[ActionSpec]:
     tools = (
         (ToolName.MOVE, "Move", "V"),
         (ToolName.BOX, "Layout box", "K"),
@@ -274,7 +271,7 @@ def _tool_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _digit_actions(w: MainWindow) -> list[ActionSpec]:
+def _digit_actions(w: Window) -> list[ActionSpec]:
     can = w.has_selection
     out = []
     for digit in range(10):
@@ -284,7 +281,7 @@ def _digit_actions(w: MainWindow) -> list[ActionSpec]:
     return out
 
 
-def _mode_actions(w: MainWindow) -> list[ActionSpec]:
+def _mode_actions(w: Window) -> list[ActionSpec]:
     can = w.has_selection
     return [
         _spec(
@@ -298,47 +295,47 @@ def _mode_actions(w: MainWindow) -> list[ActionSpec]:
     ]
 
 
-def _last(w: MainWindow) -> Layer | None:
+def _last(w: Window) -> Layer | None:
     layers = w.edits.layers
     return layers[-1] if layers else None
 
 
-def _is_group(w: MainWindow) -> bool:
+def _is_group(w: Window) -> bool:
     return isinstance(_last(w), GroupLayer)
 
 
-def _is_visible(w: MainWindow) -> bool:
+def _is_visible(w: Window) -> bool:
     layer = _last(w)
     return layer is not None and layer.props.visible
 
 
-def _is_clipped(w: MainWindow) -> bool:
+def _is_clipped(w: Window) -> bool:
     layer = _last(w)
     return layer is not None and layer.props.clipping
 
 
-def _has_mask(w: MainWindow) -> bool:
+def _has_mask(w: Window) -> bool:
     layer = _last(w)
     return layer is not None and layer.mask is not None
 
 
-def _is_kept(w: MainWindow) -> bool:
+def _is_kept(w: Window) -> bool:
     layers = w.edits.layers
     return bool(layers) and all(layer.part is not None and layer.part.keep for layer in layers)
 
 
-def _has_scene(w: MainWindow) -> bool:
+def _has_scene(w: Window) -> bool:
     doc = w.bridge.session.document
     return background_of(doc) is not None or bool(object_groups(doc))
 
 
-def _can_refresh(w: MainWindow) -> bool:
+def _can_refresh(w: Window) -> bool:
     doc = w.bridge.session.document
     if any(object_group_of(doc, layer.id) is not None for layer in w.edits.layers):
         return True
     return any(group.part is not None and group.part.stale_contacts for group in object_groups(doc))
 
 
-def _scene_role(w: MainWindow, layer: Layer) -> bool:
+def _scene_role(w: Window, layer: Layer) -> bool:
     is_ground = layer.part is not None and layer.part.role is Role.BACKGROUND
     return is_ground or object_group_of(w.bridge.session.document, layer.id) is not None

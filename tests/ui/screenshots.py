@@ -15,6 +15,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QWidget
 
 from psdstudio.ui import theme
@@ -22,6 +23,7 @@ from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.panels.empty_state import Example
 from tests.ui.rig import SENTENCE, Rig, make_rig
 
 
@@ -39,6 +41,17 @@ def settle(seconds: float = 0.4) -> None:
     """Let timers and threads come to rest."""
     end = time.monotonic() + seconds
     pump(lambda: time.monotonic() > end)
+
+
+def _disc(colour: str) -> QImage:
+    """Return a transparent picture with a disc, to stand for a layer."""
+    image = QImage(300, 220, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(QColor("#8fb7c9") if colour == "#3a6ea5" else QColor(0, 0, 0, 0))
+    painter = QPainter(image)
+    painter.setBrush(QColor(colour))
+    painter.drawEllipse(100 if colour == "#d9a441" else 40, 70, 120, 120)
+    painter.end()
+    return image
 
 
 class Camera:
@@ -60,6 +73,7 @@ class Camera:
         window.show()
         settle()
         self.shot("empty", window)
+        self._variants_of_empty(window)
         window.prompt.text.setText(SENTENCE)
         window.generation.set_text(SENTENCE)
         pump(lambda: not window.generation.is_reading)
@@ -74,6 +88,23 @@ class Camera:
         settle()
         self.shot("result", window)
         self._after_result(window, rig)
+
+    def _variants_of_empty(self, window: MainWindow) -> None:
+        """The smallest window with a gallery, and a sentence with words that nobody knows."""
+        layers = tuple(_disc(colour) for colour in ("#3a6ea5", "#d9a441", "#c0503c"))
+        names = ("Pond at dusk", "Breakfast table", "Night market", "Winter forest")
+        window.empty.set_examples([Example(path=Path(name), name=name, layers=layers) for name in names])
+        window.resize(1180, 720)
+        window.generation.set_text(
+            "a zorbl, two ducks and a swan behind a wooden fence in a meadow at sunset"
+        )
+        pump(lambda: not window.generation.is_reading)
+        self.shot("gallery", window)
+        window.generation.set_text("twelve ducks and a swan")
+        pump(lambda: not window.generation.is_reading)
+        self.shot("problem", window)
+        window.resize(1440, 900)
+        window.empty.set_examples([])
 
     def _after_result(self, window: MainWindow, rig: Rig) -> None:
         groups = [layer.id for layer in window.bridge.session.document.layers[1:]]

@@ -21,10 +21,12 @@ from psdstudio.tools.layout_box import LayoutBoxTool, boxes, selected_object
 from psdstudio.tools.move import MoveTool
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.canvas.images import to_qimage
+from psdstudio.ui.canvas.model import LivePicture, Overlays
 from psdstudio.ui.canvas.overlays import LayoutBox
 from psdstudio.ui.canvas.tools import DriverTool, ZoomTool
-from psdstudio.ui.canvas.view import CanvasView, LivePicture, Overlays
-from psdstudio.ui.generate.controller import Generation, RunView
+from psdstudio.ui.canvas.view import CanvasView
+from psdstudio.ui.generate.controller import Generation
+from psdstudio.ui.generate.run import RunView
 
 
 class ToolName(Enum):

@@ -8,7 +8,8 @@ from PySide6.QtCore import QPointF, Qt
 
 from psdstudio.tools.base import Button, Cursor, Key, KeyEvent, Kind, Modifiers, PointerEvent
 from psdstudio.tools.driver import ToolDriver
-from psdstudio.ui.canvas.view import CanvasView, Pointer
+from psdstudio.ui.canvas.model import Pointer
+from psdstudio.ui.canvas.view import CanvasView
 
 CURSORS = {
     Cursor.ARROW: Qt.CursorShape.ArrowCursor,

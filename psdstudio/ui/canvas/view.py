@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
-    QBrush,
     QColor,
     QDragEnterEvent,
     QDropEvent,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -24,69 +21,18 @@ from PySide6.QtWidgets import QWidget
 from psdstudio.core.changes import Change
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, Rect
-from psdstudio.core.tiles import tile_keys, tile_rect
+from psdstudio.core.tiles import tile_keys
 from psdstudio.ui import theme
 from psdstudio.ui.canvas import overlays
 from psdstudio.ui.canvas.images import checkered
-from psdstudio.ui.canvas.overlays import LayoutBox
-from psdstudio.ui.canvas.tile_cache import LEVELS, TileCache
+from psdstudio.ui.canvas.model import CanvasTool, LivePicture, Overlays, Pointer
+from psdstudio.ui.canvas.painting import paint_picture
+from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.transform import ViewTransform, centred, fitted
 
 _MARGIN = 28
 """Logical units kept free around a fitted canvas."""
 _CHECKER = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pointer:
-    """A pointer event in both worlds: logical view units and fractional canvas pixels."""
-
-    view: QPointF
-    canvas: QPointF
-    modifiers: Qt.KeyboardModifier
-    scale: float
-
-
-class CanvasTool(Protocol):
-    """What the left button does. Tools act on the session themselves; the view only routes."""
-
-    def press(self, at: Pointer) -> None:
-        """The left button went down."""
-
-    def move(self, at: Pointer) -> None:
-        """The pointer moved with the button down."""
-
-    def release(self, at: Pointer) -> None:
-        """The button came up."""
-
-    def cancel(self) -> None:
-        """Escape: leave everything as it was before the press."""
-
-    def arrow(self, key: Qt.Key, modifiers: Qt.KeyboardModifier, scale: float) -> None:
-        """An arrow key went down."""
-
-    def cursor(self, at: Pointer) -> Qt.CursorShape:
-        """What the pointer looks like here."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overlays:
-    """Everything drawn over the picture."""
-
-    boxes: tuple[LayoutBox, ...] = ()
-    boxes_editable: bool = False
-    selection: Rect = EMPTY_RECT
-    snap_xs: tuple[float, ...] = ()
-    snap_ys: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LivePicture:
-    """The present prediction of the whole picture, at its place."""
-
-    image: QImage
-    rect: Rect
-    words: str
 
 
 class CanvasView(QWidget):
@@ -261,43 +207,10 @@ class CanvasView(QWidget):
         painter = QPainter(self)
         painter.fillRect(event.rect(), QColor(theme.CANVAS))
         if self._doc is not None and self.isEnabled():
-            self._paint_canvas(painter, self._doc)
+            paint_picture(painter, self._doc, self._view, self._tiles, self._checker, QSizeF(self.size()))
             self._paint_live(painter)
             self._paint_overlays(painter)
         painter.end()
-
-    def _paint_canvas(self, painter: QPainter, doc: Document) -> None:
-        frame = self._view.rect_to_view(doc.canvas)
-        painter.fillRect(frame.adjusted(-1, -1, 1, 1), QColor("#1b1b1b"))
-        painter.setBrushOrigin(frame.topLeft())
-        painter.fillRect(frame, QBrush(self._checker))
-        painter.setClipRect(frame)
-        ratio = self._view.ratio
-        painter.save()
-        # Tiles are drawn on whole screen pixels, so that their edges meet at every zoom and display scale.
-        painter.scale(1 / ratio, 1 / ratio)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._view.zoom < 2)
-        level = self._level()
-        seen = self._view.visible(QSizeF(self.size())).intersection(doc.canvas)
-        for key in tile_keys(seen):
-            image = self._tiles.image(key, level)
-            if image is not None:
-                painter.drawImage(self._device_rect(tile_rect(key)), image)
-        painter.restore()
-        painter.setClipping(False)
-
-    def _level(self) -> int:
-        level = 0
-        while level < LEVELS - 1 and self._view.zoom * 2 ** (level + 1) <= 1:
-            level += 1
-        return level
-
-    def _device_rect(self, rect: Rect) -> QRect:
-        origin, ratio, zoom = self._view.origin, self._view.ratio, self._view.zoom
-        left, top = round(origin.x() * ratio + rect.x * zoom), round(origin.y() * ratio + rect.y * zoom)
-        right = round(origin.x() * ratio + rect.right * zoom)
-        bottom = round(origin.y() * ratio + rect.bottom * zoom)
-        return QRect(left, top, right - left, bottom - top)
 
     def _paint_live(self, painter: QPainter) -> None:
         if self._live is None:

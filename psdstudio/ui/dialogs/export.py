@@ -115,6 +115,13 @@ class ExportDialog(QDialog):
         self.strip = CheckBox("Leave prompts and seeds out of the file")
         self.strip.setToolTip("The recipe of every layer is otherwise stored in the file's metadata")
         column.addWidget(self.strip)
+        self._build_end(column, path)
+        (self.psd if kind is ExportFormat.PSD else self.png).setChecked(True)
+        self.psd.toggled.connect(self._on_format)
+        self._show_preflight()
+        self.resize(520, self.minimumSizeHint().height())
+
+    def _build_end(self, column: QVBoxLayout, path: Path) -> None:
         row = QHBoxLayout()
         self.path = QLineEdit(str(path))
         self.path.setAccessibleName("File")
@@ -145,10 +152,6 @@ class ExportDialog(QDialog):
         buttons.addWidget(self.cancel)
         buttons.addWidget(self.export)
         column.addLayout(buttons)
-        (self.psd if kind is ExportFormat.PSD else self.png).setChecked(True)
-        self.psd.toggled.connect(self._on_format)
-        self._show_preflight()
-        self.resize(520, self.minimumSizeHint().height())
 
     @property
     def format(self) -> ExportFormat:

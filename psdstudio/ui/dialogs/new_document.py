@@ -86,16 +86,7 @@ class NewDocumentDialog(QDialog):
         middle.setSpacing(16)
         middle.addWidget(self.presets)
         middle.addLayout(right, 1)
-        buttons = QHBoxLayout()
-        cancel = QPushButton("Cancel")
-        cancel.clicked.connect(self.reject)
-        self.create_button = QPushButton("Create" if title == "New document" else "Change size")
-        self.create_button.setProperty("primary", True)
-        self.create_button.setDefault(True)
-        self.create_button.clicked.connect(self.accept)
-        buttons.addStretch(1)
-        buttons.addWidget(cancel)
-        buttons.addWidget(self.create_button)
+        buttons = self._buttons(title)
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 16, 16, 16)
         column.setSpacing(14)
@@ -111,6 +102,19 @@ class NewDocumentDialog(QDialog):
         self._on_size()
         self.width_box.setFocus()
         self.width_box.selectAll()
+
+    def _buttons(self, title: str) -> QHBoxLayout:
+        buttons = QHBoxLayout()
+        cancel = QPushButton("Cancel")
+        cancel.clicked.connect(self.reject)
+        self.create_button = QPushButton("Create" if title == "New document" else "Change size")
+        self.create_button.setProperty("primary", True)
+        self.create_button.setDefault(True)
+        self.create_button.clicked.connect(self.accept)
+        buttons.addStretch(1)
+        buttons.addWidget(cancel)
+        buttons.addWidget(self.create_button)
+        return buttons
 
     @property
     def chosen(self) -> Size:

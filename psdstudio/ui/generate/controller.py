@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from psdstudio.core.changes import Change, Origin
 from psdstudio.core.commands import Command
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
 from psdstudio.errors import PromptError, StudioError
 from psdstudio.gen.accepting import acceptance_notes
@@ -20,7 +18,7 @@ from psdstudio.gen.engine import Stage
 from psdstudio.gen.engine_words import WordsFilter
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.planning import build_request
-from psdstudio.gen.request import GenerationRequest, Sampling
+from psdstudio.gen.request import Sampling
 from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, Scope, Verb, plan_scope
 from psdstudio.gen.structure import InsertObject
 from psdstudio.jobs.events import (
@@ -35,70 +33,13 @@ from psdstudio.jobs.events import (
     JobStarted,
 )
 from psdstudio.jobs.job import JobId
-from psdstudio.jobs.report import ErrorReport
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
 from psdstudio.ui.generate.draft import ChipEdits, Draft, from_document, from_plan, planned_document
+from psdstudio.ui.generate.run import InsertTarget, PlanScene, Runner, RunView, phase_text, planned_again
 from psdstudio.ui.generate.run_store import RunStore
 
 PLAN_DELAY_MS = 180
 """Quiet time after a keystroke before the sentence is read."""
-
-
-class Runner(Protocol):
-    """What the window needs of a `JobRunner`."""
-
-    def submit(self, request: GenerationRequest) -> JobId:
-        """Queue a request."""
-
-    def cancel(self, job_id: JobId) -> None:
-        """Stop a job."""
-
-    def restart(self) -> None:
-        """Start the engine again."""
-
-    def save_again(self, job_id: JobId) -> None:
-        """Write a finished result again."""
-
-    def warm_up(self) -> None:
-        """Load the engine ahead."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanScene:
-    """The command behind a draft: placeholders, boxes and the sentence, as part of a run's one step."""
-
-    draft: Draft
-    prompt: str | None
-    label: str = "Plan scene"
-    merge_key: None = None
-
-    def apply(self, doc: Document) -> Document:
-        """Return the planned document."""
-        return planned_document(doc, self.draft, prompt=self.prompt)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InsertTarget:
-    """Where the next object shall be inserted: right above this layer."""
-
-    above: LayerId
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
-    """A run as the window shows it."""
-
-    job_id: JobId
-    request: GenerationRequest
-    scope: Scope
-    planned: Document
-    prepare: tuple[Command, ...] = ()
-    phase: str = "Waiting for the engine"
-    fraction: float = 0.0
-    eta_s: float | None = None
-    is_stopping: bool = False
-    boxes: tuple[tuple[LayerId, BoxF], ...] = ()
 
 
 class Generation(QObject):
@@ -144,6 +85,7 @@ class Generation(QObject):
         self._last_seed = 0
         self._max_objects = DEFAULT_MAX_OBJECTS
         self._reading = 0
+        self._memo: tuple[tuple[object, ...], tuple[Document | None, Scope | None]] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PLAN_DELAY_MS)
@@ -203,15 +145,29 @@ class Generation(QObject):
 
     def planned(self) -> Document | None:
         """Return the document as the primary run would begin with it; None when nothing is asked."""
+        return self._proposal()[0]
+
+    def scope(self) -> Scope | None:
+        """Return what the primary button would do; None when nothing is asked."""
+        return self._proposal()[1]
+
+    def _proposal(self) -> tuple[Document | None, Scope | None]:
+        """Planned document and scope, computed once for each state of document, sentence and chips."""
+        key = (self.document, self._text, self._plan, self._edits, self._insert)
+        known = self._memo
+        if known is None or any(a is not b for a, b in zip(known[0], key, strict=True)):
+            planned = self._compute_planned()
+            self._memo = known = (key, (planned, self._compute_scope(planned)))
+        return known[1]
+
+    def _compute_planned(self) -> Document | None:
         if self._insert is not None:
             command = self._insert_command()
             return None if command is None else command.apply(self.document)
         draft = self.draft()
         return None if draft.is_empty else planned_document(self.document, draft, prompt=self._text.strip())
 
-    def scope(self) -> Scope | None:
-        """Return what the primary button would do; None when nothing is asked."""
-        planned = self.planned()
+    def _compute_scope(self, planned: Document | None) -> Scope | None:
         if planned is None:
             return None
         if self._insert is not None:
@@ -368,7 +324,7 @@ class Generation(QObject):
                 self._text = change.after.scene.prompt
                 self._edits, self._insert = ChipEdits(), None
         if self._run is not None and change.before.layers is not change.after.layers:
-            self._show(replace(self._run, planned=_planned_again(change.after, self._run)))
+            self._show(replace(self._run, planned=planned_again(change.after, self._run)))
         if change.origin is not Origin.PREVIEW:
             self.draft_changed.emit()
 
@@ -385,7 +341,7 @@ class Generation(QObject):
             case JobStarted():
                 self._show(replace(run, phase="Starting"))
             case JobProgress() if not run.is_stopping:
-                phase = _phase(event)
+                phase = phase_text(event)
                 fraction = 0.0 if event.stage is Stage.LOAD else event.fraction
                 self._show(replace(run, phase=phase, fraction=fraction, eta_s=event.eta_s))
             case JobLayout():
@@ -423,28 +379,3 @@ class Generation(QObject):
         if state.phase is EnginePhase.STOPPED and state.report is not None and self._run is None:
             self.failed.emit(state.report, None)
         self.engine_state.emit(state)
-
-
-def _planned_again(doc: Document, run: RunView) -> Document:
-    """Return the edited document with the run's placeholders; without them where they no longer apply."""
-    try:
-        for command in run.prepare:
-            doc = command.apply(doc)
-    except StudioError:
-        return run.planned
-    return doc
-
-
-def _phase(event: JobProgress) -> str:
-    if event.stage is Stage.LOAD:
-        return f"{event.stage.value}, once"
-    return (
-        f"{event.stage.value}, step {event.done} of {event.total}" if event.total > 1 else event.stage.value
-    )
-
-
-def report_text(problem: StudioError | ErrorReport) -> tuple[str, str]:
-    """Return message and hint of either kind of failure."""
-    if isinstance(problem, ErrorReport):
-        return problem.message, problem.hint
-    return problem.user_message, problem.hint

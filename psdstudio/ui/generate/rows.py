@@ -8,7 +8,7 @@ from PySide6.QtGui import QImage
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import GroupLayer, LayerId
-from psdstudio.ui.generate.controller import RunView
+from psdstudio.ui.generate.run import RunView
 from psdstudio.ui.models.layer_tree import RowPhase, RowState
 from psdstudio.ui.wording import percent
 

@@ -154,8 +154,9 @@ class LayersPanel(QWidget):
 
     def show_run(self, planned: Document | None, states: dict[LayerId, RowState]) -> None:
         """Show the rows that a run will fill, and what it does to each; None and {} when no run goes on."""
-        self._planned = planned
-        self.show_document(self._bridge.session.document)
+        if planned is not self._planned:
+            self._planned = planned
+            self.show_document(self._bridge.session.document)
         self.model.set_states(states)
 
     def _on_change(self, change: Change) -> None:

@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBox
 from psdstudio.errors import StudioError
 from psdstudio.gen.scene_parts import SceneView, read_scene
 from psdstudio.ui import theme
-from psdstudio.ui.generate.controller import Generation, RunView
+from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.generate.draft import Draft, DraftLayer
+from psdstudio.ui.generate.run import RunView
 from psdstudio.ui.icons import IconColours, icon
 from psdstudio.ui.panels.chips import AddChip, Chip
 from psdstudio.ui.panels.flow_layout import FlowLayout
@@ -223,7 +224,10 @@ def _kept_words(view: SceneView) -> frozenset[str]:
 
 
 def _sentence(problem: StudioError) -> str:
-    return f"{problem.user_message} {problem.hint}".strip()
+    message = (
+        problem.user_message if problem.user_message.endswith((".", "!", "?")) else f"{problem.user_message}."
+    )
+    return f"{message} {problem.hint}".strip()
 
 
 def _escaped(text: str) -> str:

@@ -39,26 +39,14 @@ class PropertiesPanel(QWidget):
         self._build()
         bridge.changed.connect(lambda _: self.refresh())
         bridge.selected.connect(lambda _: self.refresh())
-        generation.run_changed.connect(lambda _: self.refresh())
+        generation.run_changed.connect(self._on_run)
         self.refresh()
 
     def _build(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        bar = QWidget()
-        bar.setObjectName("panelHeader")
-        bar.setFixedHeight(28)
-        header = QHBoxLayout(bar)
-        header.setContentsMargins(10, 0, 10, 0)
-        self.title = QLabel("Layer")
-        self.title.setObjectName("heading")
-        self.role = QLabel()
-        self.role.setObjectName("dim")
-        header.addWidget(self.title)
-        header.addStretch(1)
-        header.addWidget(self.role)
-        column.addWidget(bar)
+        column.addWidget(self._header())
         body = QWidget()
         inner = QVBoxLayout(body)
         inner.setContentsMargins(10, 10, 10, 10)
@@ -105,6 +93,21 @@ class PropertiesPanel(QWidget):
         inner.addWidget(self.library)
         inner.addStretch(1)
         column.addWidget(body, 1)
+
+    def _header(self) -> QWidget:
+        bar = QWidget()
+        bar.setObjectName("panelHeader")
+        bar.setFixedHeight(28)
+        header = QHBoxLayout(bar)
+        header.setContentsMargins(10, 0, 10, 0)
+        self.title = QLabel("Layer")
+        self.title.setObjectName("heading")
+        self.role = QLabel()
+        self.role.setObjectName("dim")
+        header.addWidget(self.title)
+        header.addStretch(1)
+        header.addWidget(self.role)
+        return bar
 
     # ---- showing
 
@@ -184,6 +187,10 @@ class PropertiesPanel(QWidget):
     def _clear_facts(self) -> None:
         while self.facts.rowCount():
             self.facts.removeRow(0)
+
+    def _on_run(self, run: object) -> None:
+        self.regenerate.setEnabled(run is None)
+        self.new_look.setEnabled(run is None)
 
     # ---- acting
 

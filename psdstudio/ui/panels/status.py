@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QSizePolicy, QStatusBar, QWidge
 from psdstudio.core.document import Document
 from psdstudio.jobs.events import EnginePhase, EngineState
 from psdstudio.ui import theme
-from psdstudio.ui.generate.controller import RunView
+from psdstudio.ui.generate.run import RunView
 from psdstudio.ui.wording import ago, time_left
 
 

@@ -1,0 +1,23 @@
+"""Failures of the engine as the message bar shows them: what happened, what is safe, one button."""
+
+from __future__ import annotations
+
+from psdstudio.jobs.job import JobId
+from psdstudio.jobs.report import ErrorReport, Recovery
+from psdstudio.ui.generate.controller import Generation
+from psdstudio.ui.panels.error_bar import Notice
+
+
+def failure_notice(report: ErrorReport, job_id: JobId | None, generation: Generation) -> Notice:
+    """Return the bar's content; without a job the engine itself failed, so the button loads it again."""
+    if report.recovery is Recovery.SAVE_AGAIN and job_id is not None:
+        button, action = report.recovery.value, lambda: generation.save_again(job_id)
+    elif report.recovery is Recovery.RESTART:
+        button, action = report.recovery.value, generation.restart_engine
+    elif job_id is None:
+        button, action = "Load the engine again", generation.restart_engine
+    else:
+        button, action = "Try again", generation.start
+    return Notice(
+        message=report.message, hint=report.hint, button=button, action=action, details=report.traceback
+    )

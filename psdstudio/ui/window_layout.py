@@ -1,0 +1,62 @@
+"""How the main window is put together: the right column, the middle, menu bar and the buttons below the layers."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QHBoxLayout, QMenuBar, QSplitter, QToolButton, QVBoxLayout, QWidget
+
+from psdstudio.ui.actions import Actions
+
+_FOOTER = ("new_layer", "group", "mask", "duplicate", "delete")
+_COLUMN_MIN, _COLUMN_MAX, _COLUMN = 280, 480, 320
+
+
+def arrange_column(column: QSplitter, layers: QWidget, properties: QWidget) -> None:
+    """Put the layer panel over the properties; the layers take what is left."""
+    column.setObjectName("column")
+    column.setHandleWidth(1)
+    column.addWidget(layers)
+    column.addWidget(properties)
+    column.setSizes([560, 280])
+    column.setStretchFactor(0, 1)
+    column.setChildrenCollapsible(False)
+    column.setMinimumWidth(_COLUMN_MIN)
+    column.setMaximumWidth(_COLUMN_MAX)
+    properties.setMinimumHeight(240)
+
+
+def body_of(area: QWidget, column: QWidget) -> QWidget:
+    """Return the canvas beside the right column."""
+    split = QSplitter(Qt.Orientation.Horizontal)
+    split.setHandleWidth(1)
+    split.addWidget(area)
+    split.addWidget(column)
+    split.setStretchFactor(0, 1)
+    split.setCollapsible(0, False)
+    split.setCollapsible(1, False)
+    split.setSizes([1100, _COLUMN])
+    body = QWidget()
+    inner = QVBoxLayout(body)
+    inner.setContentsMargins(0, 0, 0, 0)
+    inner.addWidget(split)
+    return body
+
+
+def fill_menu_bar(bar: QMenuBar, actions: Actions, menus: tuple[tuple[str, str], ...]) -> None:
+    """Build the menus; what can be done is asked whenever one opens."""
+    for title, ids in menus:
+        menu = bar.addMenu(title)
+        actions.fill(menu, ids)
+        menu.aboutToShow.connect(actions.refresh)
+
+
+def fill_footer(footer: QHBoxLayout, actions: Actions) -> None:
+    """Put the buttons below the layers."""
+    footer.addStretch(1)
+    for action_id in _FOOTER:
+        button = QToolButton()
+        button.setDefaultAction(actions[action_id])
+        button.setIconSize(QSize(18, 18))
+        button.setFixedSize(30, 28)
+        button.setAccessibleName(actions[action_id].text())
+        footer.addWidget(button)

@@ -92,7 +92,7 @@ def encode_words(request: GenerationRequest, encoder: TextEncoder) -> Words:
 
 
 def box_units(box: BoxF, aspect: float) -> Tensor:
-    """Return a canvas-fraction box in square units (4,), of positive extent: one pixel of a large canvas is next to 0."""
+    """Return a canvas-fraction box in square units (4,), of positive extent: a pixel of a large canvas is next to 0."""
     width, height = max(SMALLEST_SIDE, box.width * aspect), max(SMALLEST_SIDE, box.height)
     return torch.tensor([box.x * aspect, box.y, width, height])
 
@@ -328,7 +328,7 @@ def _rows(
     )
     return Rows(
         group=group, x=x, guess=torch.zeros_like(x), plate=plate, noise=torch.zeros(1, r),
-        role=torch.tensor([int(role) for role in roles]), index=torch.tensor([list(index)], dtype=torch.long),
+        role=torch.tensor([int(role) for role in roles], dtype=torch.long), index=torch.tensor([list(index)], dtype=torch.long),
         box=box, words=states, word_mask=masks, known=torch.zeros(1, r, dtype=torch.bool),
         present=torch.ones(1, r, dtype=torch.bool),
     )  # fmt: skip

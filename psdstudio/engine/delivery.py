@@ -13,7 +13,7 @@ from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
 from psdstudio.engine.compose import mask_effects, over_composite, place_object
 from psdstudio.engine.conditions import SceneRows, light_value
-from psdstudio.engine.pictures import frame_rect, opaque, pad_colour, resized_u8, to_u8
+from psdstudio.engine.pictures import enlarged_look, frame_rect, opaque, pad_colour, resized_u8, to_u8
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
 
 ALPHA_FLOOR, ALPHA_CEILING = 0.05, 0.95
@@ -58,7 +58,7 @@ def deliver(request: GenerationRequest, painted: Painted, weights_sha256: str) -
     rasters: list[Raster | None] = []
     for i in range(len(request.objects)):
         picture = look_picture(painted, i)
-        rasters.append(None if picture is None else _raster(picture, frames.crop_of(scene.boxes[i]), size))
+        rasters.append(None if picture is None else _look_raster(picture, frames.crop_of(scene.boxes[i]), size))
     objects = []
     for i, part in enumerate(request.objects):
         shadow, reflection = _effects(request, painted, rasters, i)
@@ -110,6 +110,12 @@ def composite_raster(request: GenerationRequest, painted: Painted) -> Raster:
     return Raster(
         rgba=to_u8(opaque(picture)), rect=whole, native_size=Size(picture.shape[2], picture.shape[1])
     )
+
+
+def _look_raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
+    rect = frame_rect(frame, size)
+    native = Size(picture.shape[2], picture.shape[1])
+    return Raster(rgba=enlarged_look(picture, rect.width, rect.height), rect=rect, native_size=native)
 
 
 def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:

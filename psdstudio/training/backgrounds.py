@@ -18,7 +18,7 @@ from psdstudio.training.world import World
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The pixel grid of one world: x, y (h, w), horizon, ground mask (soft), ground coordinates u, v, fade with depth."""
+    """The pixel grid of one world: x, y (h, w), soft ground mask, ground coordinates u, v, fade with depth."""
 
     world: World
     x: Tensor

@@ -21,7 +21,7 @@ KNOW_LIGHT = 0.85
 
 @dataclass(slots=True)
 class ObjectBatch:
-    """`rows.x` is left clean; the trainer adds the noise. `clean`: (b, 1, 4, px, px) in -1..1; `captions` for sheets."""
+    """`rows.x` is left clean, the trainer adds the noise; `clean`: (b, 1, 4, px, px) in -1..1."""
 
     rows: Rows
     clean: Tensor
@@ -84,7 +84,7 @@ def plan_reference(
     library: SpriteLibrary, target: Sprite, hue: float | None, rng: np.random.Generator
 ) -> LookPlan:
     """Plan a picture that may guide the look of `target` without being it."""
-    # Never the very picture that is to be painted: another drawing where there is one, else turned, mirrored, recoloured.
+    # Never the very picture that is to be painted: another drawing where there is one, else turned and recoloured.
     others = [s for s in library.by_noun[target.noun] if s.index != target.index]
     sprite = _choice(others, rng) if others and rng.random() < 0.5 else target
     other_hue = float(rng.uniform(0, 360)) if sprite.recolourable and rng.random() < 0.6 else hue

@@ -112,7 +112,8 @@ def make_scene_batch(
     ids = torch.arange(1, k + 1).expand(b, k)
     groups = [
         _rows("canvas", clean[0], plates[0], known.canvas_level, [RowRole.COMPOSITE, RowRole.BACKGROUND],
-              torch.zeros(b, 2, dtype=torch.long), torch.tensor([0.0, 0, 1, 1]).expand(b, 2, 4), [["", w] for w in plain], bank),
+              torch.zeros(b, 2, dtype=torch.long), torch.tensor([0.0, 0, 1, 1]).expand(b, 2, 4),
+              [["", w] for w in plain], bank),
         _rows("look", clean[1], plates[1], known.look_level, [RowRole.LOOK] * k, ids,
               in_fractions(frames.crop_of(truth.boxes), truth.aspect), own, bank),
         _rows("effect", clean[2], plates[2], known.effect_level, [RowRole.EFFECT] * k, ids,

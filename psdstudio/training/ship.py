@@ -1,4 +1,7 @@
-"""Write the averaged weights of a run as the product's model: `python -m psdstudio.training.ship --run training_data/run`."""
+"""Write the averaged weights of a run as the product's model.
+
+Use: `python -m psdstudio.training.ship --run training_data/run --look-px 128`.
+"""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ WALLS: dict[str, RGB] = {
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One draw. `azimuth_deg` is where shadows fall (0 right, 90 towards the viewer); `gain` the light's colour on things."""
+    """One draw: `azimuth_deg` is where shadows fall (0 right, 90 towards the viewer), `gain` the light's colour."""
 
     family: Family
     mood: Mood

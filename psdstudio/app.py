@@ -7,7 +7,6 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 
 from PySide6.QtCore import QSettings, QtMsgType, qInstallMessageHandler
@@ -16,14 +15,8 @@ from PySide6.QtWidgets import QApplication
 from psdstudio import logs
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
-from psdstudio.core.layers import Role
 from psdstudio.core.session import Session
 from psdstudio.errors import FileError, ModelNotFound, SettingsError, StudioError
-from psdstudio.gen.engine_words import WordsFilter, as_written, known_words
-from psdstudio.gen.lexicon import Lexicon
-from psdstudio.gen.plan import Plan
-from psdstudio.gen.planner import plan_scene
-from psdstudio.gen.text_encoder import TextEncoder
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.runner import process_runner
 from psdstudio.jobs.wire import WorkerConfig
@@ -31,6 +24,7 @@ from psdstudio.resources_path import resource_dir
 from psdstudio.settings import Folders, Settings, load_settings
 from psdstudio.ui import theme
 from psdstudio.ui.generate.run_store import RunStore
+from psdstudio.ui.language import Language
 from psdstudio.ui.main_window import MainWindow
 from psdstudio.ui.panels.error_bar import Notice
 from psdstudio.ui.services import Services
@@ -93,34 +87,6 @@ def build_window(settings: Settings, folders: Folders) -> MainWindow:
         steps=settings.steps,
     )
     return MainWindow(services)
-
-
-class Language:
-    """The planner with its lexicon, loaded at the first sentence. Any thread; calls take turns."""
-
-    def __init__(self) -> None:
-        self._turn = Lock()
-        self._lexicon: Lexicon | None = None
-        self._known: WordsFilter = as_written
-
-    def plan(self, sentence: str) -> Plan:
-        """Read a sentence; raises PromptError, ModelNotFound."""
-        with self._turn:
-            return plan_scene(sentence, self._loaded())
-
-    def words(self, text: str, role: Role) -> str:
-        """Turn a layer's words into the network's."""
-        with self._turn:
-            self._loaded()
-            return self._known(text, role)
-
-    def _loaded(self) -> Lexicon:
-        if self._lexicon is None:
-            encoder = TextEncoder.load(resource_dir("text_encoder"))
-            vectors = resource_dir() / "noun_vectors.npz"
-            self._lexicon = Lexicon.load(resource_dir("vocabulary.json"), encoder, vectors)
-            self._known = known_words(self._lexicon)
-        return self._lexicon
 
 
 def _settings(folders: Folders) -> tuple[Settings, SettingsError | None]:

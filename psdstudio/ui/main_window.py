@@ -38,6 +38,7 @@ from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.generate.rows import row_states
 from psdstudio.ui.generate.run import InsertTarget, RunView
 from psdstudio.ui.layer_edits import LayerEdits
+from psdstudio.ui.merging import Merging
 from psdstudio.ui.panels.canvas_area import CanvasArea
 from psdstudio.ui.panels.empty_state import EmptyState
 from psdstudio.ui.panels.error_bar import Notice, NoticeBar
@@ -81,6 +82,7 @@ class MainWindow(QMainWindow):
             parent=self,
         )
         self.edits = LayerEdits(self.bridge)
+        self.merging = Merging(self.bridge, self._render, self)
         self.files = Files(self.bridge, services.store, services.recovery, self._disk, window=self)
         self._build()
         self._connect()

@@ -20,7 +20,8 @@ MENUS = (
     (
         "Layer",
         "new_layer duplicate group ungroup clip - rename visible - mask unmask - bring_forward send_backward"
-        " bring_to_front send_to_back - select_above select_below select_all deselect - lock",
+        " bring_to_front send_to_back - select_above select_below select_all deselect - lock"
+        " - merge merge_visible stamp",
     ),
     (
         "Scene",
@@ -112,6 +113,17 @@ def _layer_actions(w: Window) -> list[ActionSpec]:
             "mask", "Add layer mask", edits.toggle_mask, icon="mask", can=lambda: some() and not _has_mask(w)
         ),
         _spec("unmask", "Delete layer mask", edits.remove_mask, can=lambda: _has_mask(w)),
+        _spec("merge", "Merge down", lambda: w.merging.merge_selected(), "Ctrl+E", can=some),
+        _spec(
+            "merge_visible",
+            "Merge visible",
+            lambda: w.merging.merge_visible(),
+            "Ctrl+Shift+E",
+            can=w.has_layers,
+        ),
+        _spec(
+            "stamp", "Stamp visible", lambda: w.merging.stamp_visible(), "Ctrl+Alt+Shift+E", can=w.has_layers
+        ),
         _spec("delete", "Delete layer", edits.delete, "Delete", "Backspace", icon="bin", can=some),
         _spec("lock", "Lock or unlock", edits.toggle_last_lock, "/", can=some),
     ]

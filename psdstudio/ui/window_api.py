@@ -12,6 +12,7 @@ from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.files import Files
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.layer_edits import LayerEdits
+from psdstudio.ui.merging import Merging
 
 
 class Window(Protocol):
@@ -21,6 +22,7 @@ class Window(Protocol):
     generation: Generation
     edits: LayerEdits
     files: Files
+    merging: Merging
     view: CanvasView
     canvas: CanvasController
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
@@ -17,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, Part, PixelLayer, Role
 from psdstudio.core.parts import object_groups
 from psdstudio.io.psd_export import export_psd
+from psdstudio.render.compositor import Compositor
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
 from psdstudio.ui.panels.row_layout import Zone
 from tests.ui.rig import SENTENCE, Rig, make_rig
@@ -273,6 +275,16 @@ def test_rows_are_dragged_renamed_and_made_transparent(qtbot: QtBot, scene: Rig)
     assert window.layers.opacity.value() == 42
 
 
+def test_merging_shows_the_same_picture(qtbot: QtBot, scene: Rig) -> None:
+    before = Compositor().render(scene.document)
+    scene.window.actions_table["merge_visible"].trigger()
+    qtbot.waitUntil(lambda: len(scene.document.layers) == 1)
+    after = Compositor().render(scene.document)
+    assert int(np.abs(after.astype(int) - before.astype(int)).max()) <= 1
+    scene.window.actions_table["undo"].trigger()
+    assert len(scene.document.layers) == 3
+
+
 def test_eye_lock_and_selection_from_the_panel(qtbot: QtBot, scene: Rig) -> None:
     window = scene.window
     swan = group_named(scene, "swan")
@@ -288,7 +300,6 @@ def test_eye_lock_and_selection_from_the_panel(qtbot: QtBot, scene: Rig) -> None
 
 
 def test_a_picture_becomes_a_kept_layer(qtbot: QtBot, scene: Rig, tmp_path: Path) -> None:
-    import numpy as np
 
     from psdstudio.io.images import write_png
 

@@ -191,7 +191,12 @@ def _tip(text: str, note: str, *, is_kept: bool, is_placed: bool) -> str:
         return f"{text} is kept as it is."
     lines = [text, "Click to change the words."]
     if note:
-        lines.insert(1, f"This word is not known; it will be drawn {note.removeprefix('as ')}."[:200])
+        drawn = (
+            f"it will be drawn {note}"
+            if note.startswith("as ")
+            else "nothing known is near, so it may become anything"
+        )
+        lines.insert(1, f"This word is not known; {drawn}.")
     if is_placed:
         lines.append("Placed by you on the canvas.")
     return "\n".join(lines)

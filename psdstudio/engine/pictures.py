@@ -48,7 +48,7 @@ def pad_colour(premul: Tensor) -> Tensor:
     Push-pull filling (Gortler et al. 1996, "The Lumigraph", section 3.4): halve until full, fill holes on the way back.
     """
     levels = [premul]
-    while min(levels[-1].shape[-2:]) > 1:
+    while max(levels[-1].shape[-2:]) > 1:
         levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True, count_include_pad=False))
     colour = _straight(levels[-1])
     for level in reversed(levels[:-1]):

@@ -21,10 +21,27 @@ LEVELS = 4
 """Sizes of each tile: full, half, quarter, eighth. Below zoom 0.5 plain bilinear drawing aliases."""
 
 
+BUDGET_BYTES = 256 << 20
+"""Most bytes of images to keep; tiles out of view go first, the oldest of them before the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pyramid:
+    """Images of one tile from level `base` (1/2**base of its size) downwards; sharper ones were not asked for."""
+
+    base: int
+    images: tuple[QImage, ...]
+
+    @property
+    def mem_bytes(self) -> int:
+        """Bytes of all levels."""
+        return sum(image.sizeInBytes() for image in self.images)
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     epoch: int
-    tiles: tuple[tuple[TileKey, tuple[QImage, ...]], ...]
+    tiles: tuple[tuple[TileKey, _Pyramid], ...]
 
 
 class TileCache(QObject):
@@ -37,7 +54,9 @@ class TileCache(QObject):
         super().__init__(parent)
         self._render = render
         self._background = background
-        self._images: dict[TileKey, tuple[QImage, ...]] = {}
+        self._images: dict[TileKey, _Pyramid] = {}
+        self._level = 0
+        self._mem_bytes = 0
         self._stale: set[TileKey] = set()
         self._wanted: tuple[TileKey, ...] = ()
         self._doc: Document | None = None
@@ -59,26 +78,34 @@ class TileCache(QObject):
     def reset(self, doc: Document) -> None:
         """Show another document: nothing of the old one stays."""
         self._images.clear()
+        self._mem_bytes = 0
         self._stale.clear()
         self._doc = doc
         self._epoch += 1
         self._pump()
 
-    def want(self, keys: Sequence[TileKey]) -> None:
-        """Name the tiles in view; those not yet rendered are started."""
-        self._wanted = tuple(keys)
+    def want(self, keys: Sequence[TileKey], *, level: int = 0) -> None:
+        """Name the tiles in view and the level they are drawn at; those not rendered that sharp are started.
+
+        Seen from afar a huge canvas has thousands of tiles: only the small levels of them are kept.
+        """
+        self._wanted, self._level = tuple(keys), min(level, LEVELS - 1)
         self._pump()
 
     def image(self, key: TileKey, level: int) -> QImage | None:
-        """Return the tile at 1/2**level of its size, or None while it is not rendered."""
-        images = self._images.get(key)
-        return None if images is None else images[min(level, LEVELS - 1)]
+        """Return the tile at 1/2**level of its size, a smaller one while that is not rendered, None without any."""
+        known = self._images.get(key)
+        return None if known is None else known.images[max(0, min(level, LEVELS - 1) - known.base)]
 
     def _missing(self) -> list[TileKey]:
-        return [key for key in self._wanted if key not in self._images or key in self._stale]
+        return [key for key in self._wanted if key in self._stale or self._is_coarse(key)]
+
+    def _is_coarse(self, key: TileKey) -> bool:
+        known = self._images.get(key)
+        return known is None or known.base > self._level
 
     def _pump(self) -> None:
-        doc, epoch, render = self._doc, self._epoch, self._render
+        doc, epoch, render, level = self._doc, self._epoch, self._render, self._level
         if self._busy or doc is None:
             return
         keys = self._missing()[:BATCH]
@@ -86,29 +113,52 @@ class TileCache(QObject):
             return
         self._busy = True
         self._stale.difference_update(keys)
-        self._background.submit(lambda: _rendered(render, doc, keys, epoch), self._arrived, self._failed)
+        self._background.submit(
+            lambda: _rendered(render, doc, keys, epoch=epoch, level=level), self._arrived, self._failed
+        )
 
     def _arrived(self, batch: _Batch) -> None:
         self._busy = False
         if batch.epoch == self._epoch:
             area = EMPTY_RECT
-            for key, images in batch.tiles:
-                self._images[key] = images
+            for key, pyramid in batch.tiles:
+                self._drop(key)
+                self._images[key] = pyramid
+                self._mem_bytes += pyramid.mem_bytes
                 area = area.union(tile_rect(key))
+            self._keep_to_budget()
             self.updated.emit(area)
         self._pump()
+
+    def _keep_to_budget(self) -> None:
+        if self._mem_bytes <= BUDGET_BYTES:
+            return
+        in_view = set(self._wanted)
+        for key in [key for key in self._images if key not in in_view]:
+            self._drop(key)
+            if self._mem_bytes <= BUDGET_BYTES:
+                return
+
+    def _drop(self, key: TileKey) -> None:
+        known = self._images.pop(key, None)
+        if known is not None:
+            self._mem_bytes -= known.mem_bytes
 
     def _failed(self, error: Exception) -> None:
         self._busy = False
         raise error  # a compositor that fails is a bug: the application's hook reports it once
 
 
-def _rendered(render: Render, doc: Document, keys: Sequence[TileKey], epoch: int) -> _Batch:
-    return _Batch(epoch, tuple((key, _pyramid(to_qimage(render(doc, tile_rect(key))))) for key in keys))
+def _rendered(render: Render, doc: Document, keys: Sequence[TileKey], *, epoch: int, level: int) -> _Batch:
+    return _Batch(
+        epoch, tuple((key, _pyramid(to_qimage(render(doc, tile_rect(key))), level)) for key in keys)
+    )
 
 
-def _pyramid(image: QImage) -> tuple[QImage, ...]:
-    images = [image]
-    for _ in range(LEVELS - 1):
-        images.append(halved(images[-1]))
-    return tuple(images)
+def _pyramid(image: QImage, base: int) -> _Pyramid:
+    images = []
+    for level in range(LEVELS):
+        if level >= base:
+            images.append(image)
+        image = halved(image)
+    return _Pyramid(base, tuple(images))

@@ -26,7 +26,7 @@ from psdstudio.ui import theme
 from psdstudio.ui.canvas import overlays
 from psdstudio.ui.canvas.images import checkered
 from psdstudio.ui.canvas.model import CanvasTool, LivePicture, Overlays, Pointer
-from psdstudio.ui.canvas.painting import paint_picture
+from psdstudio.ui.canvas.painting import paint_picture, pyramid_level
 from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.transform import ViewTransform, centred, fitted
 
@@ -194,7 +194,7 @@ class CanvasView(QWidget):
     def _want(self) -> None:
         if self._doc is not None:
             seen = self._view.visible(QSizeF(self.size())).intersection(self._doc.canvas)
-            self._tiles.want(list(tile_keys(seen)))
+            self._tiles.want(list(tile_keys(seen)), level=pyramid_level(self._view.zoom))
 
     def _on_tiles(self, area: Rect) -> None:
         if self._is_live_ending and self._tiles.is_settled:

@@ -232,7 +232,8 @@ class LayerTreeModel(QAbstractItemModel):
         if not data.hasFormat(MIME_LAYERS):
             return False
         ids = bytes(data.data(MIME_LAYERS).data()).decode().split("\n")
-        at = row if row >= 0 else 0  # dropped on a group: becomes its top layer
+        # Dropped on a group: its top layer. Dropped below all rows: the bottom.
+        at = row if row >= 0 else 0 if parent.isValid() else self.rowCount()
         self.move_asked.emit(ids, self.layer_id(parent), at)
         return False  # the session moves them; a True would make the view delete the old rows
 

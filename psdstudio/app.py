@@ -10,18 +10,20 @@ from pathlib import Path
 from types import TracebackType
 
 from PySide6.QtCore import QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from psdstudio import logs
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
+from psdstudio.core.scene import Scene
 from psdstudio.core.session import Session
 from psdstudio.errors import FileError, ModelNotFound, SettingsError, StudioError
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.runner import process_runner
 from psdstudio.jobs.wire import WorkerConfig
 from psdstudio.resources_path import resource_dir
-from psdstudio.settings import Folders, Settings, load_settings
+from psdstudio.settings import Folders, Settings, load_settings, save_settings
 from psdstudio.ui import theme
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.language import Language
@@ -50,9 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     application.setDesktopFileName("psdstudio")
     qInstallMessageHandler(_on_qt_message)
     theme.apply(application)
+    _set_icon(application)
     window = build_window(settings, folders)
     sys.excepthook = _exception_hook(window)
     _restore(window, folders)
+    _follow_recent(window, settings, folders)
     window.show()
     if settings_fault is not None:
         window.notices.show_notice(Notice(message=settings_fault.user_message, hint=settings_fault.hint))
@@ -68,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_window(settings: Settings, folders: Folders) -> MainWindow:
     """Build the window and everything it needs; the engine is not started yet."""
-    document = Document(size=Size(settings.canvas_width, settings.canvas_height))
+    document = Document(
+        size=Size(settings.canvas_width, settings.canvas_height),
+        scene=Scene(use_library=settings.use_library),
+    )
     recovery = _recovery(folders)
     store = RunStore(document, recovery)
     config = WorkerConfig(
@@ -112,6 +119,13 @@ def _examples() -> Path | None:
         return None
 
 
+def _set_icon(application: QApplication) -> None:
+    try:
+        application.setWindowIcon(QIcon(str(resource_dir("icons/psdstudio.svg"))))
+    except ModelNotFound as error:
+        _log.warning("no window icon: %s", error.user_message)
+
+
 def _restore(window: MainWindow, folders: Folders) -> None:
     """Bring back where the window was. QSettings holds geometry alone."""
     store = QSettings(str(folders.config / "window.ini"), QSettings.Format.IniFormat)
@@ -121,6 +135,22 @@ def _restore(window: MainWindow, folders: Folders) -> None:
     application = QApplication.instance()
     assert application is not None
     application.aboutToQuit.connect(lambda: store.setValue("geometry", window.saveGeometry()))
+
+
+def _follow_recent(window: MainWindow, settings: Settings, folders: Folders) -> None:
+    """Keep the list of recent files in the menu and in the settings file."""
+    held = [settings]
+
+    def remember(path: Path) -> None:
+        held[0] = held[0].with_recent(path.absolute())
+        window.show_recent([Path(name) for name in held[0].recent_files])
+        try:
+            save_settings(folders.settings_file, held[0])
+        except FileError as error:
+            _log.warning("settings not saved: %s %s", error.user_message, error.hint)
+
+    window.files.opened.connect(remember)
+    window.show_recent([Path(name) for name in settings.recent_files])
 
 
 def _exception_hook(

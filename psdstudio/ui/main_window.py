@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, Qt, QTimer
@@ -49,7 +50,7 @@ from psdstudio.ui.panels.status import StatusBar
 from psdstudio.ui.panels.tool_bars import OptionsBar, ToolColumn
 from psdstudio.ui.services import Services
 from psdstudio.ui.window_actions import MENUS, ROW_MENU, window_actions
-from psdstudio.ui.window_layout import arrange_column, body_of, fill_footer, fill_menu_bar
+from psdstudio.ui.window_layout import arrange_column, body_of, fill_footer, fill_menu_bar, fill_recent
 
 
 class MainWindow(QMainWindow):
@@ -116,6 +117,11 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status)
         fill_menu_bar(self.menuBar(), self.actions_table, MENUS)
         fill_footer(self.layers.footer, self.actions_table)
+        self.recent_menu = QMenu("Open recent", self)
+        self.recent_menu.setEnabled(False)
+        file_menu = self.menuBar().actions()[0].menu()
+        assert isinstance(file_menu, QMenu)
+        file_menu.insertMenu(self.actions_table["save"], self.recent_menu)
 
     def _connect(self) -> None:
         generation, bridge = self.generation, self.bridge
@@ -184,6 +190,10 @@ class MainWindow(QMainWindow):
     def show_export(self, kind: ExportFormat) -> None:
         """Open the export dialog."""
         self.files.export(kind)
+
+    def show_recent(self, paths: Sequence[Path]) -> None:
+        """List these files under File, Open recent."""
+        fill_recent(self.recent_menu, paths, self.files.open_path)
 
     def place_pictures(self) -> None:
         """Ask for pictures and put them into layers."""

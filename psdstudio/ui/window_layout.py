@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QMenuBar, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from psdstudio.ui.actions import Actions
 
@@ -48,6 +51,17 @@ def fill_menu_bar(bar: QMenuBar, actions: Actions, menus: tuple[tuple[str, str],
         menu = bar.addMenu(title)
         actions.fill(menu, ids)
         menu.aboutToShow.connect(actions.refresh)
+
+
+def fill_recent(menu: QMenu, paths: Sequence[Path], opened: Callable[[Path], None]) -> None:
+    """List files that were open lately, the newest first; those that are gone are left out."""
+    menu.clear()
+    for path in paths:
+        if path.exists():
+            action = menu.addAction(path.name)
+            action.setToolTip(str(path))
+            action.triggered.connect(lambda _=False, path=path: opened(path))
+    menu.setEnabled(not menu.isEmpty())
 
 
 def fill_footer(footer: QHBoxLayout, actions: Actions) -> None:

@@ -1,4 +1,4 @@
-"""Train the judge of the evaluation: `python -m psdstudio.training.classifier --out training_data/classifier.safetensors`.
+"""Train the judge of the evaluation: `python -m psdstudio.training.classifier`.
 
 It learns from the split "classifier" alone and is then measured on drawings of other hands: the split "heldout", and
 the drawings that the generator is trained on. The second figure is the ceiling of what a generator can score. The
@@ -60,7 +60,7 @@ def at_learning_size(library: SpriteLibrary) -> SpriteLibrary:
     small = torch.cat(
         [
             F.interpolate(part.float(), size=(JUDGE_PX, JUDGE_PX), mode="area")
-            for part in library.pixels.split(64)
+            for part in torch.split(library.pixels, 64)
         ]
     )
     return SpriteLibrary((small + 0.5).byte(), library.nouns, library.by_noun)
@@ -91,7 +91,7 @@ def train_judge(library: SpriteLibrary, *, steps: int, batch: int, seed: int, wi
                 "minutes": round(minutes, 1),
             }
             print(json.dumps(log), flush=True)
-    return Judge(net.eval().requires_grad_(False), (*library.by_noun, REJECT), {"steps": float(steps)})
+    return Judge(net.eval().requires_grad_(False), (*library.by_noun, REJECT), {"steps": float(steps)}, {})
 
 
 def plain_looks(library: SpriteLibrary) -> tuple[Tensor, list[str]]:
@@ -101,8 +101,8 @@ def plain_looks(library: SpriteLibrary) -> tuple[Tensor, list[str]]:
     return render_looks(library.pixels, plans, library.pixels.shape[-1]), [s.noun for s in sprites]
 
 
-def measure(judge: Judge, heldout: SpriteLibrary, truth: SpriteLibrary) -> dict[str, float]:
-    """Return the figures that travel with the judge: shares of right names and of rejections."""
+def calibrate(judge: Judge, heldout: SpriteLibrary, truth: SpriteLibrary) -> None:
+    """Measure what travels with the judge: shares of right names and of rejections, and what it knows of each noun."""
     rng = np.random.default_rng(CALIBRATION_SEED)
     looks, nouns = plain_looks(heldout)
     named = judge.name(looks)
@@ -112,24 +112,23 @@ def measure(judge: Judge, heldout: SpriteLibrary, truth: SpriteLibrary) -> dict[
         "heldout_top1_strict": _share([a == b for a, b in zip(named, nouns, strict=True)]),
         "heldout_rejected": _share([a == REJECT for a in named]),
     }
-    figures["truth_top1"], _ = truth_by_noun(judge, truth, rng)
+    judge.truth = truth_by_noun(judge, truth, rng)
+    figures["truth_top1"] = float(np.mean(list(judge.truth.values())))
+    figures["nouns_known"] = float(sum(judge.knows(noun) for noun in judge.truth))
     waste = garbage(heldout, rng, 280)
     straight = torch.cat([waste[:, :3] / waste[:, 3:4].clamp(min=1e-3), waste[:, 3:4]], dim=1).clamp(0, 1)
     figures["garbage_rejected"] = _share([a == REJECT for a in judge.name(straight)])
-    return {k: round(v, 4) for k, v in figures.items()}
+    judge.figures |= {k: round(v, 4) for k, v in figures.items()}
 
 
-def truth_by_noun(
-    judge: Judge, truth: SpriteLibrary, rng: np.random.Generator
-) -> tuple[float, dict[str, float]]:
-    """Return the mean share right over nouns and each noun's, on 4 lit looks a noun from the training drawings."""
+def truth_by_noun(judge: Judge, truth: SpriteLibrary, rng: np.random.Generator) -> dict[str, float]:
+    """Return each noun's share right on 4 lit looks of its training drawings."""
     sprites = [row[i % len(row)] for row in truth.by_noun.values() for i in range(4)]
     named = judge.name(lit_looks(truth, sprites, rng))
-    shares = {
+    return {
         noun: _share([same_thing(named[4 * i + j], noun) for j in range(4)])
         for i, noun in enumerate(truth.by_noun)
     }
-    return float(np.mean(list(shares.values()))), shares
 
 
 def _share(flags: list[bool]) -> float:
@@ -154,7 +153,7 @@ def main() -> None:
     judge = train_judge(
         at_learning_size(library), steps=args.steps, batch=args.batch, seed=args.seed, width=args.width
     )
-    judge.figures |= measure(
+    calibrate(
         judge, SpriteLibrary.load(args.data, "heldout", nouns), SpriteLibrary.load(args.data, "train", nouns)
     )
     save_judge(args.out, judge)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,7 +16,7 @@ GARBAGE_KINDS = ("empty", "blob", "noise", "scrambled", "mixed", "halves", "flat
 
 
 def lit_looks(library: SpriteLibrary, sprites: list[Sprite], rng: np.random.Generator) -> Tensor:
-    """Return straight RGBA (n, 4, 64, 64) in 0..1 of drawings as the scene renderer shows them: lit, mirrored, coloured."""
+    """Return straight RGBA (n, 4, 64, 64) in 0..1 of drawings as the renderer shows them: lit, mirrored, coloured."""
     plans = []
     for sprite in sprites:
         world = draw_world(rng, library.nouns[sprite.noun].places)
@@ -137,7 +135,9 @@ def _one_garbage(library: SpriteLibrary, rng: np.random.Generator, kind: str) ->
         cells = int(rng.choice([4, 8]))
         edge = JUDGE_PX // cells
         tiles = a.unfold(1, edge, edge).unfold(2, edge, edge).flatten(1, 2)
-        tiles = tiles[:, torch.from_numpy(rng.permutation(cells * cells))].unflatten(1, (cells, cells))
+        tiles = tiles[:, torch.from_numpy(rng.permutation(cells * cells))].reshape(
+            4, cells, cells, edge, edge
+        )
         return tiles.permute(0, 1, 3, 2, 4).reshape(4, JUDGE_PX, JUDGE_PX)
     if kind == "halves":
         b = b if rng.random() < 0.5 else b.flip(1)
@@ -149,8 +149,9 @@ def _one_garbage(library: SpriteLibrary, rng: np.random.Generator, kind: str) ->
 def _two_things(library: SpriteLibrary, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Two drawings of different nouns, changed, premultiplied."""
     first = draw_sprites(library, rng, 1)[0]
-    second = next(s for s in iter(lambda: draw_sprites(library, rng, 1)[0], None) if s.noun != first.noun)
-    pair = changed(lit_looks(library, [replace(first), replace(second)], rng), rng)
+    others = {n: sprites for n, sprites in library.by_noun.items() if n != first.noun}
+    second = draw_sprites(SpriteLibrary(library.pixels, library.nouns, others), rng, 1)[0]
+    pair = changed(lit_looks(library, [first, second], rng), rng)
     return pair[0], pair[1]
 
 

@@ -78,11 +78,20 @@ class _Residual(nn.Module):
 
 @dataclass(slots=True)
 class Judge:
-    """A trained network with its class names (the last one is REJECT) and what was measured when it was made."""
+    """A trained network with its class names (the last one is REJECT) and what was measured when it was made.
+
+    `truth`: noun -> share right on the generator's own training drawings. A noun that the judge does not know there
+    cannot be won by any generator (most furniture: one drawing to learn from).
+    """
 
     net: JudgeNet
     names: tuple[str, ...]
     figures: dict[str, float]
+    truth: dict[str, float]
+
+    def knows(self, noun: str) -> bool:
+        """Whether the judge names the true drawings of a noun at least three times in four."""
+        return self.truth.get(noun, 0.0) >= 0.75
 
     @torch.no_grad()
     def probabilities(self, looks: Tensor) -> Tensor:
@@ -92,7 +101,7 @@ class Judge:
         for matte in MATTES:
             seen = over_matte(small, torch.full((len(looks), 3, 1, 1), matte))
             for view in (seen, seen.flip(3)):
-                total += torch.cat([self.net(part).softmax(1) for part in view.split(64)])
+                total += torch.cat([self.net(part).softmax(1) for part in torch.split(view, 64)])
         return total / (2 * len(MATTES))
 
     def name(self, looks: Tensor) -> list[str]:
@@ -130,9 +139,8 @@ def save_judge(path: Path, judge: Judge) -> None:
         k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in judge.net.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(
-        tensors, path, metadata={"names": json.dumps(judge.names), "figures": json.dumps(judge.figures)}
-    )
+    told = {"names": judge.names, "figures": judge.figures, "truth": judge.truth}
+    save_file(tensors, path, metadata={key: json.dumps(value) for key, value in told.items()})
 
 
 def load_judge(path: Path) -> Judge:
@@ -143,4 +151,9 @@ def load_judge(path: Path) -> Judge:
     names = tuple(str(n) for n in json.loads(meta["names"]))
     net = JudgeNet(len(names), width=tensors["stem.0.weight"].shape[0])
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    return Judge(net.eval().requires_grad_(False), names, dict(json.loads(meta["figures"])))
+    return Judge(
+        net.eval().requires_grad_(False),
+        names,
+        dict(json.loads(meta["figures"])),
+        dict(json.loads(meta["truth"])),
+    )

@@ -1,0 +1,198 @@
+"""Judge weights on frozen prompts: `python -m psdstudio.training.evaluate --weights resources/model/scene.safetensors`.
+
+Scenes: text alone, and with `--references` also guided by the picture library. Swapped neighbours: `--neighbours N`
+scenes a part. Vocabulary: `--per-noun` paints four looks of every trained noun. Everything goes to `--out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+
+from psdstudio.engine.delivery import clean_alpha
+from psdstudio.engine.embedded import MODEL_FILE, EmbeddedEngine
+from psdstudio.engine.network import SceneNet
+from psdstudio.engine.weights import load_weights
+from psdstudio.gen.request import Sampling
+from psdstudio.resources_path import resource_dir
+from psdstudio.training.classifier_net import Judge, load_judge, same_thing
+from psdstudio.training.evaluation_neighbours import swapped_neighbours
+from psdstudio.training.evaluation_prompts import Prompt, frozen_prompts
+from psdstudio.training.evaluation_report import Figures, markdown, scene_record, write_json, write_sheets
+from psdstudio.training.evaluation_scenes import MeasuredScene, run_scene, summary
+from psdstudio.training.sheets import matted, sample_looks, write_sheet
+from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
+from psdstudio.training.words import WordBank
+
+LOOKS_A_NOUN = 4
+LOOK_SEED = 77
+KEPT_EVERY = 5
+"""Every fifth scene (one of three objects) also checks that a kept layer stays what it is."""
+
+
+def loaded_engine(weights: Path, threads: int) -> EmbeddedEngine:
+    """Return the product's engine on these weights, with the shipped text encoder and library."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / MODEL_FILE).parent.mkdir(parents=True)
+        (folder / MODEL_FILE).symlink_to(weights.resolve())
+        for part in ("text_encoder", "library"):
+            (folder / part).symlink_to(resource_dir(part), target_is_directory=True)
+        engine = EmbeddedEngine(folder, threads=threads)
+        for _ in engine.load():
+            pass
+        # The library is read when first asked; its folder will be gone by then.
+        if engine._library is not None:  # noqa: SLF001  # the evaluation is the engine's own workshop
+            engine._library.find("")  # noqa: SLF001
+    return engine
+
+
+def run_prompts(
+    engine: EmbeddedEngine, judge: Judge, prompts: Sequence[Prompt], *, use_library: bool, sampling: Sampling
+) -> list[MeasuredScene]:
+    """Run all prompts, telling how far it is."""
+    scenes: list[MeasuredScene] = []
+    for prompt in prompts:
+        check = prompt.number % KEPT_EVERY == KEPT_EVERY - 1
+        scene = run_scene(engine, judge, prompt, use_library=use_library, sampling=sampling, check_kept=check)
+        scenes.append(scene)
+        right = sum(o.right for s in scenes for o in s.objects)
+        total = sum(len(s.objects) for s in scenes)
+        print(f"{len(scenes)}/{len(prompts)} {scene.seconds:.1f} s, {right}/{total} right", flush=True)
+    return scenes
+
+
+@torch.no_grad()
+def per_noun(
+    net: SceneNet, judge: Judge, nouns: Sequence[str], *, px: int, steps: int, out: Path
+) -> dict[str, Any]:
+    """Paint four looks of every noun without a scene; return each noun's share right and what was seen instead."""
+    bank, table, shown = WordBank(), {}, []
+    for start in range(0, len(nouns), 8):
+        part = nouns[start : start + 8]
+        captions = [noun for noun in part for _ in range(LOOKS_A_NOUN)]
+        painted = sample_looks(net, bank, captions, px=px, steps=steps, guidance=2.0, seed=LOOK_SEED + start)
+        shown.append(painted)
+        looks = (painted.clamp(-1, 1) + 1) / 2
+        named = judge.name(torch.cat([looks[:, :3], clean_alpha(looks[:, 3:])], dim=1))
+        for i, noun in enumerate(part):
+            seen = named[LOOKS_A_NOUN * i : LOOKS_A_NOUN * (i + 1)]
+            table[noun] = {"right": sum(same_thing(s, noun) for s in seen) / LOOKS_A_NOUN, "seen": seen}
+        print(f"{len(table)}/{len(nouns)} nouns", flush=True)
+    write_sheet(out / "per-noun.png", matted(torch.cat(shown)), 6 * LOOKS_A_NOUN)
+    return table
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Do what the command line asks for; returns the report that was written."""
+    out: Path = args.out
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(args.threads)
+    judge = load_judge(args.classifier)
+    net, info = load_weights(args.weights)
+    vocabulary = {n.noun: n for n in read_vocabulary()}
+    wanted = core_nouns() if args.nouns == "core" else trained_nouns()
+    nouns = [n for n in wanted if n in judge.names]
+    report: dict[str, Any] = {
+        "weights_sha256": info.sha256,
+        "trained": info.trained,
+        "look_px": info.look_px,
+        "judge": judge.figures,
+        "nouns": {"set": args.nouns, "count": len(nouns)},
+    }
+    columns: dict[str, Figures] = {}
+    began = time.monotonic()
+    if args.count:
+        prompts = frozen_prompts(nouns, vocabulary, args.count)
+        engine = loaded_engine(args.weights, args.threads)
+        sampling = Sampling(steps=args.steps) if args.steps else Sampling()
+        for name, use_library in (("text alone", False), ("with library", True)):
+            if use_library and not args.references:
+                continue
+            scenes = run_prompts(engine, judge, prompts, use_library=use_library, sampling=sampling)
+            columns[name] = summary(scenes)
+            report[name] = {"figures": columns[name], "scenes": [scene_record(s) for s in scenes]}
+            write_sheets(out, name.replace(" ", "-"), scenes)
+    if args.neighbours:
+        library = SpriteLibrary.load(args.data, "train", trained_nouns())
+        figures = swapped_neighbours(net, library, WordBank(), scenes=args.neighbours, look_px=info.look_px)
+        columns["right neighbours preferred"] = {
+            f"free {k}" if k != "all" else k: v for k, v in figures.items()
+        }
+        report["swapped neighbours"] = figures
+    if args.per_noun:
+        steps = args.steps or Sampling().steps
+        report["per noun"] = per_noun(net, judge, nouns, px=info.look_px, steps=steps, out=out)
+    report["minutes"] = round((time.monotonic() - began) / 60, 2)
+    report["peak_memory_mb"] = _peak_memory_mb()
+    _write(out, report, columns)
+    return report
+
+
+def _write(out: Path, report: dict[str, Any], columns: dict[str, Figures]) -> None:
+    notes = [
+        f"Weights {report['weights_sha256'][:12]}, trained on {report['trained']}, looks of {report['look_px']} px; "
+        f"{report['nouns']['count']} nouns ({report['nouns']['set']}). 95 % intervals by bootstrap over scenes.",
+        f"The judge, trained on other drawings: {report['judge']}.",
+        f"{report['minutes']} minutes, peak memory {report['peak_memory_mb']} MB.",
+    ]
+    if "per noun" in report:
+        shares = [row["right"] for row in report["per noun"].values()]
+        good = sum(s >= 0.75 for s in shares)
+        notes.append(
+            f"Single looks, 4 a noun: {sum(shares) / max(1, len(shares)):.3f} right; {good} nouns at 3 of 4 or better."
+        )
+    write_json(out / "evaluation.json", report)
+    text = markdown("Evaluation of the embedded engine", columns, notes)
+    (out / "evaluation.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _peak_memory_mb() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    out = argparse.ArgumentParser(description=__doc__)
+    out.add_argument("--weights", type=Path, default=Path("resources/model/scene.safetensors"))
+    out.add_argument("--classifier", type=Path, default=Path("training_data/classifier.safetensors"))
+    out.add_argument("--data", type=Path, default=Path("training_data"), help="sprites for --neighbours")
+    out.add_argument("--out", type=Path, default=Path("training_data/eval"))
+    out.add_argument("--count", type=int, default=100, help="scenes; 0 leaves them out")
+    out.add_argument("--nouns", choices=["core", "all"], default="core")
+    out.add_argument("--steps", type=int, default=0, help="0: the product's own number")
+    out.add_argument("--references", action="store_true", help="also run guided by the picture library")
+    out.add_argument("--neighbours", type=int, default=48, help="scenes a part; 0 leaves the test out")
+    out.add_argument("--per-noun", action="store_true")
+    out.add_argument("--quick", action="store_true", help="10 scenes, 6 a part, 4 steps")
+    out.add_argument("--threads", type=int, default=2)
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and evaluate."""
+    args = parser().parse_args(arguments)
+    if args.quick:
+        args.count, args.neighbours, args.steps = (
+            min(args.count, 10),
+            min(args.neighbours, 6),
+            args.steps or 4,
+        )
+    run(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -81,7 +81,7 @@ QMenuBar {{ background: {PANEL}; color: {TEXT}; padding: 2px 4px; border-bottom:
 QMenuBar::item {{ padding: 4px 9px; border-radius: 4px; background: transparent; }}
 QMenuBar::item:selected, QMenuBar::item:pressed {{ background: {ROW_SELECTED}; }}
 QMenu {{ background: {PANEL_DEEP}; color: {TEXT}; border: 1px solid {LINE_LIGHT}; padding: 4px; }}
-QMenu::item {{ padding: 5px 28px 5px 24px; border-radius: 4px; }}
+QMenu::item {{ padding: 5px 28px 5px 12px; border-radius: 4px; }}
 QMenu::item:selected {{ background: {ROW_SELECTED}; }}
 QMenu::item:disabled {{ color: {TEXT_FAINT}; }}
 QMenu::separator {{ height: 1px; background: {LINE_LIGHT}; margin: 4px 8px; }}

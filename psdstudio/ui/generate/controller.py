@@ -335,6 +335,11 @@ class Generation(QObject):
         run = self._run
         if isinstance(event, JobFailed) and (run is None or event.job_id == run.job_id):
             self._on_failed(event)
+        if isinstance(event, JobFinished):
+            self._on_finished(
+                event
+            )  # also one that could only be saved at the second try, when its run is over
+            return
         if run is None or getattr(event, "job_id", None) != run.job_id:
             return
         match event:
@@ -348,8 +353,6 @@ class Generation(QObject):
                 self._show(replace(run, boxes=event.boxes))
             case JobPreview() if not run.is_stopping:
                 self.preview.emit(event.preview)
-            case JobFinished():
-                self._on_finished(event)
             case JobCancelled():
                 self._store.forget(run.request.run_id)
                 self._show(None)

@@ -35,8 +35,8 @@ def save_state(path: Path, state: TrainState, *, with_optimizer: bool = True) ->
         for name, parameter in state.net.named_parameters():
             moments = state.optimizer.state.get(parameter)
             if moments:
-                tensors[f"m1.{name}"] = moments["exp_avg"].to(torch.bfloat16).contiguous()
-                tensors[f"m2.{name}"] = moments["exp_avg_sq"].to(torch.bfloat16).contiguous()
+                tensors[f"m1.{name}"] = moments["exp_avg"].contiguous()
+                tensors[f"m2.{name}"] = moments["exp_avg_sq"].contiguous()
     meta = {"step": str(state.step), "seen": json.dumps(state.seen)}
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")

@@ -1,0 +1,185 @@
+"""Losses, the known/unknown mix, that the network learns, and that a run resumes as if it had never stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from psdstudio.engine.weights import load_weights, save_weights
+from psdstudio.training.checkpoints import TrainState, load_state, save_state
+from psdstudio.training.losses import flow_loss, row_errors
+from psdstudio.training.object_batches import draw_object_batch
+from psdstudio.training.scene_batches import KNOWN_NOISE, draw_known, fill_effect_plates, make_scene_batch
+from psdstudio.training.scene_truth import render_scenes
+from psdstudio.training.sprites import SpriteLibrary
+from psdstudio.training.stages import LossFunction, draw_levels, object_loss, scene_loss
+from psdstudio.training.train import train_step
+from psdstudio.training.words import WordBank
+from tests.training.toys import layouts_of, lively_net, material, tiny_state
+
+
+def test_known_rows_have_no_gradient_and_free_ones_have() -> None:
+    rng = torch.Generator().manual_seed(0)
+    for group, channels in (("canvas", 3), ("look", 4), ("effect", 5)):
+        clean = torch.rand(2, 3, channels, 8, 8, generator=rng) * 2 - 1
+        made = (torch.rand(2, 3, channels, 8, 8, generator=rng) * 2 - 1).requires_grad_()
+        weight = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+        total, mass = flow_loss(made, clean, torch.full((2, 3), 0.5), weight, group)
+        (total / mass).backward()
+        assert made.grad is not None
+        touched = made.grad.abs().sum((2, 3, 4)) > 0
+        assert torch.equal(touched, weight > 0)
+
+
+def test_a_perfect_prediction_costs_nothing_and_hidden_colour_costs_little() -> None:
+    rng = torch.Generator().manual_seed(1)
+    clean = torch.rand(1, 2, 4, 16, 16, generator=rng) * 2 - 1
+    clean[:, 0, 3], clean[:, 1, 3] = -1.0, 1.0
+    assert not row_errors(clean, clean, "look").any()
+    off = clean.clone()
+    off[:, :, :3] += 0.5
+    hidden, seen = row_errors(off, clean, "look")[0].tolist()
+    assert 0 < hidden < 0.1 * seen
+
+
+def test_the_mix_of_known_and_free_is_as_written(library: SpriteLibrary) -> None:
+    rng, k, n = np.random.default_rng(0), 3, 6000
+    known = draw_known(rng, n, k, draw_levels(rng, (n, 2 + 2 * k)))
+    marks = torch.cat([known.background[:, None], known.looks], dim=1)
+    count = marks.sum(1)
+    levels = torch.cat([known.canvas_level, known.look_level, known.effect_level], dim=1)
+    nothing = count == 0
+    independent = nothing & (levels.std(1) > 1e-6)
+    subset_of_all = 0.4 / 2 ** (1 + k)
+    assert float((nothing & ~independent).float().mean()) == pytest.approx(0.40 + subset_of_all, abs=0.03)
+    assert float(independent.float().mean()) == pytest.approx(0.10, abs=0.02)
+    one_free = float((count == k).float().mean())
+    assert one_free == pytest.approx(0.10 + (1 + k) * subset_of_all, abs=0.03)
+    assert float(known.context_seen.float().mean()) == pytest.approx(0.9, abs=0.02)
+    everything = torch.cat([torch.zeros(n, 1, dtype=torch.bool), marks, known.effects], dim=1)
+    assert (levels[everything] <= KNOWN_NOISE).all()
+    assert (known.effects <= (known.looks & known.background[:, None])).all()
+    joint = ~independent
+    for row in range(0, n, 97):
+        if joint[row]:
+            free = levels[row][~everything[row]]
+            assert (free == free[0]).all()
+
+
+def test_rows_of_a_batch_say_what_is_known(library: SpriteLibrary, bank: WordBank) -> None:
+    rng, b, k = np.random.default_rng(4), 3, 2
+    truth = render_scenes(
+        library, layouts_of(library, seed=1, count=b, objects=k), canvas=(64, 64), look_px=32
+    )
+    known = draw_known(rng, b, k, draw_levels(rng, (b, 2 + 2 * k)))
+    known.background[:] = torch.tensor([True, True, False])
+    known.looks[:] = torch.tensor([[True, False], [False, False], [False, True]])
+    known.effects[:] = False
+    known.context_seen[:] = torch.tensor([True, False, True])
+    batch = make_scene_batch(library, truth, known, bank, rng)
+    fill_effect_plates(batch, truth, known, None)
+    canvas, looks, effects = batch.groups
+    assert not canvas.known[:, 0].any(), "the composite is never known here"
+    assert torch.equal(looks.known, known.looks)
+    assert torch.equal(batch.weights[1] > 0, ~known.looks)
+    plate = canvas.plate[:, 0]
+    assert plate[0, 4].all(), "a known background is said to be known"
+    assert not plate[1].any(), "context that is dropped leaves no trace"
+    assert not canvas.present[1, 1]
+    assert not plate[2, 4].any()
+    assert plate[2, 3].any(), "a known look shows on the canvas"
+    assert effects.plate[0, 0, :5].any(), "a shadow sees its own look"
+    assert not effects.plate[0, 1, :5].any(), "a free look is not shown before it is guessed"
+    assert effects.plate[0, 1, 5:].any(), "but the known ground is"
+
+
+def test_a_free_look_never_reaches_another_row_through_a_plate(library: SpriteLibrary, bank: WordBank) -> None:
+    """Paint the free parts anew: no plate changes (plates would leak the target otherwise)."""
+    rng, b, k = np.random.default_rng(5), 2, 2
+    truth = render_scenes(
+        library, layouts_of(library, seed=2, count=b, objects=k), canvas=(64, 64), look_px=32
+    )
+    known = draw_known(rng, b, k, draw_levels(rng, (b, 2 + 2 * k)))
+    known.background[:], known.effects[:], known.context_seen[:] = False, False, True
+    known.looks[:] = torch.tensor([True, False])
+    plates = []
+    for swap in (False, True):
+        if swap:
+            truth.background = 1 - truth.background
+            truth.composite = 1 - truth.composite
+            truth.looks[:, 1] = 1 - truth.looks[:, 1]
+            truth.effects = 1 - truth.effects
+        batch = make_scene_batch(library, truth, known, bank, np.random.default_rng(9))
+        fill_effect_plates(batch, truth, known, None)
+        plates.append([rows.plate.clone() for rows in batch.groups])
+    for before, after in zip(*plates, strict=True):
+        assert torch.equal(before, after)
+
+
+def test_sixty_steps_on_a_few_looks_halve_the_loss(pack: Path) -> None:
+    state, loss_of = tiny_state(), object_loss(material(pack), 8, 32)
+    before = _loss(state, loss_of)
+    for _ in range(60):
+        train_step(state, loss_of, np.random.default_rng([1, state.step]), 3e-3)
+    assert _loss(state, loss_of) < 0.5 * before
+    assert state.step == 60
+
+
+def _loss(state: TrainState, loss_of: LossFunction) -> float:
+    with torch.no_grad():
+        return float(np.mean([float(loss_of(state.net, np.random.default_rng([77, i]))) for i in range(6)]))
+
+
+def test_the_scene_stage_reaches_every_kind_of_row(pack: Path) -> None:
+    state, loss_of = tiny_state(), scene_loss(material(pack), 2, 32)
+    for step in range(3):
+        assert np.isfinite(train_step(state, loss_of, np.random.default_rng([2, step]), 1e-3))
+    moved = {name: bool((p != q).any()) for (name, p), q in zip(
+        state.net.named_parameters(), tiny_state().net.parameters(), strict=True
+    )}  # fmt: skip
+    for part in ("heads.canvas", "heads.look", "heads.effect", "layout_out", "light_out", "word_in", "blocks.0"):
+        assert any(changed for name, changed in moved.items() if name.startswith(part)), part
+
+
+def test_a_run_goes_on_as_if_it_had_never_stopped(pack: Path, tmp_path: Path) -> None:
+    loss_of = object_loss(material(pack), 4, 32)
+
+    def steps(state: TrainState, count: int) -> TrainState:
+        for _ in range(count):
+            train_step(state, loss_of, np.random.default_rng([3, state.step]), 2e-3)
+        return state
+
+    whole = steps(tiny_state(), 6)
+    half = steps(tiny_state(), 3)
+    half.seen = {"objects": 12}
+    save_state(tmp_path / "last.safetensors", half)
+    resumed = tiny_state()
+    load_state(tmp_path / "last.safetensors", resumed)
+    assert resumed.step == 3
+    assert resumed.seen == {"objects": 12}
+    steps(resumed, 3)
+    for name in ("net", "average"):
+        one, two = getattr(whole, name).state_dict(), getattr(resumed, name).state_dict()
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[k], two[k]) for k in one), name
+    assert not (tmp_path / "last.part").exists()
+
+
+def test_shipped_weights_paint_nearly_the_same(pack: Path, tmp_path: Path) -> None:
+    net = lively_net()
+    save_weights(tmp_path / "w.safetensors", net, look_px=32, trained={"objects": 5})
+    shipped, info = load_weights(tmp_path / "w.safetensors")
+    shipped.uses_bfloat16 = False
+    assert info.look_px == 32
+    assert info.trained == {"objects": 5}
+    given = material(pack)
+    batch = draw_object_batch(given.library, given.bank, np.random.default_rng(0), 4, 32)
+    batch.rows.noise[:] = 0.5
+    with torch.no_grad():
+        one = net([batch.rows], batch.light, batch.ground)[0]
+        two = shipped([batch.rows], batch.light, batch.ground)[0]
+    assert float((one - two).std() / one.std()) < 0.05
+    assert not torch.equal(one, two)

@@ -16,9 +16,10 @@ from psdstudio.engine import frames
 from psdstudio.engine.compose import Placed, canvas_frame, known_plate
 from psdstudio.engine.flow import layer_noise
 from psdstudio.engine.library import ReferenceLibrary
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words, scene_words
+from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
 from psdstudio.engine.pictures import pad_colour, raster_in_frame, rect_frame, to_tensor
 from psdstudio.engine.sampler import EffectFeed, LayoutState
+from psdstudio.engine.words import pool_words, scene_words
 from psdstudio.gen.request import GenerationRequest, ObjectPart
 from psdstudio.gen.text_encoder import TextEncoder
 
@@ -328,7 +329,8 @@ def _rows(
     )
     return Rows(
         group=group, x=x, guess=torch.zeros_like(x), plate=plate, noise=torch.zeros(1, r),
-        role=torch.tensor([int(role) for role in roles], dtype=torch.long), index=torch.tensor([list(index)], dtype=torch.long),
+        role=torch.tensor([int(role) for role in roles], dtype=torch.long),
+        index=torch.tensor([list(index)], dtype=torch.long),
         box=box, words=states, word_mask=masks, known=torch.zeros(1, r, dtype=torch.bool),
         present=torch.ones(1, r, dtype=torch.bool),
     )  # fmt: skip

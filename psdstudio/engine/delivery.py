@@ -58,7 +58,9 @@ def deliver(request: GenerationRequest, painted: Painted, weights_sha256: str) -
     rasters: list[Raster | None] = []
     for i in range(len(request.objects)):
         picture = look_picture(painted, i)
-        rasters.append(None if picture is None else _look_raster(picture, frames.crop_of(scene.boxes[i]), size))
+        rasters.append(
+            None if picture is None else _look_raster(picture, frames.crop_of(scene.boxes[i]), size)
+        )
     objects = []
     for i, part in enumerate(request.objects):
         shadow, reflection = _effects(request, painted, rasters, i)

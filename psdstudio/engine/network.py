@@ -19,12 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from psdstudio.engine.network_blocks import JointBlock, KeyValue, ResBlock, TokenContext, fourier
+from psdstudio.engine.places import PLACE_DIM, local_place, token_places
+from psdstudio.engine.words import pool_words
 
 WORD_DIM = 384
 LIGHT_DIM = 6
 BOX_DIM = 4
 MAX_OBJECTS = 6
-PLACE_DIM = 16
 
 
 class RowRole(IntEnum):
@@ -212,12 +213,12 @@ class SceneNet(nn.Module):
         h = F.pixel_unshuffle(pixels, spec.unshuffle).contiguous(memory_format=torch.channels_last)
         # At high noise the picture must come from the words: convolutions need to know where they are for that.
         h = self.stems[rows.group](h)
-        h = h + _local_place(h, self.place0)
+        h = h + local_place(h, self.place0)
         for block in self.down0:
             h = block(h, cond)
         skip0 = h
         h = self.to1(h)
-        h = h + _local_place(h, self.place1)
+        h = h + local_place(h, self.place1)
         for block in self.down1:
             h = block(h, cond)
         skip1 = h
@@ -250,7 +251,7 @@ class SceneNet(nn.Module):
         tokens, row_of, first = [], [], 0
         for rows, low in zip(groups, h, strict=True):
             r, size = rows.x.shape[1], low.shape[-2:]
-            place = self.place(_token_places(rows.box, size)).flatten(1, 2)
+            place = self.place(token_places(rows.box, size)).flatten(1, 2)
             tokens.append(low.flatten(2).transpose(1, 2).reshape(b, r * size.numel(), -1) + place)
             row_of.append(torch.arange(first, first + r, device=low.device).repeat_interleave(size.numel()))
             first += r
@@ -362,46 +363,6 @@ class SceneNet(nn.Module):
 def has_fast_bfloat16() -> bool:
     """Whether this machine computes in bfloat16 faster than in float32 (AVX-512 bf16, AMX or a GPU)."""
     return torch.cuda.is_available() or bool(torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001  # no public twin
-
-
-def pool_words(words: Tensor, mask: Tensor) -> Tensor:
-    """Mean of token states (..., t, d) over the tokens that `mask` (..., t) marks; zeros when there is none."""
-    weight = mask.to(words.dtype)[..., None]
-    return (words * weight).sum(-2) / weight.sum(-2).clamp(min=1)
-
-
-def scene_words(words: Tensor, mask: Tensor, ground: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """Return the composite row's words: one token per object and one for the ground, (b, length, 384) and its mask.
-
-    words: (b, k, t, 384) and mask (b, k, t) of the objects; ground: (b, 384) pooled background words. The whole scene
-    is said by its parts, so a sentence of any length fits.
-    """
-    tokens = torch.cat([pool_words(words, mask), ground[:, None]], dim=1)
-    said = torch.cat([mask.any(-1), (ground != 0).any(-1, keepdim=True)], dim=1)
-    fill = length - tokens.shape[1]
-    return F.pad(tokens, (0, 0, 0, fill)), F.pad(said, (0, fill))
-
-
-def _local_place(like: Tensor, project: nn.Linear) -> Tensor:
-    """Project Fourier features of the cell centres in the row, (1, c, h, w), onto the channels of `like`."""
-    h, w = like.shape[-2:]
-    ys = (torch.arange(h, device=like.device) + 0.5) / h
-    xs = (torch.arange(w, device=like.device) + 0.5) / w
-    grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1)
-    placed: Tensor = project(fourier(grid, PLACE_DIM // 4))
-    return placed.permute(2, 0, 1)[None]
-
-
-def _token_places(box: Tensor, size: torch.Size) -> Tensor:
-    """Fourier features of token centres, in the scene (through the row's box) and in the row: (b, r, h*w, 72)."""
-    h, w = size
-    ys = (torch.arange(h, device=box.device) + 0.5) / h
-    xs = (torch.arange(w, device=box.device) + 0.5) / w
-    local = torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1).flip(-1).reshape(1, 1, h * w, 2)
-    scene = box[:, :, None, :2] + local * box[:, :, None, 2:]
-    local = local.expand_as(scene)
-    size_in_scene = box[:, :, None, 2:].expand_as(scene)
-    return fourier(torch.cat([scene, size_in_scene, local], dim=-1), 6)
 
 
 def _allowed(groups: Sequence[Rows], owner: Tensor, known: KnownRows | None) -> Tensor | None:

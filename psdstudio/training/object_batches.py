@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine import frames
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words
+from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
+from psdstudio.engine.words import pool_words
 from psdstudio.training.looks import LookPlan, choose_colour, object_words, plan_look, render_looks
 from psdstudio.training.sprites import Sprite, SpriteLibrary
 from psdstudio.training.words import WordBank

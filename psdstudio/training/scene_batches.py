@@ -10,7 +10,8 @@ from torch import Tensor
 
 from psdstudio.engine import frames
 from psdstudio.engine.compose import effect_plate, known_plate
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, pool_words, scene_words
+from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
+from psdstudio.engine.words import pool_words, scene_words
 from psdstudio.training.layouts import Layout
 from psdstudio.training.object_batches import plan_reference, reference_plate
 from psdstudio.training.scene_truth import SceneTruth, placed_objects

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from psdstudio.engine.flow import euler_step, layer_noise, noise_levels
-from psdstudio.engine.network import RowRole, Rows, SceneNet, pool_words
+from psdstudio.engine.network import RowRole, Rows, SceneNet
+from psdstudio.engine.words import pool_words
 from psdstudio.training.words import WordBank
 
 MATTE = (0.75, 0.80, 0.85)

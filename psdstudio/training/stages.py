@@ -132,6 +132,19 @@ def scene_loss(material: Material, count: int, px: int) -> LossFunction:
     return loss
 
 
+SCENE_SHARE = 0.65
+
+
+def mixed_loss(material: Material, count: int, px: int) -> LossFunction:
+    """Return the loss of the stage "mixed": two scene batches to one batch of single objects (four times as many)."""
+    scenes, objects = scene_loss(material, count, px), object_loss(material, 4 * count, px)
+
+    def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
+        return scenes(net, rng) if rng.random() < SCENE_SHARE else objects(net, rng)
+
+    return loss
+
+
 def _guess(net: SceneNet, batch: SceneBatch) -> None:
     with_guess(net, batch.groups, batch.light, batch.ground)
     for rows in batch.groups:

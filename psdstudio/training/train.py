@@ -25,7 +25,14 @@ from psdstudio.training.checkpoints import TrainState, load_state, save_state
 from psdstudio.training.looks import choose_colour, object_words
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.sprites import SpriteLibrary, trained_nouns
-from psdstudio.training.stages import LossFunction, Material, averaged_copy, object_loss, scene_loss
+from psdstudio.training.stages import (
+    LossFunction,
+    Material,
+    averaged_copy,
+    mixed_loss,
+    object_loss,
+    scene_loss,
+)
 from psdstudio.training.words import WordBank
 from psdstudio.training.world import draw_world
 
@@ -146,14 +153,14 @@ def caption_sample(material: Material) -> tuple[torch.Tensor, torch.Tensor]:
 
 def make_loss(args: argparse.Namespace, material: Material) -> tuple[LossFunction, int]:
     """Return the stage's loss and how many samples a step takes."""
-    stage = {"objects": object_loss, "scenes": scene_loss}[args.stage]
+    stage = {"objects": object_loss, "scenes": scene_loss, "mixed": mixed_loss}[args.stage]
     return stage(material, args.batch, args.px), args.batch
 
 
 def main() -> None:
     """Parse the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", choices=["objects", "scenes"], default="objects")
+    parser.add_argument("--stage", choices=["objects", "scenes", "mixed"], default="objects")
     parser.add_argument(
         "--px", type=int, default=64, help="edge of a look; scenes use twice this for the canvas"
     )

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from psdstudio.engine.network import KnownRows, Rows, SceneNet, pool_words, scene_words
+from psdstudio.engine.network import KnownRows, Rows, SceneNet
 from psdstudio.engine.network_blocks import JointBlock, TokenContext, attend
+from psdstudio.engine.words import pool_words, scene_words
 from tests.engine.toys import light_and_ground, rows, scene, tiny_net
 
 pytestmark = pytest.mark.torch

@@ -31,6 +31,7 @@ TOOL_ACTIONS = {
     ToolName.HAND: "tool_hand",
     ToolName.ZOOM: "tool_zoom",
 }
+_BAR, _FIELD = 40, 26
 _HINTS = {
     ToolName.BOX: "Drag the boxes to where the objects shall be painted in the next run. Shift keeps proportions.",
     ToolName.HAND: "Drag to move the view. Space does the same with any tool.",
@@ -64,19 +65,25 @@ class OptionsBar(QToolBar):
         super().__init__("Options", parent)
         self.setObjectName("options")
         self.setMovable(False)
-        self.setFixedHeight(40)
+        self.setFixedHeight(_BAR)
         self._bridge, self._canvas = bridge, canvas
         self._box = EMPTY_RECT
         self._picture = QLabel()
         self._picture.setFixedWidth(28)
-        self.addWidget(self._picture)
         self._pages = QStackedWidget()
         self._pages.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._pages.addWidget(self._move_page())
         self._hint = QLabel()
         self._hint.setObjectName("hint")
         self._pages.addWidget(self._hint)
-        self.addWidget(self._pages)
+        # One widget for all: the bar's own layout would push fields of this height over its lower edge.
+        row_box = QWidget()
+        row_box.setFixedHeight(_FIELD)
+        row = QHBoxLayout(row_box)
+        row.setContentsMargins(4, 0, 4, 0)
+        row.addWidget(self._picture)
+        row.addWidget(self._pages, 1)
+        self.addWidget(row_box)
         canvas.tool_changed.connect(self._on_tool)
         bridge.changed.connect(lambda _: self.refresh())
         bridge.selected.connect(lambda _: self.refresh())

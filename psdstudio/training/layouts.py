@@ -68,10 +68,11 @@ def is_flying(noun: Noun) -> bool:
 def _draw_noun(library: SpriteLibrary, world: World, rng: np.random.Generator) -> Noun:
     fits = rng.random() < FIT_RATE
     key = "room" if world.family.key == "tiles" else world.family.key
-    for _ in range(40):
-        noun = library.nouns[library.draw_noun(rng)]
+    noun = library.nouns[library.draw_noun(rng)]
+    for _ in range(39):
         if not fits or not noun.places or key in noun.places or key == "studio":
-            return noun
+            break
+        noun = library.nouns[library.draw_noun(rng)]
     return noun
 
 

@@ -107,7 +107,7 @@ def make_scene_batch(
     ]
     plates = [
         context[:, None].expand(-1, 2, -1, -1, -1).contiguous(),
-        reference_plate(library, references, px).unflatten(0, (b, k)),
+        torch.unflatten(reference_plate(library, references, px), 0, (b, k)),
         torch.zeros(b, k, 8, px // 2, px // 2),
     ]
     ids = torch.arange(1, k + 1).expand(b, k)
@@ -161,10 +161,11 @@ def fill_effect_plates(
         backgrounds = truth.background * mark + (guesses[0][:, 1].clamp(-1, 1) + 1) / 2 * (1 - mark)
         look_valid, ground_valid = torch.ones(b, k), torch.ones(b)
     spread = backgrounds[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)
-    batch.groups[2].plate = effect_plate(
+    plate = effect_plate(
         looks.flatten(0, 1), look_valid.flatten(), spread, ground_valid.repeat_interleave(k),
         truth.boxes.flatten(0, 1), truth.aspect.repeat_interleave(k), batch.groups[2].x.shape[-1],
-    ).unflatten(0, (b, k))  # fmt: skip
+    )  # fmt: skip
+    batch.groups[2].plate = torch.unflatten(plate, 0, (b, k))
 
 
 def _rows(
@@ -176,7 +177,7 @@ def _rows(
     return Rows(
         group=group, x=clean, guess=torch.zeros_like(clean), plate=plate, noise=level,
         role=torch.tensor([int(x) for x in roles]), index=index, box=box,
-        words=states.unflatten(0, (b, r)), word_mask=mask.unflatten(0, (b, r)),
+        words=torch.unflatten(states, 0, (b, r)), word_mask=torch.unflatten(mask, 0, (b, r)),
         known=torch.zeros(b, r, dtype=torch.bool), present=torch.ones(b, r, dtype=torch.bool),
     )  # fmt: skip
 

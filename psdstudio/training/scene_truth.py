@@ -52,9 +52,9 @@ def render_scenes(
         layouts=layouts,
         background=background,
         composite=background,
-        looks=looks.unflatten(0, (b, k)),
-        effects=effects.unflatten(0, (b, k)),
-        boxes=boxes.unflatten(0, (b, k)),
+        looks=torch.unflatten(looks, 0, (b, k)),
+        effects=torch.unflatten(effects, 0, (b, k)),
+        boxes=torch.unflatten(boxes, 0, (b, k)),
         aspect=aspect,
         light=torch.tensor([layout.world.light_vector() for layout in layouts]),
     )

@@ -68,6 +68,6 @@ def write_sheet(path: Path, pictures: Tensor, columns: int) -> None:
     """Write pictures (n, 3, h, w) in 0..1 as a grid."""
     missing = -pictures.shape[0] % columns
     padded = torch.cat([pictures, pictures.new_ones(missing, *pictures.shape[1:])])
-    rows = [torch.cat(list(row), dim=2) for row in padded.split(columns)]
+    rows = [torch.cat(list(row), dim=2) for row in torch.split(padded, columns)]
     sheet = (torch.cat(rows, dim=1).permute(1, 2, 0) * 255).round().byte().numpy()
     Image.fromarray(sheet).save(path)

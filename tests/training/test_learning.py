@@ -28,7 +28,7 @@ def test_known_rows_have_no_gradient_and_free_ones_have() -> None:
         made = (torch.rand(2, 3, channels, 8, 8, generator=rng) * 2 - 1).requires_grad_()
         weight = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
         total, mass = flow_loss(made, clean, torch.full((2, 3), 0.5), weight, group)
-        (total / mass).backward()
+        (total / mass).backward()  # type: ignore[no-untyped-call]
         assert made.grad is not None
         touched = made.grad.abs().sum((2, 3, 4)) > 0
         assert torch.equal(touched, weight > 0)
@@ -96,7 +96,9 @@ def test_rows_of_a_batch_say_what_is_known(library: SpriteLibrary, bank: WordBan
     assert effects.plate[0, 1, 5:].any(), "but the known ground is"
 
 
-def test_a_free_look_never_reaches_another_row_through_a_plate(library: SpriteLibrary, bank: WordBank) -> None:
+def test_a_free_look_never_reaches_another_row_through_a_plate(
+    library: SpriteLibrary, bank: WordBank
+) -> None:
     """Paint the free parts anew: no plate changes (plates would leak the target otherwise)."""
     rng, b, k = np.random.default_rng(5), 2, 2
     truth = render_scenes(
@@ -140,7 +142,15 @@ def test_the_scene_stage_reaches_every_kind_of_row(pack: Path) -> None:
     moved = {name: bool((p != q).any()) for (name, p), q in zip(
         state.net.named_parameters(), tiny_state().net.parameters(), strict=True
     )}  # fmt: skip
-    for part in ("heads.canvas", "heads.look", "heads.effect", "layout_out", "light_out", "word_in", "blocks.0"):
+    for part in (
+        "heads.canvas",
+        "heads.look",
+        "heads.effect",
+        "layout_out",
+        "light_out",
+        "word_in",
+        "blocks.0",
+    ):
         assert any(changed for name, changed in moved.items() if name.startswith(part)), part
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,9 +34,7 @@ def draw_shape(shape: str, colour: tuple[float, float, float]) -> Tensor:
         "box": torch.maximum(x.abs(), y.abs()),
         "ring": ((x**2 + y**2).sqrt() - 0.62).abs() + 0.62,
         "bar": torch.maximum(x.abs() * 3.5, y.abs()),
-        "cross": torch.minimum(
-            torch.maximum(x.abs() * 3, y.abs()), torch.maximum(y.abs() * 3, x.abs())
-        ),
+        "cross": torch.minimum(torch.maximum(x.abs() * 3, y.abs()), torch.maximum(y.abs() * 3, x.abs())),
         "wedge": torch.maximum(y.abs(), x.abs() * 2 - y * 0.84),
     }[shape]
     alpha = ((0.85 - reach) * 24 + 0.5).clamp(0, 1)
@@ -48,7 +47,8 @@ def draw_shape(shape: str, colour: tuple[float, float, float]) -> Tensor:
 
 def write_pack(folder: Path) -> Path:
     """Write sprites.safetensors and sprites.json: every shape once per split, twice in "train"."""
-    pictures, entries = [], []
+    pictures: list[Tensor] = []
+    entries: list[dict[str, Any]] = []
     for noun, shape in SHAPES.items():
         for split in ("train", "train", "classifier", "heldout"):
             entries.append(
@@ -69,7 +69,8 @@ def write_pack(folder: Path) -> Path:
     for place, at in enumerate(order):
         entries[int(at)]["index"] = place
     save_file(
-        {"rgba": torch.stack([pictures[int(at)] for at in order]).contiguous()}, folder / "sprites.safetensors"
+        {"rgba": torch.stack([pictures[int(at)] for at in order]).contiguous()},
+        folder / "sprites.safetensors",
     )
     (folder / "sprites.json").write_text(json.dumps(entries), encoding="utf-8")
     return folder
@@ -101,7 +102,9 @@ def lively_net(seed: int = 0) -> SceneNet:
     return net.eval().requires_grad_(False)
 
 
-def layouts_of(library: SpriteLibrary, *, seed: int, count: int, objects: int, aspect: float = 1.0) -> list[Layout]:
+def layouts_of(
+    library: SpriteLibrary, *, seed: int, count: int, objects: int, aspect: float = 1.0
+) -> list[Layout]:
     """Layouts from one seed."""
     rng = np.random.default_rng(seed)
     return [draw_layout(library, rng, objects, aspect) for _ in range(count)]

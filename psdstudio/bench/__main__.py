@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from psdstudio.bench import composite, window
+from psdstudio.bench import composite, generate, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Bench:
 
 BENCHES: dict[str, Bench] = {
     "composite": Bench(composite.SUMMARY, composite.add_options, composite.run),
+    "generate": Bench(generate.SUMMARY, generate.add_options, generate.run),
     "window": Bench(window.SUMMARY, window.add_options, window.run),
 }
 

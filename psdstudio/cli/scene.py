@@ -147,7 +147,7 @@ def kept_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
     for name in names:
         ids = [layer_id for title, layer_id in known if title.casefold() == name.strip().casefold()]
         if not ids:
-            there = ", ".join(dict.fromkeys(title for title, _ in known)) or "nothing generated"
+            there = ", ".join({title.casefold(): title for title, _ in known}.values()) or "nothing generated"
             raise CommandError(f"There is no part “{name}” in the scene.", f"It holds: {there}.")
         found += ids
     return tuple(dict.fromkeys(found))

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
@@ -62,8 +62,8 @@ class EmbeddedEngine:
         keep_freed_memory()
         torch.set_num_threads(self._threads or min(8, _cores()))
         yield Progress(stage=Stage.LOAD, done=0, total=2, fraction=0.0)
-        self._net, self._weights = load_weights(self._path(MODEL_FILE))
-        self._net = self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
+        net, self._weights = load_weights(self._path(MODEL_FILE))
+        self._net = _settled(net)
         yield Progress(stage=Stage.LOAD, done=1, total=2, fraction=0.5)
         self._encoder = TextEncoder.load(self._path("text_encoder"))
         self._library = ReferenceLibrary(self._path("library"))
@@ -136,6 +136,20 @@ class EmbeddedEngine:
         result = deliver(request, painted, self._weights.sha256)
         yield _progress(Stage.DECODE, 1, 1)
         return result
+
+
+def _settled(net: SceneNet) -> SceneNet:
+    """Arrange the weights as the kernels read them.
+
+    Autocast turns every weight into bfloat16 anew in every forward when there are no gradients: an eighth of the time
+    of a run with few free layers. Converted once, the results are the same bytes.
+    """
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
+    if net.uses_bfloat16:
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.to(torch.bfloat16)
+    return net
 
 
 def _reported(

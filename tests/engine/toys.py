@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,17 +92,12 @@ def loaded(folder: Path) -> EmbeddedEngine:
     """The engine of that folder, ready, in float32 and on one thread."""
     engine = EmbeddedEngine(folder, threads=1)
     assert [event.done for event in engine.load()][-1] == 2
-    with full_precision(engine):
-        return engine
-
-
-@contextmanager
-def full_precision(engine: EmbeddedEngine) -> Iterator[None]:
-    """Same arithmetic on every machine: bfloat16 is used only where the processor has it."""
     net = engine._net
     assert net is not None
+    # The same arithmetic on every machine: bfloat16 is used only where the processor has it.
+    net.float()
     net.uses_bfloat16 = False
-    yield
+    return engine
 
 
 def part(name: str, seed: int = 11, **more: object) -> ObjectPart:

@@ -29,13 +29,14 @@ from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog, ExportFormat
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.panels.error_bar import Notice
+from psdstudio.ui.psd_files import PSD_EXTENSIONS, psd_notice, psd_report_lines, read_psd, write_psd
 from psdstudio.ui.wording import ago, counted
 
 if TYPE_CHECKING:
-    from psdstudio.io.psd_export import ExportReport
+    from psdstudio.io.psd_import import ImportReport
 
 AUTOSAVE_MS = 20_000
-_OPENABLE = f"Projects and pictures (*{EXTENSION} {' '.join('*' + ext for ext in EXTENSIONS)})"
+_OPENABLE = f"Projects, PSD files and pictures (*{EXTENSION} {' '.join('*' + ext for ext in (*PSD_EXTENSIONS, *EXTENSIONS))})"
 _PROJECTS = f"PSDStudio projects (*{EXTENSION})"
 
 
@@ -105,12 +106,16 @@ class Files(QObject):
             self.open_path(Path(name))
 
     def open_path(self, path: Path) -> None:
-        """Open a project, or a picture as a new document."""
+        """Open a project, or a PSD or picture as a new document."""
         if not self.may_leave():
             return
         if path.suffix.lower() == EXTENSION:
             self._background.submit(
                 lambda: load_project(path), lambda doc: self._replace(doc, path=path), self._on_failed
+            )
+        elif path.suffix.lower() in PSD_EXTENSIONS:
+            self._background.submit(
+                lambda: read_psd(path), lambda read: self._open_psd(path, *read), self._on_failed
             )
         else:
             self._background.submit(lambda: read_image(path), self._open_image, self._on_failed)
@@ -120,6 +125,12 @@ class Files(QObject):
         self._background.submit(
             lambda: load_project(path), lambda doc: self._replace(doc, path=None), self._on_failed
         )
+
+    def _open_psd(self, path: Path, doc: Document, report: ImportReport) -> None:
+        # The PSD itself is never written over: the document is a new one, saved as a project or exported.
+        self._replace(doc, path=None)
+        if report.losses:
+            self.notice.emit(psd_notice(path.name, report))
 
     def _open_image(self, image: LoadedImage) -> None:
         height, width = image.rgba.shape[:2]
@@ -222,7 +233,7 @@ class Files(QObject):
         doc = self._document
         if choice.format is ExportFormat.PSD:
             self._background.submit(
-                lambda: _write_psd(doc, choice),
+                lambda: write_psd(doc, choice),
                 lambda report: dialog.show_report(choice.path, psd_report_lines(report)),
                 lambda error: _show_problem(dialog, error),
             )
@@ -349,21 +360,6 @@ class Files(QObject):
 
     def _folder(self) -> Path:
         return self.path.parent if self.path is not None else Path.home()
-
-
-def _write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
-    # psd_tools takes a third of a second to import: only an export needs it, on its own thread.
-    from psdstudio.io.psd_export import ExportOptions, export_psd
-
-    return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
-
-
-def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
-    """Return what the export dialog says of a written PSD."""
-    size = f"{report.size_bytes / 2**20:.1f} MB"
-    lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
-    lines += list(report.losses) or ["Nothing was lost."]
-    return tuple(lines)
 
 
 def _show_problem(dialog: ExportDialog, error: Exception) -> None:

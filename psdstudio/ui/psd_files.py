@@ -1,0 +1,49 @@
+"""PSD files as the window sees them: open, write, and the words for what was lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psdstudio.core.document import Document
+from psdstudio.ui.dialogs.export import ExportChoice
+from psdstudio.ui.panels.error_bar import Notice
+from psdstudio.ui.wording import counted
+
+if TYPE_CHECKING:
+    from psdstudio.io.psd_export import ExportReport
+    from psdstudio.io.psd_import import ImportReport
+
+PSD_EXTENSIONS = (".psd", ".psb")
+
+
+def read_psd(path: Path) -> tuple[Document, ImportReport]:
+    """Open a PSD as a document (any thread). psd_tools takes a third of a second to import: only here it is needed."""
+    from psdstudio.io.psd_import import import_psd
+
+    return import_psd(path)
+
+
+def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
+    """Write the document as the dialog was filled in (any thread)."""
+    from psdstudio.io.psd_export import ExportOptions, export_psd
+
+    return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
+
+
+def psd_notice(name: str, report: ImportReport) -> Notice:
+    """Return what the bar says of a PSD that could not be taken over completely."""
+    return Notice(
+        message=f"“{name}” was opened; {counted(len(report.losses), 'thing')} could not be taken over as it was.",
+        hint="The PSD itself is unchanged.",
+        details="\n".join(report.losses),
+        is_error=False,
+    )
+
+
+def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
+    """Return what the export dialog says of a written PSD."""
+    size = f"{report.size_bytes / 2**20:.1f} MB"
+    lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
+    lines += list(report.losses) or ["Nothing was lost."]
+    return tuple(lines)

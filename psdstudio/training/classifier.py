@@ -35,7 +35,7 @@ from psdstudio.training.classifier_net import (
 from psdstudio.training.looks import LookPlan, render_looks
 from psdstudio.training.sprites import SpriteLibrary, trained_nouns
 
-REJECT_SHARE = 0.11
+REJECT_SHARE = 0.16
 PEAK_RATE = 2e-3
 CALIBRATION_SEED = 20_261
 
@@ -115,7 +115,7 @@ def calibrate(judge: Judge, heldout: SpriteLibrary, truth: SpriteLibrary) -> Non
     judge.truth = truth_by_noun(judge, truth, rng)
     figures["truth_top1"] = float(np.mean(list(judge.truth.values())))
     figures["nouns_known"] = float(sum(judge.knows(noun) for noun in judge.truth))
-    waste = garbage(heldout, rng, 280)
+    waste = garbage(heldout, rng, 270)
     straight = torch.cat([waste[:, :3] / waste[:, 3:4].clamp(min=1e-3), waste[:, 3:4]], dim=1).clamp(0, 1)
     figures["garbage_rejected"] = _share([a == REJECT for a in judge.name(straight)])
     judge.figures |= {k: round(v, 4) for k, v in figures.items()}

@@ -12,7 +12,7 @@ from psdstudio.training.looks import choose_colour, plan_look, render_looks
 from psdstudio.training.sprites import Sprite, SpriteLibrary
 from psdstudio.training.world import draw_world
 
-GARBAGE_KINDS = ("empty", "blob", "noise", "scrambled", "mixed", "halves", "flat")
+GARBAGE_KINDS = ("empty", "blob", "noise", "scrambled", "mixed", "halves", "flat", "smudged", "melted")
 
 
 def lit_looks(library: SpriteLibrary, sprites: list[Sprite], rng: np.random.Generator) -> Tensor:
@@ -53,12 +53,15 @@ def _warped(premul: Tensor, rng: np.random.Generator) -> Tensor:
         dim=1,
     )
     grid = F.affine_grid(theta, list(premul.shape), align_corners=False)
-    # A slow bend of the outline: other hands draw other proportions.
-    bend = torch.from_numpy(rng.normal(0, 0.05, (n, 2, 4, 4))).float()
-    grid = grid + F.interpolate(bend, size=premul.shape[-2:], mode="bicubic", align_corners=False).permute(
-        0, 2, 3, 1
-    )
-    return F.grid_sample(premul, grid, padding_mode="zeros", align_corners=False)
+    # Other hands draw other proportions.
+    return F.grid_sample(premul, grid + _bend(rng, n, 0.05), padding_mode="zeros", align_corners=False)
+
+
+def _bend(rng: np.random.Generator, n: int, strength: float) -> Tensor:
+    """Slow random displacements for a sampling grid, (n, 64, 64, 2)."""
+    coarse = torch.from_numpy(rng.normal(0, strength, (n, 2, 4, 4))).float()
+    fine = F.interpolate(coarse, size=(JUDGE_PX, JUDGE_PX), mode="bicubic", align_corners=False)
+    return fine.permute(0, 2, 3, 1)
 
 
 def _blurred(premul: Tensor, rng: np.random.Generator) -> Tensor:
@@ -85,8 +88,17 @@ def _tinted(premul: Tensor, rng: np.random.Generator) -> Tensor:
     contrast = _normal(rng, n, 0.2).exp().view(n, 1, 1, 1)
     gain = torch.from_numpy(rng.uniform(0.75, 1.2, (n, 3, 1, 1))).float()
     rgb = (((rgb - 0.5) * contrast + 0.5) * gain).clamp(0, 1)
+    # Blotches alone are no reason to reject a good outline: good drawings have some too.
+    for i in np.flatnonzero(rng.random(n) < 0.3):
+        rgb[i] = (rgb[i] * _blotches(rng, 0.25)).clamp(0, 1)
     alpha = _erased(alpha, rng)
     return torch.cat([rgb * alpha, alpha], dim=1)
+
+
+def _blotches(rng: np.random.Generator, strength: float) -> Tensor:
+    """Factors around 1 in soft spots of a few pixels, (3, 64, 64): how an untrained generator paints surfaces."""
+    cells = int(rng.integers(8, 18))
+    return 1 + strength * (1.6 * _smooth(rng, 1, cells) + 0.6 * _smooth(rng, 3, cells) - 1.1)
 
 
 def _hue_turns(angles: Tensor) -> Tensor:
@@ -142,8 +154,29 @@ def _one_garbage(library: SpriteLibrary, rng: np.random.Generator, kind: str) ->
     if kind == "halves":
         b = b if rng.random() < 0.5 else b.flip(1)
         return torch.cat([a[:, :, : JUDGE_PX // 2], b[:, :, JUDGE_PX // 2 :]], dim=2)
+    if kind in ("smudged", "melted"):
+        return _smudge(a, rng) if kind == "smudged" else _melt(a, rng)
     share = float(rng.uniform(0.4, 0.6))
     return a * share + b * (1 - share)
+
+
+def _smudge(premul: Tensor, rng: np.random.Generator) -> Tensor:
+    """A drawing of which only the colours and the rough mass are left, with a hard outline and blotches."""
+    size = int(rng.integers(4, 8))
+    small = F.interpolate(premul[None], size=(size, size), mode="area")
+    big = F.interpolate(small, size=(JUDGE_PX, JUDGE_PX), mode="bicubic", align_corners=False)[0].clamp(0, 1)
+    alpha = ((big[3:] - 0.4) * float(rng.uniform(1.5, 8)) + 0.5).clamp(0, 1)
+    colour = (big[:3] / big[3:].clamp(min=0.05) * _blotches(rng, float(rng.uniform(0.1, 0.5)))).clamp(0, 1)
+    return torch.cat([colour * alpha, alpha])
+
+
+def _melt(premul: Tensor, rng: np.random.Generator) -> Tensor:
+    """A drawing bent out of shape, with blotches."""
+    still = F.affine_grid(torch.eye(2, 3)[None], [1, 4, JUDGE_PX, JUDGE_PX], align_corners=False)
+    grid = still + _bend(rng, 1, float(rng.uniform(0.25, 0.4)))
+    bent = F.grid_sample(premul[None], grid, padding_mode="zeros", align_corners=False)[0]
+    colour = (bent[:3] / bent[3:].clamp(min=1e-3) * _blotches(rng, float(rng.uniform(0.1, 0.5)))).clamp(0, 1)
+    return torch.cat([colour * bent[3:], bent[3:]])
 
 
 def _two_things(library: SpriteLibrary, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,10 @@ def write_json(path: Path, report: Mapping[str, Any]) -> None:
 def markdown(title: str, columns: Mapping[str, Figures], notes: Sequence[str]) -> str:
     """Return a table with one row per figure and one column per run: value [low, high]."""
     names = list(dict.fromkeys(name for figures in columns.values() for name in figures))
-    lines = [f"# {title}", "", *notes, "", "| figure | " + " | ".join(columns) + " |"]
+    lines = [f"# {title}", "", *(f"- {note}" for note in notes), ""]
+    if not names:
+        return "\n".join(lines)
+    lines.append("| figure | " + " | ".join(columns) + " |")
     lines.append("|---|" + "---|" * len(columns))
     for name in names:
         cells = [_cell(figures.get(name)) for figures in columns.values()]

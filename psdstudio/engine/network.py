@@ -99,6 +99,11 @@ class KnownRows:
     keys: list[KeyValue]
     present: Tensor
 
+    def repeated(self, times: int) -> KnownRows:
+        """Return the same rows for a batch of `times` copies of one scene; nothing is copied."""
+        keys = [(k.expand(times, -1, -1, -1), v.expand(times, -1, -1, -1)) for k, v in self.keys]
+        return KnownRows(keys, self.present.expand(times, -1))
+
 
 class SceneNet(nn.Module):
     """See the module text."""

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from psdstudio.engine.network import KnownRows, Rows, SceneNet
 from psdstudio.engine.network_blocks import JointBlock, TokenContext, attend
+from psdstudio.engine.sampler import PaintState, _predict
 from psdstudio.engine.words import pool_words, scene_words
 from tests.engine.toys import light_and_ground, rows, scene, tiny_net
 
@@ -178,3 +179,19 @@ def test_a_scene_is_said_by_its_parts() -> None:
     torch.testing.assert_close(tokens[0, 0], words[0, 0, :2].mean(0))
     torch.testing.assert_close(tokens[0, 2], ground[0])
     assert not pool_words(words, mask)[0, 1].any()
+
+
+@torch.no_grad()
+def test_said_and_silent_in_one_batch_are_two_forwards(net: SceneNet) -> None:
+    known, free = scene()
+    light, ground = light_and_ground()
+    cached = net.know(known, light, ground)
+    state = PaintState(free, cached, light, ground, None)
+    silent = [replace(group, word_mask=torch.zeros_like(group.word_mask)) for group in free]
+    said, bare = net(free, light, ground, cached), net(silent, light, torch.zeros_like(ground), cached)
+    made = _predict(net, state, 0.5, 2.0)
+    for a, b, c in zip(said, bare, made, strict=True):
+        same(c, (b + 2.0 * (a - b)).clamp(-1, 1))
+        assert float((a - b).abs().max()) > 1e-3
+    for a, c in zip(said, _predict(net, state, 0.99, 2.0), strict=True):
+        same(c, a.clamp(-1, 1))

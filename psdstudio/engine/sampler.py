@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -147,7 +148,7 @@ def _predict(net: SceneNet, state: PaintState, level: float, guidance: float) ->
 
 def _said_and_silent(rows: Rows) -> Rows:
     """Return the rows of one scene twice, with their words and without."""
-    doubled = {
+    doubled: dict[str, Any] = {
         name: torch.cat([getattr(rows, name)] * 2)
         for name in ("x", "guess", "plate", "noise", "index", "box", "words", "known", "present")
     }

@@ -156,9 +156,7 @@ def _settled(net: SceneNet) -> SceneNet:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute on one thread inside. A handful of tokens is no work for two: on a busy machine the layout path spent
-    twenty times as long waiting for the second thread as it takes alone.
-    """
+    """Compute on one thread inside: a handful of tokens is no work for two, which only wait for one another."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

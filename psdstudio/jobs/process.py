@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from psdstudio.jobs.worker_main import main
 WorkerMessage: TypeAlias = FromWorker | Died
 Post: TypeAlias = Callable[[WorkerMessage], None]
 _spawn_lock = Lock()
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 class Worker(Protocol):
@@ -60,7 +62,7 @@ class ProcessWorker:
             target=main, args=(theirs, self._cancelled, self._config), name="psdstudio-engine", daemon=True
         )
         try:
-            with _main_module_left_out():
+            with _spawn_lock, _main_module_left_out(), _child_environment():
                 process.start()
         except OSError as exc:
             ours.close()
@@ -138,14 +140,31 @@ def _main_module_left_out() -> Iterator[None]:
     file from `__main__.__spec__` and `__main__.__file__` (multiprocessing.spawn.get_preparation_data).
     """
     module = sys.modules["__main__"]
-    with _spawn_lock:
-        spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
-        module.__spec__, module.__file__ = None, None
-        try:
-            yield
-        finally:
-            module.__spec__ = spec
-            if file is None:
-                del module.__file__
-            else:
-                module.__file__ = file
+    spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
+    module.__spec__, module.__file__ = None, None
+    try:
+        yield
+    finally:
+        module.__spec__ = spec
+        if file is None:
+            del module.__file__
+        else:
+            module.__file__ = file
+
+
+@contextmanager
+def _child_environment() -> Iterator[None]:
+    """Let numpy's OpenBLAS use one thread in the child, which imports numpy before its own first line runs.
+
+    The text encoder's matrices are small: on a busy machine their threads waited for one another for twelve seconds
+    where one thread needs a twentieth of one. torch does not use OpenBLAS.
+    """
+    before = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_BLAS_THREADS]
+        else:
+            os.environ[_BLAS_THREADS] = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from psdstudio.jobs.events import (
     JobPreview,
     JobStarted,
 )
+from psdstudio.jobs.process import ProcessWorker, _child_environment
 from psdstudio.jobs.report import CRASH_MESSAGE, ErrorKind, Recovery
 from psdstudio.jobs.wire import PROTOCOL_VERSION
 from tests.jobs.harness import process, request, script
@@ -207,3 +209,25 @@ def test_the_child_never_loads_qt_and_the_parent_never_loads_torch(tmp_path: Pat
     loaded = modules.read_text(encoding="utf-8").split()
     assert "psdstudio.jobs.worker_main" in loaded
     assert not [name for name in loaded if name.split(".")[0] in ("PySide6", "shiboken6", "torch")]
+
+
+def test_a_worker_starts_with_one_blas_thread_and_leaves_our_environment_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "5")
+    worker = ProcessWorker(script())
+    worker.start(lambda _: None)
+    try:
+        assert os.environ["OPENBLAS_NUM_THREADS"] == "5"
+        if sys.platform == "linux":
+            # What the child was started with, before any line of ours ran in it.
+            environment, deadline = Path(f"/proc/{worker.pid}/environ"), time.monotonic() + 5
+            while b"OPENBLAS_NUM_THREADS=1\0" not in environment.read_bytes():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    finally:
+        worker.kill()
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    with _child_environment():
+        assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ

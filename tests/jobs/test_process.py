@@ -81,6 +81,7 @@ def test_a_hung_engine_is_killed_after_the_grace() -> None:
     with process(script(("bad", Fault.HANG))) as heard:
         bad = heard.runner.submit(request("bad"))
         heard.until(JobLayout, bad)
+        time.sleep(0.2)  # the layout is sent right before it hangs; asked in between, it would stop of itself
         asked = time.monotonic()
         heard.runner.cancel(bad)
         heard.until(JobCancelled, bad)

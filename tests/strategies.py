@@ -230,18 +230,13 @@ def documents(draw: st.DrawFn) -> Document:
     return doc
 
 
-@st.composite
-def commands(draw: st.DrawFn, doc: Document) -> Command:
-    """Any command, aimed at layers of `doc`; it may be one that does not apply (locks, groups, cycles)."""
-    ids = [layer.id for layer in doc.walk()]
-    known = st.sampled_from(ids) if ids else st.just(LayerId("gone"))
-    one = st.one_of(known, known, known, known, known, st.just(LayerId("gone")))
-    some = st.lists(known, min_size=1, max_size=3, unique=True).map(tuple)
-    group_ids = [layer.id for layer in doc.walk() if isinstance(layer, GroupLayer)]
-    parent = st.sampled_from([None, *group_ids])
-    place = st.integers(0, 6)
+_Ids = st.SearchStrategy[tuple[LayerId, ...]]
+
+
+def _property_commands(one: st.SearchStrategy[LayerId], some: _Ids) -> list[st.SearchStrategy[Command]]:
+    """Commands on rows, words, boxes and pins."""
     maybe = st.none() | st.booleans()
-    options: list[st.SearchStrategy[Command]] = [
+    return [
         st.builds(
             SetProps,
             ids=some,
@@ -266,6 +261,17 @@ def commands(draw: st.DrawFn, doc: Document) -> Command:
         st.builds(SetKeep, ids=some, keep=st.booleans()),
         st.just(InvertKeep()),
         st.just(ReleaseAllKeeps()),
+    ]
+
+
+def _structure_commands(
+    one: st.SearchStrategy[LayerId],
+    some: _Ids,
+    parent: st.SearchStrategy[LayerId | None],
+) -> list[st.SearchStrategy[Command]]:
+    """Commands on the tree."""
+    place = st.integers(0, 6)
+    return [
         st.builds(AddLayer, above=st.none() | one),
         st.builds(InsertLayer, layer=pixel_layers() | groups(depth=1), parent=parent, index=place),
         st.builds(DeleteLayers, ids=some),
@@ -282,6 +288,13 @@ def commands(draw: st.DrawFn, doc: Document) -> Command:
                 offset=points(),
             )
         ),
+    ]
+
+
+def _pixel_commands(one: st.SearchStrategy[LayerId], some: _Ids) -> list[st.SearchStrategy[Command]]:
+    """Commands on places, pixels and masks."""
+    maybe = st.none() | st.booleans()
+    return [
         st.builds(TranslateLayers, ids=some, dx=SHIFTS, dy=SHIFTS, is_nudge=st.booleans()),
         st.builds(
             ResizeCanvas,
@@ -300,6 +313,22 @@ def commands(draw: st.DrawFn, doc: Document) -> Command:
             at=points(),
             grey=blocks(channels=1, max_side=40).map(lambda b: b[..., 0]),
         ),
+    ]
+
+
+@st.composite
+def commands(draw: st.DrawFn, doc: Document) -> Command:
+    """Any command, aimed at layers of `doc`; it may be one that does not apply (locks, groups, cycles)."""
+    ids = [layer.id for layer in doc.walk()]
+    known = st.sampled_from(ids) if ids else st.just(LayerId("gone"))
+    one = st.one_of(known, known, known, known, known, st.just(LayerId("gone")))
+    some = st.lists(known, min_size=1, max_size=3, unique=True).map(tuple)
+    group_ids = [layer.id for layer in doc.walk() if isinstance(layer, GroupLayer)]
+    parent = st.sampled_from([None, *group_ids])
+    options: list[st.SearchStrategy[Command]] = [
+        *_property_commands(one, some),
+        *_structure_commands(one, some, parent),
+        *_pixel_commands(one, some),
     ]
     return draw(st.one_of(options))
 

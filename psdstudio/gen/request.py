@@ -146,7 +146,9 @@ class GenerationResult:
             raise EngineProtocolError(f"the engine left out layers {sorted(wanted - kept - made)}")
         frozen = {part.id for part in self.request.objects if part.effects_known}
         for part in self.objects:
-            if part.id in frozen and (part.shadow is not None or part.reflection is not None or part.effects_made):
+            if part.id in frozen and (
+                part.shadow is not None or part.reflection is not None or part.effects_made
+            ):
                 raise EngineProtocolError(f"the engine returned kept effects of {part.id}")
 
 

@@ -158,8 +158,14 @@ def to_result(done: Done, request: GenerationRequest) -> GenerationResult:
         composite=done.composite,
         weights_sha256=done.weights_sha256,
     )
-    if result.composite.rgba.ndim != 3 or result.composite.rgba.shape[2] != 4 or result.composite.rgba.dtype != "uint8":
-        raise EngineProtocolError(f"The engine returned a whole picture of shape {result.composite.rgba.shape}.")
+    if (
+        result.composite.rgba.ndim != 3
+        or result.composite.rgba.shape[2] != 4
+        or result.composite.rgba.dtype != "uint8"
+    ):
+        raise EngineProtocolError(
+            f"The engine returned a whole picture of shape {result.composite.rgba.shape}."
+        )
     rasters = [result.background]
     for part in result.objects:
         rasters += [part.look, part.shadow, part.reflection]

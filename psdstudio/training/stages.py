@@ -16,6 +16,7 @@ from torch import Tensor
 
 from psdstudio.engine.flow import add_noise, velocity_weight
 from psdstudio.engine.network import Rows, SceneNet
+from psdstudio.training.background_batches import draw_background_batch
 from psdstudio.training.layouts import draw_layout
 from psdstudio.training.losses import flow_loss
 from psdstudio.training.object_batches import draw_object_batch
@@ -132,15 +133,41 @@ def scene_loss(material: Material, count: int, px: int) -> LossFunction:
     return loss
 
 
-SCENE_SHARE = 0.65
+def background_loss(material: Material, count: int, px: int) -> LossFunction:
+    """Return the loss of single backgrounds; the canvas is about twice as wide as a look of `px`."""
+
+    def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
+        grid, cell = draw_grid(rng), px // 16
+        batch = draw_background_batch(material.bank, rng, count, (grid[0] * cell, grid[1] * cell))
+        rows = batch.rows
+        rows.noise = draw_levels(rng, (count, 1))
+        rows.x = add_noise(batch.clean, normal(rng, batch.clean), rows.noise)
+        if rng.random() < GUESS_RATE * 0.6:
+            with_guess(net, [rows], batch.light, batch.ground)
+        predicted = net([rows], batch.light, batch.ground)[0]
+        total, weight = flow_loss(predicted, batch.clean, rows.noise, torch.ones(count, 1), "canvas")
+        return total / weight
+
+    return loss
+
+
+MIX = (("scenes", 0.32), ("objects", 0.25), ("backgrounds", 0.35), ("layouts", 0.08))
+"""Share of steps in the stage "mixed". Single parts cost a fraction of a scene and teach what things look like; scenes
+teach how they belong together."""
 
 
 def mixed_loss(material: Material, count: int, px: int) -> LossFunction:
-    """Return the loss of the stage "mixed": two scene batches to one batch of single objects (four times as many)."""
-    scenes, objects = scene_loss(material, count, px), object_loss(material, 4 * count, px)
+    """Return the loss of the stage "mixed": whole scenes, single objects and backgrounds, layouts in turn."""
+    losses: dict[str, LossFunction] = {
+        "scenes": scene_loss(material, count, px),
+        "objects": object_loss(material, 4 * count, px),
+        "backgrounds": background_loss(material, 3 * count, px),
+        "layouts": lambda net, rng: layout_loss(net, material, rng, 16 * count),
+    }
+    names, shares = [name for name, _ in MIX], [share for _, share in MIX]
 
     def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
-        return scenes(net, rng) if rng.random() < SCENE_SHARE else objects(net, rng)
+        return losses[str(rng.choice(names, p=shares))](net, rng)
 
     return loss
 

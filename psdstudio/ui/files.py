@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from psdstudio.io.psd_import import ImportReport
 
 AUTOSAVE_MS = 20_000
-_OPENABLE = f"Projects, PSD files and pictures (*{EXTENSION} {' '.join('*' + ext for ext in (*PSD_EXTENSIONS, *EXTENSIONS))})"
+_PATTERNS = " ".join("*" + ext for ext in (EXTENSION, *PSD_EXTENSIONS, *EXTENSIONS))
+_OPENABLE = f"Projects, PSD files and pictures ({_PATTERNS})"
 _PROJECTS = f"PSDStudio projects (*{EXTENSION})"
 
 

@@ -392,15 +392,3 @@ def _drag(qtbot: QtBot, view: object, start: QPointF, way: QPointF) -> None:
             view, begin + QPoint(round((end - begin).x() * share), round((end - begin).y() * share))
         )
     QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=end)
-
-
-def test_an_exported_psd_opens_again_as_layers(qtbot: QtBot, scene: Rig, tmp_path: Path) -> None:
-    target = tmp_path / "scene.psd"
-    export_psd(scene.document, target)
-    before, layers = Compositor().render(scene.document), sum(1 for _ in scene.document.walk())
-    scene.window.bridge.session.mark_saved()
-    with qtbot.waitSignal(scene.window.files.renamed, timeout=RUN_MS):
-        scene.window.files.open_path(target)
-    assert sum(1 for _ in scene.document.walk()) == layers
-    assert np.array_equal(Compositor().render(scene.document), before)
-    assert scene.window.files.path is None

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1
 
-.PHONY: run test check bundle clean
+.PHONY: run test test-slow check bundle clean
 
 run:
 	$(PYTHON) scripts/bootstrap.py
@@ -12,7 +12,12 @@ run:
 test:
 	$(PYTHON) scripts/bootstrap.py --dev
 	$(MAKE) --no-print-directory check
-	$(TEST_ENV) $(BIN)/python -m pytest -q
+	$(TEST_ENV) $(BIN)/python -m pytest -q -m "not slow"
+
+# What takes minutes: a thousand keep requests, the shipped weights, the example scenes painted again.
+test-slow:
+	$(PYTHON) scripts/bootstrap.py --dev
+	$(TEST_ENV) $(BIN)/python -m pytest -q -m slow
 
 # The checks that run no test, the fast ones first. Needs the environment that `make test` sets up.
 check:

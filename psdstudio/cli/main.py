@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `argv` without the program's name."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or _is_file_to_open(words[0]):
-        from psdstudio import app  # not above: a command must start without Qt
+        from psdstudio.app import main as open_window  # not above: a command must start without Qt
 
-        return app.main(words)
+        return open_window(words)
     arguments = parser().parse_args(words)
     if arguments.command is None:
         parser().error("a command or a file is needed")

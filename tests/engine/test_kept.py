@@ -115,6 +115,14 @@ def test_1000_random_runs_leave_every_kept_layer_alone(engine: EmbeddedEngine) -
     assert _rounds(engine, 1000) > 1000
 
 
+@pytest.mark.slow
+def test_50_random_runs_of_the_shipped_network_leave_every_kept_layer_alone() -> None:
+    shipped = EmbeddedEngine(threads=1)
+    for _ in shipped.load():
+        pass
+    assert _rounds(shipped, 50) > 50
+
+
 def test_a_result_with_a_kept_layer_cannot_exist(engine: EmbeddedEngine) -> None:
     size = Size(64, 48)
     asked = request([part("swan"), kept("duck", Rect(5, 5, 20, 20), size)])

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from typing import cast
 
 import numpy as np
 import psd_tools
@@ -173,7 +174,7 @@ def test_without_a_command_or_with_a_file_the_window_starts(monkeypatch: pytest.
         calls.append(words)
         return 0
 
-    monkeypatch.setattr(psdstudio, "app", SimpleNamespace(main=start), raising=False)
+    monkeypatch.setitem(sys.modules, "psdstudio.app", cast("ModuleType", SimpleNamespace(main=start)))
     Path("a.psdstudio").write_bytes(b"x")
     assert main([]) == 0
     assert main(["a.psdstudio"]) == 0

@@ -36,6 +36,7 @@ class CanvasArea(QWidget):
         self._is_empty = True
         prompt.resized.connect(self.arrange)
         notices.resized.connect(self.arrange)
+        empty.resized.connect(self.arrange)
         self.setMinimumSize(600, 420)
 
     def set_empty(self, is_empty: bool) -> None:  # a state, set from one place

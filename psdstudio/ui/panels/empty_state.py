@@ -90,6 +90,8 @@ class EmptyState(QWidget):
     open_asked = Signal()
     example_asked = Signal(object)
     """The path of an example."""
+    resized = Signal()
+    """Something came or went: the parts need their places again."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -148,13 +150,17 @@ class EmptyState(QWidget):
             if (card := item.widget()) is not None:
                 card.deleteLater()
         self.gallery_title.setVisible(bool(examples))
-        if not examples:
-            return
+        if examples:
+            self._add_cards(examples)
+        self.resized.emit()
+
+    def _add_cards(self, examples: list[Example]) -> None:
         self._gallery.addStretch(1)
         for example in examples:
             card = ExampleCard(example)
             card.clicked.connect(lambda _=False, path=example.path: self.example_asked.emit(path))
             self._gallery.addWidget(card)
+            card.show()  # at once: a hidden card has no height yet
         self._gallery.addStretch(1)
 
     def arrange(self, bar: QRectF) -> None:

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
-from psdstudio import app
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.io.project import save_project
 from psdstudio.settings import Folders, load_settings
-from psdstudio.ui.main_window import MainWindow
 
 
-@pytest.mark.expects_logs
 def test_a_file_named_on_the_command_line_is_opened_and_remembered(
-    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PSDSTUDIO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PSDSTUDIO_ENGINE", "fake")
     path = tmp_path / "scene.psdstudio"
     save_project(Document(size=Size(123, 45)), path)
-    seen: list[tuple[Size, str, int]] = []
-
-    def leave_when_open() -> None:
-        window = next((w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow)), None)
-        if window is None or window.files.path is None:
-            QTimer.singleShot(20, leave_when_open)
-            return
-        size = window.bridge.session.document.size
-        seen.append((size, window.windowTitle(), len(window.recent_menu.actions())))
-        window.close()
-        QApplication.quit()
-
-    QTimer.singleShot(20, leave_when_open)
-    assert app.main([str(path)]) == 0
-    assert seen == [(Size(123, 45), "scene — PSDStudio", 1)]
+    root = Path(__file__).parent.parent
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.app_driver", str(path)],
+        capture_output=True, text=True, timeout=120, cwd=root, env=os.environ, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [123, 45, "scene — PSDStudio", 1]
     folders = Folders.of_user()
     assert load_settings(folders.settings_file).recent_files == (str(path),)
     assert list((folders.state / "recovery").iterdir()) == []

@@ -1,7 +1,7 @@
 """Stages of the curriculum: how one optimizer step's loss is made.
 
 Stage "objects": single looks without a scene. Stage "scenes": all rows of a scene jointly with known parts, plus the
-layout path on scenes of their own.
+layout path on scenes of their own. Stages "parts" and "mixed" take the kinds in turn (`MIXES`).
 """
 
 from __future__ import annotations
@@ -151,20 +151,23 @@ def background_loss(material: Material, count: int, px: int) -> LossFunction:
     return loss
 
 
-MIX = (("scenes", 0.32), ("objects", 0.25), ("backgrounds", 0.35), ("layouts", 0.08))
-"""Share of steps in the stage "mixed". Single parts cost a fraction of a scene and teach what things look like; scenes
-teach how they belong together."""
+MIXES: dict[str, tuple[tuple[str, float], ...]] = {
+    "parts": (("objects", 0.58), ("backgrounds", 0.38), ("layouts", 0.04)),
+    "mixed": (("scenes", 0.32), ("objects", 0.25), ("backgrounds", 0.35), ("layouts", 0.08)),
+}
+"""Share of steps of each kind. Single parts cost a fraction of a scene and teach what things look like; scenes teach how
+they belong together, so they come last."""
 
 
-def mixed_loss(material: Material, count: int, px: int) -> LossFunction:
-    """Return the loss of the stage "mixed": whole scenes, single objects and backgrounds, layouts in turn."""
+def mixed_loss(material: Material, count: int, px: int, mix: str = "mixed") -> LossFunction:
+    """Return the loss of a stage of `MIXES`: whole scenes, single objects and backgrounds, layouts in turn."""
     losses: dict[str, LossFunction] = {
         "scenes": scene_loss(material, count, px),
         "objects": object_loss(material, 4 * count, px),
         "backgrounds": background_loss(material, 3 * count, px),
         "layouts": lambda net, rng: layout_loss(net, material, rng, 16 * count),
     }
-    names, shares = [name for name, _ in MIX], [share for _, share in MIX]
+    names, shares = [name for name, _ in MIXES[mix]], [share for _, share in MIXES[mix]]
 
     def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
         return losses[str(rng.choice(names, p=shares))](net, rng)

@@ -26,6 +26,7 @@ from psdstudio.training.looks import choose_colour, object_words
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.sprites import SpriteLibrary, trained_nouns
 from psdstudio.training.stages import (
+    MIXES,
     LossFunction,
     Material,
     averaged_copy,
@@ -153,14 +154,16 @@ def caption_sample(material: Material) -> tuple[torch.Tensor, torch.Tensor]:
 
 def make_loss(args: argparse.Namespace, material: Material) -> tuple[LossFunction, int]:
     """Return the stage's loss and how many samples a step takes."""
-    stage = {"objects": object_loss, "scenes": scene_loss, "mixed": mixed_loss}[args.stage]
+    if args.stage in MIXES:
+        return mixed_loss(material, args.batch, args.px, args.stage), args.batch
+    stage = {"objects": object_loss, "scenes": scene_loss}[args.stage]
     return stage(material, args.batch, args.px), args.batch
 
 
 def main() -> None:
     """Parse the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--stage", choices=["objects", "scenes", "mixed"], default="objects")
+    parser.add_argument("--stage", choices=["objects", "scenes", *MIXES], default="objects")
     parser.add_argument(
         "--px", type=int, default=64, help="edge of a look; scenes use twice this for the canvas"
     )

@@ -25,6 +25,8 @@ from tests.gen.scenes import plan_of
 E = TypeVar("E", bound=JobEvent)
 ENDS = (JobFinished, JobFailed, JobCancelled)
 SHORT = Grace(cancel_s=0.3, load_s=0.3)
+"""For workers that hang on purpose; a busy machine can hold up a sound one for longer than this."""
+PATIENT = Grace(cancel_s=20.0, load_s=20.0)
 
 
 def request(run_id: str = "run", *, steps: int = 3, objects: int = 2, side: int = 64) -> GenerationRequest:
@@ -92,7 +94,7 @@ def keep_nothing(_: GenerationResult) -> None:
 
 @contextmanager
 def process(
-    config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = SHORT
+    config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = PATIENT
 ) -> Iterator[Heard]:
     """A runner with a real process."""
     with JobRunner(lambda: ProcessWorker(config), persist=persist, grace=grace) as runner:
@@ -100,7 +102,7 @@ def process(
 
 
 @contextmanager
-def inline(config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = SHORT) -> Iterator[Heard]:
+def inline(config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = PATIENT) -> Iterator[Heard]:
     """A runner with the worker's loop on a thread."""
     with JobRunner(lambda: InlineWorker(config), persist=persist, grace=grace) as runner:
         yield Heard(runner)

@@ -26,7 +26,7 @@ from psdstudio.jobs.events import (
 from psdstudio.jobs.process import ProcessWorker, _child_environment
 from psdstudio.jobs.report import CRASH_MESSAGE, ErrorKind, Recovery
 from psdstudio.jobs.wire import PROTOCOL_VERSION
-from tests.jobs.harness import process, request, script
+from tests.jobs.harness import SHORT, process, request, script
 
 
 def test_pixels_cross_the_pipe_unchanged_and_a_kept_request_does_not_travel_back() -> None:
@@ -78,21 +78,21 @@ def test_jobs_waiting_behind_a_crash_still_run() -> None:
 
 @pytest.mark.expects_logs
 def test_a_hung_engine_is_killed_after_the_grace() -> None:
-    with process(script(("bad", Fault.HANG))) as heard:
+    with process(script(("bad", Fault.HANG)), grace=SHORT) as heard:
         bad = heard.runner.submit(request("bad"))
         heard.until(JobLayout, bad)
         time.sleep(0.2)  # the layout is sent right before it hangs; asked in between, it would stop of itself
         asked = time.monotonic()
         heard.runner.cancel(bad)
         heard.until(JobCancelled, bad)
-        assert 0.25 < time.monotonic() - asked < 3.0
+        assert time.monotonic() - asked > 0.25
         heard.until(JobFinished, heard.runner.submit(request("good")))
         assert len(heard.ends(bad)) == 1
 
 
 @pytest.mark.expects_logs
 def test_an_engine_that_hangs_while_loading_is_killed_after_the_grace() -> None:
-    with process(script(load_fault=Fault.LOAD_HANG)) as heard:
+    with process(script(load_fault=Fault.LOAD_HANG), grace=SHORT) as heard:
         job = heard.runner.submit(request())
         heard.until(JobStarted, job)
         heard.runner.cancel(job)
@@ -102,13 +102,13 @@ def test_an_engine_that_hangs_while_loading_is_killed_after_the_grace() -> None:
 
 
 def test_cancelling_while_loading_is_immediate_and_the_engine_gets_ready() -> None:
-    with process(script(load_delay_s=0.4), grace=Grace(load_s=20.0)) as heard:
+    with process(script(load_delay_s=3.0)) as heard:
         job = heard.runner.submit(request())
         heard.until(JobStarted, job)
         asked = time.monotonic()
         heard.runner.cancel(job)
         heard.until(JobCancelled, job)
-        assert time.monotonic() - asked < 0.3
+        assert time.monotonic() - asked < 2.0  # loading takes three
         heard.until(JobFinished, heard.runner.submit(request("next")))
         assert EnginePhase.STOPPED not in [state.phase for state in heard.of(EngineState)]
 
@@ -174,7 +174,7 @@ def test_closing_while_it_runs_ends_the_process_soon() -> None:
         heard.until(JobPreview, heard.runner.submit(request(steps=5000)))
         began = time.monotonic()
         heard.runner.shutdown(1.0)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 10.0  # the run itself takes 100 s
 
 
 _PROGRAM = """

@@ -155,8 +155,8 @@ MIXES: dict[str, tuple[tuple[str, float], ...]] = {
     "parts": (("objects", 0.58), ("backgrounds", 0.38), ("layouts", 0.04)),
     "mixed": (("scenes", 0.32), ("objects", 0.25), ("backgrounds", 0.35), ("layouts", 0.08)),
 }
-"""Share of steps of each kind. Single parts cost a fraction of a scene and teach what things look like; scenes teach how
-they belong together, so they come last."""
+"""Share of steps of each kind. Single parts cost a fraction of a scene and teach what things look like; scenes teach
+how they belong together, so they come last."""
 
 
 def mixed_loss(material: Material, count: int, px: int, mix: str = "mixed") -> LossFunction:

@@ -102,7 +102,9 @@ def process(
 
 
 @contextmanager
-def inline(config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = PATIENT) -> Iterator[Heard]:
+def inline(
+    config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = PATIENT
+) -> Iterator[Heard]:
     """A runner with the worker's loop on a thread."""
     with JobRunner(lambda: InlineWorker(config), persist=persist, grace=grace) as runner:
         yield Heard(runner)

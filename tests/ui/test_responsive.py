@@ -13,7 +13,8 @@ from psdstudio.core.geometry import Size
 from tests.ui.rig import SENTENCE, make_rig
 
 GENEROUS_S = 1.0
-"""Half of what the run takes, far above the 50 ms that hold on a quiet machine: here other processes take the cores. `bench` reports the figure."""
+"""Half of what the run takes, far above the 50 ms that hold on a quiet machine: here other
+processes take the cores. `bench` reports the figure."""
 
 
 class StallMeter(QObject):

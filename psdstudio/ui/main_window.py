@@ -39,6 +39,7 @@ from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.generate.rows import row_states
 from psdstudio.ui.generate.run import InsertTarget, RunView
 from psdstudio.ui.layer_edits import LayerEdits
+from psdstudio.ui.menu_style import dress
 from psdstudio.ui.merging import Merging
 from psdstudio.ui.panels.canvas_area import CanvasArea
 from psdstudio.ui.panels.empty_state import EmptyState
@@ -117,7 +118,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status)
         fill_menu_bar(self.menuBar(), self.actions_table, MENUS)
         fill_footer(self.layers.footer, self.actions_table)
-        self.recent_menu = QMenu("Open recent", self)
+        self.recent_menu = dress(QMenu("Open recent", self))
         self.recent_menu.setEnabled(False)
         file_menu = self.menuBar().actions()[0].menu()
         assert isinstance(file_menu, QMenu)
@@ -336,7 +337,7 @@ class MainWindow(QMainWindow):
     def row_menu(self) -> QMenu:
         """Return the context menu of the layer panel."""
         self.actions_table.refresh()
-        menu = QMenu(self)
+        menu = dress(QMenu(self))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.actions_table.fill(menu, ROW_MENU)
         return menu

@@ -111,6 +111,7 @@ QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QComboBox:focus, QListWid
   border: 1px solid {ACCENT_TEXT}; }}
 QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {{
   color: {TEXT_FAINT}; border-color: #3d3d3d; }}
+QComboBox {{ selection-background-color: {ROW_SELECTED}; selection-color: {TEXT}; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
 QComboBox QAbstractItemView {{ background: {PANEL_DEEP}; border: 1px solid {LINE_LIGHT}; padding: 4px;
   selection-background-color: {ROW_SELECTED}; }}
@@ -152,5 +153,5 @@ QLabel#problem {{ color: {RED}; }}
 QFrame#line {{ background: {LINE}; max-height: 1px; min-height: 1px; border: none; }}
 QWidget#panel {{ background: {PANEL}; }}
 QWidget#panelHeader {{ background: {PANEL_DEEP}; border-bottom: 1px solid {LINE}; }}
-QWidget#column {{ background: {PANEL}; border-left: 1px solid {LINE}; }}
+QWidget#column {{ background: {PANEL}; }}
 """

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from psdstudio.ui.actions import Actions
+from psdstudio.ui.menu_style import dress
 
 _FOOTER = ("new_layer", "group", "mask", "duplicate", "delete")
 _COLUMN_MIN, _COLUMN_MAX, _COLUMN = 280, 480, 320
@@ -48,7 +49,7 @@ def body_of(area: QWidget, column: QWidget) -> QWidget:
 def fill_menu_bar(bar: QMenuBar, actions: Actions, menus: tuple[tuple[str, str], ...]) -> None:
     """Build the menus; what can be done is asked whenever one opens."""
     for title, ids in menus:
-        menu = bar.addMenu(title)
+        menu = dress(bar.addMenu(title))
         actions.fill(menu, ids)
         menu.aboutToShow.connect(actions.refresh)
 

@@ -15,7 +15,9 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from psdstudio.ui import theme
@@ -54,6 +56,11 @@ def _disc(colour: str) -> QImage:
     return image
 
 
+def _box_middle(window: MainWindow) -> QPoint:
+    """Return where the first layout box can be clicked."""
+    return window.view.transform.rect_to_view(window.view.overlays.boxes[0].rect).center().toPoint()
+
+
 class Camera:
     """Brings the window into each state and grabs it."""
 
@@ -80,6 +87,8 @@ class Camera:
         self.shot("prompt", window)
         window.canvas.set_tool(ToolName.BOX)
         self.shot("boxes", window)
+        QTest.mouseClick(window.view, Qt.MouseButton.LeftButton, pos=_box_middle(window))
+        self.shot("box_chosen", window)
         window.canvas.set_tool(ToolName.MOVE)
         window.generation.start()
         pump(lambda: window.generation.run is not None and window.generation.run.fraction > 0.5)
@@ -115,6 +124,9 @@ class Camera:
         menu.popup(window.layers.view.mapToGlobal(window.layers.view.rect().center()))
         self.shot("menu", menu)
         menu.close()
+        window.layers.mode.showPopup()
+        self.shot("modes", window.layers.mode.view().window())
+        window.layers.mode.hidePopup()
         window.insert_above()
         window.generation.set_text("a lantern")
         pump(lambda: not window.generation.is_reading)

@@ -60,7 +60,9 @@ def preflight(doc: Document) -> tuple[str, ...]:
         lines.append(f"{counted(shadows, 'shadow')} as Multiply, in the group of the object.")
     hidden = sum(not layer.props.visible for layer in doc.walk())
     if hidden:
-        lines.append(f"{counted(hidden, 'hidden layer')} stay in the file, hidden.")
+        lines.append(
+            f"{counted(hidden, 'hidden layer')} {'stays' if hidden == 1 else 'stay'} in the file, hidden."
+        )
     shown = (layer for layer in layers if layer.part is not None and layer.part.role not in EFFECTS)
     grown = [layer.props.name for layer in shown if _is_grown(layer)]
     if grown:
@@ -105,7 +107,8 @@ class ExportDialog(QDialog):
         for button in (self.psd, self.png):
             formats.addButton(button)
             column.addWidget(button)
-        column.addWidget(_line())
+        self._upper_line = _line()
+        column.addWidget(self._upper_line)
         self.heading = QLabel("What will be written")
         self.heading.setObjectName("heading")
         self.lines = QLabel()
@@ -163,7 +166,8 @@ class ExportDialog(QDialog):
         self._written = path
         self.heading.setText(f"Written: {path.name}")
         self.lines.setText(_bulleted(lines))
-        for widget in (self.psd, self.png, self.strip, self.path, self.browse, self.export, self.problem):
+        asked = (self.psd, self.png, self._upper_line, self.strip, self.path, self.browse)
+        for widget in (*asked, self.export, self.problem):
             widget.hide()
         self.folder.show()
         self.cancel.setText("Done")

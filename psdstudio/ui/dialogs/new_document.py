@@ -66,7 +66,7 @@ class NewDocumentDialog(QDialog):
         self.dpi.setValue(72)
         self.swap = QToolButton()
         self.swap.setIcon(icon("refresh"))
-        self.swap.setText("Turn")
+        self.swap.setText("Swap sides")
         self.swap.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.swap.setToolTip("Swap width and height")
         self.note = QLabel()

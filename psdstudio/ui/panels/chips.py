@@ -40,7 +40,7 @@ class Chip(QWidget):
         self.setAccessibleName(f"{text}, {'kept' if is_kept else 'layer to be made'}")
         self.setToolTip(_tip(text, note, is_kept=is_kept, is_placed=is_placed))
         row = QHBoxLayout(self)
-        row.setContentsMargins(8, 0, 8 if not can_remove or is_kept else 3, 0)
+        row.setContentsMargins(8, 0, 10 if not can_remove or is_kept else 1, 0)
         row.setSpacing(5)
         row.addWidget(
             _picture("pin-filled" if is_kept else icon_name, theme.ACCENT_TEXT if is_kept else theme.TEXT_DIM)
@@ -60,7 +60,7 @@ class Chip(QWidget):
             button = QToolButton(self)
             button.setIcon(icon("close", IconColours(normal=theme.TEXT_DIM)))
             button.setIconSize(QSize(12, 12))
-            button.setFixedSize(20, 20)
+            button.setFixedSize(24, 24)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setAccessibleName(f"Remove {text}")
             button.setToolTip(f"Remove {text}")

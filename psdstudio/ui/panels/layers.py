@@ -114,11 +114,16 @@ class LayersPanel(QWidget):
             button.setCheckable(True)
             button.setToolTip(tip)
             button.setAccessibleName(tip)
+            button.setFixedSize(26, 26)
             self.locks[lock] = button
         self.fill = _percent_box("Fill", "Fill: opacity without the effect on layer styles")
-        row = _row(_caption("Lock"), *self.locks.values(), None, _caption("Fill"), self.fill)
-        row.setContentsMargins(10, 2, 10, 8)
-        row.setSpacing(4)
+        locks = QHBoxLayout()
+        locks.setSpacing(2)
+        for button in self.locks.values():
+            locks.addWidget(button)
+        row = _row(_caption("Lock"), None, _caption("Fill"), self.fill)
+        row.insertLayout(1, locks)
+        row.setContentsMargins(10, 4, 10, 8)
         return row
 
     def _connect(self, thumbnails: Thumbnails) -> None:

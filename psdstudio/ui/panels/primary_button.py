@@ -10,6 +10,7 @@ from psdstudio.ui import theme
 from psdstudio.ui.icons import paint_icon
 
 _RADIUS = 6.0
+_MIN_WIDTH = 150
 
 
 class PrimaryButton(QPushButton):
@@ -18,7 +19,7 @@ class PrimaryButton(QPushButton):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._fraction: float | None = None
-        self.setMinimumSize(150, 36)
+        self.setMinimumSize(_MIN_WIDTH, 36)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     @property
@@ -27,7 +28,10 @@ class PrimaryButton(QPushButton):
         return self._fraction is not None
 
     def set_running(self, fraction: float | None) -> None:
-        """Show Stop with a share 0..1 filled; None shows the scope again."""
+        """Show Stop with a share 0..1 filled, as wide as the button was; None shows the scope again."""
+        if (fraction is None) != (self._fraction is None):
+            # The pointer that pressed Generate stands on Stop, and the field beside it does not jump.
+            self.setMinimumWidth(_MIN_WIDTH if fraction is None else max(_MIN_WIDTH, self.width()))
         self._fraction = fraction
         self.update()
 

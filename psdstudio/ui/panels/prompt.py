@@ -19,7 +19,7 @@ from psdstudio.ui.panels.chips import AddChip, Chip
 from psdstudio.ui.panels.flow_layout import FlowLayout
 from psdstudio.ui.panels.primary_button import PrimaryButton
 
-PLACEHOLDER = "Describe a scene, for example: a swan and a flamingo on calm water at sunset"
+PLACEHOLDER = "For example: a swan and a flamingo on calm water at sunset"
 
 
 class PromptBar(QWidget):

@@ -131,7 +131,7 @@ class OptionsBar(QToolBar):
         for widget, value in ((self.x_box, box.x), (self.y_box, box.y)):
             widget.setEnabled(not box.is_empty)
             widget.setValue(value)
-        self.extent.setText("" if box.is_empty else f"W {box.width}   H {box.height} px")
+        self.extent.setText("" if box.is_empty else f"W {box.width} px   H {box.height} px")
         del blockers
 
     def _move_to(self, x: int, y: int) -> None:

@@ -1,0 +1,90 @@
+"""What a designer's eye would catch: cut words, jumping buttons, small targets, blurred ticks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QMenu, QStyle, QStyleOptionMenuItem
+from pytestqt.qtbot import QtBot
+
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import Size
+from psdstudio.core.layers import LayerProps, PixelLayer
+from psdstudio.ui.dialogs.export import preflight
+from psdstudio.ui.main_window import MainWindow
+from tests.ui.rig import Rig
+from tests.ui.test_main_flow import RUN_MS, type_sentence
+
+SMALLEST_TARGET = 24
+
+
+def test_no_word_of_the_empty_window_is_cut(rig: Rig) -> None:
+    window = rig.window
+    window.resize(window.minimumSize())
+    text = window.prompt.text
+    room = text.width() - 26  # the field's padding and border
+    assert text.fontMetrics().horizontalAdvance(text.placeholderText()) <= room
+
+
+def test_the_primary_button_becomes_stop_without_moving(qtbot: QtBot, rig: Rig) -> None:
+    button = rig.window.prompt.button
+    type_sentence(qtbot, rig)
+    widths: list[int] = []
+    rig.window.generation.run_changed.connect(lambda run: widths.append(button.width()) if run else None)
+    before = button.width()
+    with qtbot.waitSignal(rig.window.generation.accepted, timeout=RUN_MS):
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert len(widths) > 2
+    assert set(widths) == {before}
+
+
+def buttons_of(window: MainWindow) -> list[QAbstractButton]:
+    """Return what can be pressed now."""
+    return [
+        button
+        for button in window.findChildren(QAbstractButton)
+        if button.isVisible() and not button.objectName().startswith("qt_")
+    ]
+
+
+def test_every_button_is_large_enough_and_has_a_name(qtbot: QtBot, rig: Rig) -> None:
+    type_sentence(qtbot, rig)
+    found = buttons_of(rig.window)
+    assert len(found) > 12
+    small = [
+        (b.accessibleName(), b.width(), b.height())
+        for b in found
+        if min(b.size().toTuple()) < SMALLEST_TARGET
+    ]
+    assert small == []
+    assert [type(b).__name__ for b in found if not (b.accessibleName() or b.text())] == []
+
+
+@pytest.mark.parametrize("which", ["bar", "row"])
+def test_ticks_in_menus_are_sharp_on_fine_screens(rig: Rig, which: str) -> None:
+    window = rig.window
+    shown = window.menuBar().actions()[0].menu() if which == "bar" else window.row_menu()
+    assert isinstance(shown, QMenu)
+    image = QImage(32, 32, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(2)
+    image.fill(QColor("black"))
+    option = QStyleOptionMenuItem()
+    option.rect = QRect(0, 0, 16, 16)
+    option.state = QStyle.StateFlag.State_On | QStyle.StateFlag.State_Enabled
+    painter = QPainter(image)
+    shown.style().drawPrimitive(QStyle.PrimitiveElement.PE_IndicatorMenuCheckMark, option, painter, shown)
+    painter.end()
+    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(32, 32, 4)[..., 0]
+    assert pixels.max() > 150
+    # A mark made for one size comes out as blocks of two by two equal pixels.
+    assert not np.array_equal(pixels, pixels[::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize(("hidden", "words"), [(1, "1 hidden layer stays"), (2, "2 hidden layers stay")])
+def test_the_export_dialog_speaks_properly(hidden: int, words: str) -> None:
+    layers = tuple(PixelLayer(props=LayerProps(name=str(n), visible=n >= hidden)) for n in range(3))
+    lines = preflight(Document(size=Size(8, 8), layers=layers))
+    assert any(line.startswith(words + " ") for line in lines)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _unbreakable_output()
     session = logs.start_logging(Folders.of_user().logs, process="command-line", to_stderr=False)
     try:
-        return _run(arguments)
+        return _run(arguments, session.path)
     finally:
         session.close()
 
@@ -59,25 +61,22 @@ def _check_use(arguments: argparse.Namespace) -> None:
         parser().error("generate: give either a sentence or --background and --object")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, log: Path | None) -> int:
     started = time.perf_counter()
     try:
         outcome = _COMMANDS[arguments.command](arguments)
     except StudioError as exc:
         code = _exit_code(exc)
-        _report_error(arguments, exc, code)
+        _report_error(arguments, exc, code, log)
         return code
     except (Cancelled, KeyboardInterrupt):
         print("psdstudio: stopped; nothing was written", file=sys.stderr)
         return EXIT_CANCELLED
     outcome["seconds"] = round(time.perf_counter() - started, 2)
-    if arguments.json:
-        print(json.dumps(outcome, ensure_ascii=False, indent=1))
-    else:
-        print(_text(arguments, outcome))
     for note in outcome.get("notes", ()):
         print(f"note: {note}", file=sys.stderr)
-    return EXIT_OK
+    text = json.dumps(outcome, ensure_ascii=False, indent=1) if arguments.json else _text(arguments, outcome)
+    return EXIT_OK if _print_answer(text) else EXIT_USER
 
 
 def _exit_code(exc: StudioError) -> int:
@@ -86,13 +85,39 @@ def _exit_code(exc: StudioError) -> int:
     return EXIT_ENGINE if isinstance(exc, EngineError | ModelError | PluginError) else EXIT_USER
 
 
-def _report_error(arguments: argparse.Namespace, exc: StudioError, code: int) -> None:
+def _report_error(arguments: argparse.Namespace, exc: StudioError, code: int, log: Path | None) -> None:
     print(f"psdstudio: {exc.user_message}", file=sys.stderr)
     if exc.hint:
         print(f"  {exc.hint}", file=sys.stderr)
+    if code == EXIT_ENGINE and log is not None:
+        print(f"  The log is {log}", file=sys.stderr)
     if arguments.json:
         error = {"kind": type(exc).__name__, "message": exc.user_message, "hint": exc.hint, "exit_code": code}
-        print(json.dumps({"error": error}, ensure_ascii=False, indent=1))
+        _print_answer(json.dumps({"error": error}, ensure_ascii=False, indent=1))
+
+
+def _print_answer(text: str) -> bool:
+    """Print the answer; False when it could not be delivered, which is said.
+
+    A reader that has seen enough (`psdstudio info FILE --json | head -1`) is no failure: the work is done.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _forget_output()
+    except OSError as exc:
+        _forget_output()
+        reason = exc.strerror or type(exc).__name__
+        print(f"psdstudio: The answer could not be printed ({reason}).", file=sys.stderr)
+        print("  The command itself is done: files that it wrote are complete.", file=sys.stderr)
+        return False
+    return True
+
+
+def _forget_output() -> None:
+    """Lead what is left in the buffer to nowhere: Python would try it again at exit and complain."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _generate(arguments: argparse.Namespace) -> Outcome:
@@ -161,15 +186,22 @@ def _run_outcome(outcome: scene.RunOutcome, seed: int) -> Outcome:
 def _text(arguments: argparse.Namespace, outcome: Outcome) -> str:
     if arguments.command == "info":
         return _table(outcome)
-    count = f", {len(outcome['layers'])} layers" if "layers" in outcome else ""
-    return f"{outcome['output']}: {outcome['bytes'] / 1e6:.1f} MB{count}, {outcome['seconds']:.1f} s"
+    count = f", {_layers(outcome)}" if "layers" in outcome else ""
+    return f"{outcome['output']}: {_bytes(outcome['bytes'])}{count}, {outcome['seconds']:.1f} s"
+
+
+def _layers(outcome: Outcome) -> str:
+    count = len(outcome["layers"])
+    return "1 layer" if count == 1 else f"{count} layers"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 def _table(outcome: Outcome) -> str:
     """Return the layers as text, the topmost first, as a layer panel shows them."""
-    lines = [
-        f"{outcome['kind']}, {outcome['width']} × {outcome['height']} px, {len(outcome['layers'])} layers"
-    ]
+    lines = [f"{outcome['kind']}, {outcome['width']} × {outcome['height']} px, {_layers(outcome)}"]
     for layer in _panel_order(outcome["layers"]):
         x, y, width, height = layer["box"]
         indent = "  " * len(layer["path"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -201,3 +202,38 @@ def test_as_a_program() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["layers"] == []
+
+
+def _program(*words: str, out: int | None = None) -> subprocess.Popen[str]:
+    """The command line as a process of its own, with its answer into `out` or a pipe."""
+    root = Path(psdstudio.__file__).parent.parent
+    return subprocess.Popen(
+        [sys.executable, "-m", "psdstudio", *words],
+        stdout=subprocess.PIPE if out is None else out,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(root), "HOME": "."},
+    )
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    """`psdstudio info FILE --json | head -1`: no traceback, exit code 0."""
+    save_project(Document(size=Size(4, 4), scene=Scene(prompt="x")), Path("a.psdstudio"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = _program("info", "a.psdstudio", "--json", out=writer)
+    os.close(writer)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_an_answer_that_cannot_be_printed_is_said() -> None:
+    save_project(Document(size=Size(4, 4), scene=Scene(prompt="x")), Path("a.psdstudio"))
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = _program("info", "a.psdstudio", out=full)
+    os.close(full)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.startswith("psdstudio: The answer could not be printed (No space left on device).")
+    assert "Traceback" not in said

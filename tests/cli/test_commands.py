@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import psdstudio
+from psdstudio.__main__ import main as start_program
 from psdstudio.cli.main import main
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
@@ -237,3 +238,15 @@ def test_an_answer_that_cannot_be_printed_is_said() -> None:
     assert process.returncode == 1
     assert said.startswith("psdstudio: The answer could not be printed (No space left on device).")
     assert "Traceback" not in said
+
+
+def test_ctrl_c_while_the_program_is_being_loaded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "psdstudio.cli.main", Interrupted("psdstudio.cli.main"))
+    assert start_program() == 130
+    assert capsys.readouterr().err == "psdstudio: stopped; nothing was written\n"

@@ -17,9 +17,18 @@ from psdstudio.cli import scene
 from psdstudio.cli.arguments import parser
 from psdstudio.cli.documents import info_json, open_document, save_document
 from psdstudio.cli.running import EngineChoice
-from psdstudio.errors import Cancelled, EngineError, ModelError, ModelIncompatible, PluginError, StudioError
+from psdstudio.errors import (
+    Cancelled,
+    EngineError,
+    FileUnsupported,
+    ModelError,
+    ModelIncompatible,
+    PluginError,
+    StudioError,
+)
 from psdstudio.io.files import probe_target
 from psdstudio.io.layer_info import document_info, read_info
+from psdstudio.io.psd_read import is_psd
 from psdstudio.settings import Folders
 
 EXIT_OK, EXIT_USER, EXIT_USAGE, EXIT_ENGINE, EXIT_CANCELLED = 0, 1, 2, 3, 130
@@ -132,6 +141,11 @@ def _generate(arguments: argparse.Namespace) -> Outcome:
 
 
 def _regenerate(arguments: argparse.Namespace) -> Outcome:
+    if is_psd(arguments.file):
+        raise FileUnsupported(
+            f"“{arguments.file.name}” is a PSD: its layers are pictures that nothing can be made anew from.",
+            "Nothing was changed. Give the project (.psdstudio) that it was exported from.",
+        )
     document, _ = open_document(arguments.file)
     # The next seed, not the same one: who regenerates wants another picture.
     seed = document.scene.seed + 1 if arguments.seed is None else arguments.seed

@@ -135,6 +135,8 @@ def test_a_psd_becomes_a_project(capsys: pytest.CaptureFixture[str]) -> None:
     assert names == ["Background", "swan", "flamingo"]
     assert main(["regenerate", "again.psdstudio", "-o", "v2.psd", "--engine", "fake"]) == 1
     assert capsys.readouterr().err.startswith("psdstudio: ")  # pictures alone are nothing to make anew
+    assert main(["regenerate", "scene.psd", "--keep", "swan", "-o", "v2.psd", "--engine", "fake"]) == 1
+    assert "that it was exported from" in capsys.readouterr().err
     assert not Path("v2.psd").exists()
 
 

@@ -87,11 +87,13 @@ def save_project(
     *,
     hashes: TileHashes | None = None,
     notes: Mapping[str, str] | None = None,
+    trust_stored: bool = False,
 ) -> SaveReport:
     """Write the document to `path`, completely or not at all.
 
     A project that is already there is updated in one transaction; anything else there is replaced by a whole
-    new file. `notes` replaces the file's notes.
+    new file. `notes` replaces the file's notes. Tiles that the file holds already are read and compared before
+    they are left as they are, unless `trust_stored`: for a file that nobody else can have touched.
 
     Raises:
         FileWriteFailed: The disk is full, the folder cannot be written; what was there before is untouched.
@@ -106,7 +108,7 @@ def save_project(
     if _is_current_project(path):
         refuse_read_only(path)
         with contextlib.suppress(_Damaged):
-            return _save_into(path, document, hashes, notes)
+            return _save_into(path, document, hashes, notes, trust_stored=trust_stored)
     with staged_file(path) as staged:
         try:
             report = _save_into(staged, document, hashes, notes, create=True)
@@ -138,10 +140,17 @@ def _is_current_project(path: Path) -> bool:
 
 
 def _save_into(
-    path: Path, document: Document, hashes: TileHashes, notes: Mapping[str, str], *, create: bool = False
+    path: Path,
+    document: Document,
+    hashes: TileHashes,
+    notes: Mapping[str, str],
+    *,
+    create: bool = False,
+    trust_stored: bool = True,
 ) -> SaveReport:
     with _writing(path, create=create) as db:
         present = {row[0] for row in db.execute("SELECT sha256 FROM blob")}
+        sound = set(present) if trust_stored else set()
         tiles, written, written_bytes = 0, 0, 0
         rows: list[tuple[str, str, int, int, bytes]] = []
         for (layer_id, kind), grid in rasters_of(document).items():
@@ -149,11 +158,16 @@ def _save_into(
                 digest = hashes.digest(tile)
                 rows.append((layer_id, kind, x, y, digest))
                 tiles += 1
+                if digest in present and digest not in sound:
+                    if not _is_stored(db, digest, tile):
+                        raise _Damaged
+                    sound.add(digest)
                 if digest not in present:
                     raw = tile.tobytes()
                     packed = zlib.compress(raw, 1)
                     db.execute("INSERT INTO blob VALUES (?, ?, ?)", (digest, len(raw), packed))
                     present.add(digest)
+                    sound.add(digest)
                     written += 1
                     written_bytes += len(packed)
         _replace_tiles(db, rows)
@@ -164,6 +178,17 @@ def _save_into(
         db.execute("DELETE FROM note")
         db.executemany("INSERT INTO note VALUES (?, ?)", notes.items())
     return SaveReport(tiles=tiles, tiles_written=written, bytes_written=written_bytes)
+
+
+def _is_stored(db: sqlite3.Connection, digest: bytes, tile: U8Array) -> bool:
+    """Whether the blob under this hash unpacks to the tile: its name alone says nothing after a disk fault."""
+    (packed,) = db.execute("SELECT zlib FROM blob WHERE sha256 = ?", (digest,)).fetchone() or (None,)
+    if not isinstance(packed, bytes):
+        return False
+    try:
+        return zlib.decompressobj().decompress(packed, tile.nbytes + 1) == tile.tobytes()
+    except zlib.error:
+        return False
 
 
 def _replace_tiles(db: sqlite3.Connection, rows: list[tuple[str, str, int, int, bytes]]) -> None:

@@ -145,7 +145,7 @@ class RecoveryStore:
         with self._turn:
             if self._lock is None:
                 raise AssertionError("the recovery session is closed")
-            return save_project(document, self._file, hashes=self._hashes, notes=notes)
+            return save_project(document, self._file, hashes=self._hashes, notes=notes, trust_stored=True)
 
 
 def _describe(file: Path) -> UnfinishedWork:

@@ -223,6 +223,23 @@ def test_a_damaged_or_foreign_target_is_replaced_as_a_whole(saved: Path) -> None
         assert load_project(saved) == document
 
 
+@pytest.mark.parametrize("damage", ["UPDATE blob SET zlib = zeroblob(length(zlib))", "swapped"])
+def test_saving_over_a_project_whose_pixels_are_damaged_repairs_it(saved: Path, damage: str) -> None:
+    """The header is sound and the hashes are there, but what stands under them is not what was saved."""
+    document = load_project(saved)
+    if damage == "swapped":
+        _edit(
+            saved,
+            "UPDATE blob SET zlib = (SELECT other.zlib FROM blob AS other WHERE other.rowid != blob.rowid)",
+        )
+    else:
+        _edit(saved, damage)
+    with pytest.raises(FileCorrupt):
+        load_project(saved)
+    save_project(document, saved)
+    assert load_project(saved) == document
+
+
 def test_a_full_disk_keeps_the_old_project(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_project(saved)
 

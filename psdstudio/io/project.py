@@ -118,6 +118,8 @@ def save_project(
         # SQLite syncs at commit unless the build turns it off; the rename must never come before the bytes.
         with open(staged, "rb") as written:
             os.fsync(written.fileno())
+        # What a crash left beside the file that is replaced would be rolled back into the new one.
+        path.resolve().with_name(path.resolve().name + "-journal").unlink(missing_ok=True)
     return report
 
 

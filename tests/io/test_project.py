@@ -240,6 +240,25 @@ def test_saving_over_a_project_whose_pixels_are_damaged_repairs_it(saved: Path, 
     assert load_project(saved) == document
 
 
+def test_the_journal_of_a_replaced_project_does_not_reach_the_new_one(saved: Path) -> None:
+    """A crash left a journal, then the project itself was damaged: saving must not bring the crash back."""
+    database = sqlite3.connect(saved, isolation_level=None)
+    database.execute("PRAGMA cache_size = 1")
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("DELETE FROM blob")
+    database.execute("DELETE FROM tile")
+    journal = saved.with_name(saved.name + "-journal")
+    left_behind = journal.read_bytes()
+    database.close()
+    assert len(left_behind) > 1000
+    journal.write_bytes(left_behind)
+    saved.write_bytes(b"not a project")
+    layer = PixelLayer(props=LayerProps(name="n"), pixels=TileGrid.from_array(noise(9, 900, 700)))
+    document = Document(size=Size(900, 700), layers=(layer,))
+    save_project(document, saved)
+    assert load_project(saved) == document
+
+
 def test_a_full_disk_keeps_the_old_project(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_project(saved)
 

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PySide6.QtCore import QMimeData, QObject, QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
+from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from psdstudio.core.changes import Change, Origin
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import Point, Size
-from psdstudio.core.layers import LayerProps, PixelLayer
-from psdstudio.core.structure_commands import InsertLayer
-from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.core.geometry import Size
+from psdstudio.core.placement_commands import ResizeCanvas
 from psdstudio.errors import FileError, StudioError
-from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image, write_png
+from psdstudio.io.images import EXTENSIONS, read_image, write_png
 from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
 from psdstudio.io.recovery import RecoveryStore, UnfinishedWork
 from psdstudio.render.compositor import Compositor
@@ -29,6 +24,7 @@ from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog, ExportFormat
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.panels.error_bar import Notice
+from psdstudio.ui.placing import layer_of
 from psdstudio.ui.psd_files import PSD_EXTENSIONS, psd_notice, psd_report_lines, read_psd, write_psd
 from psdstudio.ui.wording import ago, counted
 
@@ -96,6 +92,14 @@ class Files(QObject):
         dialog.accepted.connect(lambda: self._replace(dialog.document(), path=self.path))
         dialog.open()
 
+    def ask_canvas_size(self) -> None:
+        """Ask for another canvas size; layers stay where they are."""
+        dialog = NewDocumentDialog(
+            self._document.size, self._window, title="Canvas size", asks_resolution=False
+        )
+        dialog.accepted.connect(lambda: self._bridge.apply(ResizeCanvas(size=dialog.chosen)))
+        dialog.open()
+
     def _begin(self, doc: Document) -> None:
         if self.may_leave():
             self._replace(doc, path=None)
@@ -119,7 +123,9 @@ class Files(QObject):
                 lambda: read_psd(path), lambda read: self._open_psd(path, *read), self._on_failed
             )
         else:
-            self._background.submit(lambda: read_image(path), self._open_image, self._on_failed)
+            self._background.submit(
+                lambda: _picture_document(path), lambda doc: self._replace(doc, path=None), self._on_failed
+            )
 
     def open_example(self, path: Path) -> None:
         """Open an example as a new, unnamed document."""
@@ -132,11 +138,6 @@ class Files(QObject):
         self._replace(doc, path=None)
         if report.losses:
             self.notice.emit(psd_notice(path.name, report))
-
-    def _open_image(self, image: LoadedImage) -> None:
-        height, width = image.rgba.shape[:2]
-        layer = _layer_of(image.rgba, image.name, Size(width, height))
-        self._replace(Document(size=Size(width, height), layers=(layer,)), path=None)
 
     def _replace(self, doc: Document, *, path: Path | None) -> None:
         self.path, self.saved_at = path, None
@@ -247,44 +248,6 @@ class Files(QObject):
                 lambda error: _show_problem(dialog, error),
             )
 
-    # ---- pictures from outside
-
-    def place(self, data: QMimeData) -> None:
-        """Take what was dropped or pasted: picture files, a picture, or a project to open."""
-        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
-        projects = [path for path in paths if path.suffix.lower() == EXTENSION]
-        if projects:
-            self.open_path(projects[0])
-        elif paths:
-            self.place_files(paths)
-        elif data.hasImage():
-            image = QImage(data.imageData())
-            self._insert(_rgba_of(image), "Pasted picture")
-
-    def paste(self) -> None:
-        """Paste a picture as a layer (Ctrl+V)."""
-        data = QGuiApplication.clipboard().mimeData()
-        if data.hasImage() or data.hasUrls():
-            self.place(data)
-        else:
-            self.notice.emit(Notice(message="There is no picture in the clipboard.", is_error=False))
-
-    def place_files(self, paths: Sequence[Path]) -> None:
-        """Put each picture file into a layer of its own, on top."""
-        for path in paths:
-            self._background.submit(
-                lambda path=path: read_image(path),  # type: ignore[misc]  # mypy: lambda with a default
-                lambda image: self._insert(image.rgba, image.name),
-                self._on_failed,
-            )
-
-    def _insert(self, rgba: U8Array, name: str) -> None:
-        doc = self._document
-        layer = _layer_of(rgba, name, doc.size)
-        self._bridge.apply(
-            InsertLayer(layer=layer, parent=None, index=len(doc.layers), label="Place picture")
-        )
-
     # ---- recovery
 
     def offer_recovery(self) -> None:
@@ -370,18 +333,9 @@ def _show_problem(dialog: ExportDialog, error: Exception) -> None:
     dialog.show_problem(f"{error.user_message} {error.hint}".strip())
 
 
-def _layer_of(rgba: U8Array, name: str, canvas: Size) -> PixelLayer:
-    """Return a layer with the picture in the middle of the canvas."""
-    height, width = rgba.shape[:2]
-    offset = Point((canvas.width - width) // 2, (canvas.height - height) // 2)
-    layer = PixelLayer(props=LayerProps(name=name), pixels=TileGrid.from_array(rgba))
-    return replace(layer, offset=offset)
-
-
-def _rgba_of(image: QImage) -> U8Array:
-    converted = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    height, width, stride = converted.height(), converted.width(), converted.bytesPerLine()
-    rows = np.frombuffer(converted.constBits(), np.uint8).reshape(height, stride)
-    return (
-        rows[:, : width * 4].reshape(height, width, 4).copy()
-    )  # a copy: the view does not keep the image alive
+def _picture_document(path: Path) -> Document:
+    image = read_image(path)
+    height, width = image.rgba.shape[:2]
+    size = Size(width, height)
+    layer, _ = layer_of(image.rgba, image.name, size, is_fitted=False)
+    return Document(size=size, layers=(layer,))

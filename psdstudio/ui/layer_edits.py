@@ -129,6 +129,12 @@ class LayerEdits:
         if self.layers:
             self._bridge.apply(SetProps(ids=self.ids, clipping=not self.layers[0].props.clipping))
 
+    def toggle_clipping_of(self, layer_id: LayerId) -> None:
+        """Clip one layer to the one below it, or release it (Alt-click on the line between them)."""
+        layer = self.document.find(layer_id)
+        if layer is not None:
+            self._bridge.apply(SetProps(ids=(layer_id,), clipping=not layer.props.clipping))
+
     def set_lock(self, lock: Lock, *, on: bool) -> None:
         """Set or clear one lock on every selected layer."""
         steps = []
@@ -205,6 +211,17 @@ class LayerEdits:
             return
         at = order.index(self.ids[-1]) if self.ids else -1
         self._bridge.session.select((order[(at + direction) % len(order)],))
+
+    def extend_to_neighbour(self, direction: int) -> None:
+        """Add the next layer up (+1) or down (-1) to the selection (Alt+Shift+] and Alt+Shift+[)."""
+        order = [layer.id for layer in self.document.walk()]
+        if not self.ids:
+            self.select_neighbour(direction)
+            return
+        at = order.index(self.ids[-1]) + direction
+        if 0 <= at < len(order):
+            rest = tuple(i for i in self.ids if i != order[at])
+            self._bridge.session.select((*rest, order[at]))
 
     def select_end(self, direction: int) -> None:
         """Select the top (+1) or bottom (-1) layer (Alt+. and Alt+,)."""

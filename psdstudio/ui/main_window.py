@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QImage, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QSplitter
+from PySide6.QtGui import QCloseEvent, QImage, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QMainWindow, QMenu, QSplitter
 
 from psdstudio.core.changes import Change
 from psdstudio.core.layers import LayerId
 from psdstudio.core.parts import object_group_of
-from psdstudio.core.placement_commands import ResizeCanvas
 from psdstudio.errors import StudioError
 from psdstudio.gen.engine import Preview
 from psdstudio.gen.scopes import Verb
-from psdstudio.io.images import EXTENSIONS
 from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorReport
 from psdstudio.render.compositor import Compositor
@@ -30,8 +28,8 @@ from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.view import CanvasView
 from psdstudio.ui.dialogs.errors import ErrorDialog
 from psdstudio.ui.dialogs.export import ExportFormat
-from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.digits import DigitPairs
+from psdstudio.ui.escape import EscapeKey
 from psdstudio.ui.examples import load_examples
 from psdstudio.ui.failures import failure_notice
 from psdstudio.ui.files import Files
@@ -49,6 +47,7 @@ from psdstudio.ui.panels.prompt import PromptBar
 from psdstudio.ui.panels.properties import PropertiesPanel
 from psdstudio.ui.panels.status import StatusBar
 from psdstudio.ui.panels.tool_bars import OptionsBar, ToolColumn
+from psdstudio.ui.placing import Placing
 from psdstudio.ui.services import Services
 from psdstudio.ui.window_actions import MENUS, ROW_MENU, window_actions
 from psdstudio.ui.window_layout import arrange_column, body_of, fill_footer, fill_menu_bar, fill_recent
@@ -86,7 +85,9 @@ class MainWindow(QMainWindow):
         self.edits = LayerEdits(self.bridge)
         self.merging = Merging(self.bridge, self._render, self)
         self.files = Files(self.bridge, services.store, services.recovery, self._disk, window=self)
+        self.placing = Placing(self.bridge, self._disk, self)
         self._build()
+        self.escape = EscapeKey(self.generation, self.notices.dismiss, self)
         self._connect()
         self._on_title()
         self._show_empty()
@@ -138,7 +139,11 @@ class MainWindow(QMainWindow):
         self.files.renamed.connect(self._on_title)
         self.notices.details_asked.connect(self._show_details)
         self.view.zoom_changed.connect(self.status.show_zoom)
-        self.view.dropped.connect(self.files.place)
+        self.area.dropped.connect(self.placing.drop)
+        self.placing.notice.connect(self.notices.show_notice)
+        self.placing.said.connect(self.status.say)
+        self.placing.open_asked.connect(self.files.open_path)
+        self.escape.said.connect(self.status.say)
         self.view.panels_toggled.connect(self.toggle_panels)
         self.status.zoom_typed.connect(self._on_zoom_typed)
         self.canvas.said.connect(self.status.say)
@@ -195,18 +200,6 @@ class MainWindow(QMainWindow):
     def show_recent(self, paths: Sequence[Path]) -> None:
         """List these files under File, Open recent."""
         fill_recent(self.recent_menu, paths, self.files.open_path)
-
-    def place_pictures(self) -> None:
-        """Ask for pictures and put them into layers."""
-        kinds = f"Pictures ({' '.join('*' + ext for ext in EXTENSIONS)})"
-        names, _ = QFileDialog.getOpenFileNames(self, "Place pictures as layers", "", kinds)
-        self.files.place_files([Path(name) for name in names])
-
-    def ask_canvas_size(self) -> None:
-        """Ask for another canvas size; layers stay where they are."""
-        dialog = NewDocumentDialog(self.bridge.session.document.size, self, title="Canvas size")
-        dialog.accepted.connect(lambda: self.bridge.apply(ResizeCanvas(size=dialog.chosen)))
-        dialog.open()
 
     def rename_layer(self) -> None:
         """Open the name editor of the selected row (F2)."""
@@ -370,6 +363,12 @@ class MainWindow(QMainWindow):
         if folder is not None:
             self._disk.submit(lambda: load_examples(folder), self.empty.set_examples)
         self.files.offer_recovery()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.escape.press()
+        else:
+            super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self.files.may_leave():

@@ -44,6 +44,7 @@ def window_actions(window: Window) -> list[ActionSpec]:
         *_edit_actions(window),
         *_layer_actions(window),
         *_order_actions(window),
+        *_selection_actions(window),
         *_scene_actions(window),
         *_view_actions(window),
         *_tool_actions(window),
@@ -76,7 +77,7 @@ def _file_actions(w: Window) -> list[ActionSpec]:
             "Ctrl+Alt+Shift+W",
             can=w.has_layers,
         ),
-        _spec("place", "Place picture as layer…", lambda: w.place_pictures()),
+        _spec("place", "Place picture as layer…", lambda: w.placing.ask()),
         _spec("quit", "Quit", lambda: w.leave(), "Ctrl+Q"),
     ]
 
@@ -86,8 +87,8 @@ def _edit_actions(w: Window) -> list[ActionSpec]:
     return [
         _spec("undo", "Undo", lambda: w.undo(), "Ctrl+Z", "Ctrl+Alt+Z", can=lambda: session.can_undo),
         _spec("redo", "Redo", lambda: w.redo(), "Ctrl+Shift+Z", "Ctrl+Y", can=lambda: session.can_redo),
-        _spec("paste", "Paste picture", lambda: w.files.paste(), "Ctrl+V"),
-        _spec("canvas_size", "Canvas size…", lambda: w.ask_canvas_size(), "Ctrl+Alt+C"),
+        _spec("paste", "Paste picture", lambda: w.placing.paste(), "Ctrl+V"),
+        _spec("canvas_size", "Canvas size…", lambda: w.files.ask_canvas_size(), "Ctrl+Alt+C"),
     ]
 
 
@@ -136,6 +137,12 @@ def _order_actions(w: Window) -> list[ActionSpec]:
         _spec("send_backward", "Send backward", lambda: edits.shift(-1), "Ctrl+[", can=some),
         _spec("bring_to_front", "Bring to front", lambda: edits.send_to_end(1), "Ctrl+Shift+]", can=some),
         _spec("send_to_back", "Send to back", lambda: edits.send_to_end(-1), "Ctrl+Shift+[", can=some),
+    ]
+
+
+def _selection_actions(w: Window) -> list[ActionSpec]:
+    edits, some = w.edits, w.has_selection
+    return [
         _spec(
             "select_above",
             "Select next layer up",
@@ -148,6 +155,22 @@ def _order_actions(w: Window) -> list[ActionSpec]:
             "Select next layer down",
             lambda: edits.select_neighbour(-1),
             "Alt+[",
+            can=w.has_layers,
+        ),
+        _spec(
+            "extend_above",
+            "Add next layer up to the selection",
+            lambda: edits.extend_to_neighbour(1),
+            "Alt+Shift+]",
+            "Alt+Shift+}",
+            can=w.has_layers,
+        ),
+        _spec(
+            "extend_below",
+            "Add next layer down to the selection",
+            lambda: edits.extend_to_neighbour(-1),
+            "Alt+Shift+[",
+            "Alt+Shift+{",
             can=w.has_layers,
         ),
         _spec("select_top", "Select top layer", lambda: edits.select_end(1), "Alt+.", can=w.has_layers),

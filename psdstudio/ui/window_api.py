@@ -13,6 +13,7 @@ from psdstudio.ui.files import Files
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.layer_edits import LayerEdits
 from psdstudio.ui.merging import Merging
+from psdstudio.ui.placing import Placing
 
 
 class Window(Protocol):
@@ -23,6 +24,7 @@ class Window(Protocol):
     edits: LayerEdits
     files: Files
     merging: Merging
+    placing: Placing
     view: CanvasView
     canvas: CanvasController
 
@@ -50,12 +52,6 @@ class Window(Protocol):
 
     def show_export(self, kind: ExportFormat) -> None:
         """Open the export dialog."""
-
-    def place_pictures(self) -> None:
-        """Ask for pictures and put them into layers."""
-
-    def ask_canvas_size(self) -> None:
-        """Ask for another canvas size."""
 
     def rename_layer(self) -> None:
         """Open the name editor."""

@@ -15,8 +15,8 @@ from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.ui.dialogs.export import preflight
 from psdstudio.ui.main_window import MainWindow
+from tests.ui.hands import RUN_MS, type_sentence
 from tests.ui.rig import Rig
-from tests.ui.test_main_flow import RUN_MS, type_sentence
 
 SMALLEST_TARGET = 24
 

@@ -15,66 +15,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, Part, PixelLayer, Role
-from psdstudio.core.parts import object_groups
+from psdstudio.core.layers import Role
 from psdstudio.io.psd_export import export_psd
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
 from psdstudio.ui.panels.row_layout import Zone
+from tests.ui.hands import RUN_MS, click_zone, generate, group_named, painted, part_of, type_sentence
 from tests.ui.rig import SENTENCE, Rig, make_rig
-
-RUN_MS = 10_000
-
-
-def type_sentence(qtbot: QtBot, rig: Rig, sentence: str = SENTENCE) -> None:
-    """Type into the prompt and wait until it is read."""
-    prompt = rig.window.prompt.text
-    prompt.clear()
-    rig.window.generation.set_text("")
-    QTest.keyClicks(prompt, sentence)
-    qtbot.waitUntil(lambda: not rig.window.generation.is_reading)
-
-
-def generate(qtbot: QtBot, rig: Rig) -> None:
-    """Press the primary button and wait for the result."""
-    with qtbot.waitSignal(rig.window.generation.accepted, timeout=RUN_MS):
-        QTest.mouseClick(rig.window.prompt.button, Qt.MouseButton.LeftButton)
-
-
-@pytest.fixture
-def scene(qtbot: QtBot, rig: Rig) -> Rig:
-    """A window with a generated scene."""
-    type_sentence(qtbot, rig)
-    generate(qtbot, rig)
-    return rig
-
-
-def group_named(rig: Rig, name: str) -> GroupLayer:
-    """Return an object's group."""
-    return next(group for group in object_groups(rig.document) if group.props.name == name)
-
-
-def part_of(rig: Rig, name: str) -> Part:
-    """Return an object's part."""
-    part = group_named(rig, name).part
-    assert part is not None
-    return part
-
-
-def painted(layer: Layer) -> list[PixelLayer]:
-    """Return the pixel layers inside a layer."""
-    return (
-        [layer] if isinstance(layer, PixelLayer) else [x for child in layer.children for x in painted(child)]
-    )
-
-
-def click_zone(qtbot: QtBot, rig: Rig, layer_id: LayerId, zone: Zone) -> None:
-    """Click a part of a row."""
-    view = rig.window.layers.view
-    index = rig.window.layers.model.index_of(layer_id)
-    rect = view.visualRect(index)
-    at = view.itemDelegate().layout_of(index, rect)  # type: ignore[attr-defined]  # our delegate
-    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=getattr(at, zone.value).center())
 
 
 def test_from_a_sentence_to_layers_kept_and_regenerated_and_back(qtbot: QtBot, rig: Rig) -> None:
@@ -305,11 +252,11 @@ def test_a_picture_becomes_a_kept_layer(qtbot: QtBot, scene: Rig, tmp_path: Path
 
     path = tmp_path / "logo.png"
     write_png(path, np.full((40, 60, 4), 200, np.uint8))
-    scene.window.files.place_files([path])
+    scene.window.placing.place_files([path])
     qtbot.waitUntil(lambda: scene.document.layers[-1].props.name == "logo")
     assert "logo kept" in scene.window.prompt.button.text()
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nothing")
-    scene.window.files.place_files([tmp_path / "broken.png"])
+    scene.window.placing.place_files([tmp_path / "broken.png"])
     qtbot.waitUntil(scene.window.notices.isVisible)
     assert "broken.png" in scene.window.notices.message.text()
 

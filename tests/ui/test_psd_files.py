@@ -9,8 +9,8 @@ from pytestqt.qtbot import QtBot
 
 from psdstudio.io.psd_export import export_psd
 from psdstudio.render.compositor import Compositor
+from tests.ui.hands import RUN_MS, generate, type_sentence
 from tests.ui.rig import Rig
-from tests.ui.test_main_flow import RUN_MS, generate, type_sentence
 
 
 def test_an_exported_psd_opens_again_as_layers(qtbot: QtBot, rig: Rig, tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QDragEnterEvent,
-    QDropEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -33,14 +31,14 @@ from psdstudio.ui.canvas.transform import ViewTransform, centred, fitted
 _MARGIN = 28
 """Logical units kept free around a fitted canvas."""
 _CHECKER = 8
+_SCROLLS = (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
+_CTRL, _ALT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.AltModifier
 
 
 class CanvasView(QWidget):
     """One document on screen. GUI thread."""
 
     zoom_changed = Signal(float)
-    dropped = Signal(object)
-    """The QMimeData of files or pictures dropped on the canvas."""
     panels_toggled = Signal()
     """Tab was pressed on the canvas."""
 
@@ -63,7 +61,6 @@ class CanvasView(QWidget):
         )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.setAcceptDrops(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Canvas")
         self.setMinimumSize(320, 240)
@@ -238,6 +235,10 @@ class CanvasView(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
+        zooms = event.modifiers() & (_CTRL | _ALT) if self._is_space else None
+        if zooms:  # Ctrl+Space-click zooms in, Alt+Space-click out, as in Photoshop
+            self.zoom_step(1 if zooms & _CTRL else -1, event.position())
+            return
         pans = event.button() is Qt.MouseButton.MiddleButton or self._is_space or self._tool is None
         if pans:
             self._pan_from = event.position()
@@ -286,10 +287,37 @@ class CanvasView(QWidget):
         elif key is Qt.Key.Key_Escape and self._tool is not None and self._is_dragging:
             self._is_dragging = False
             self._tool.cancel()
+        elif key in _SCROLLS:
+            self._scroll(key, event.modifiers())
         elif key in arrows and self._tool is not None:
             self._tool.arrow(key, event.modifiers(), self._view.scale)
         elif key is not Qt.Key.Key_Space:
             super().keyPressEvent(event)
+
+    def _scroll(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> None:
+        """Home and End show a corner; Page keys go a view up or down, with Ctrl sideways, with Shift a little."""
+        if self._doc is None:
+            return
+        scale, size = self._view.scale, self._doc.size
+        if key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            is_home, edge = key is Qt.Key.Key_Home, _MARGIN
+            right, bottom = (
+                self.width() - size.width * scale - edge,
+                self.height() - size.height * scale - edge,
+            )
+            corner = QPointF(edge, edge) if is_home else QPointF(right, bottom - self._bottom_inset)
+            self.pan(corner - self._view.origin)
+            return
+        is_aside = bool(modifiers & _CTRL)
+        step = (
+            10
+            if modifiers & Qt.KeyboardModifier.ShiftModifier
+            else self.width()
+            if is_aside
+            else self.height()
+        )
+        way = float(step if key is Qt.Key.Key_PageUp else -step)
+        self.pan(QPointF(way, 0) if is_aside else QPointF(0, way))
 
     def focusNextPrevChild(self, is_next: bool) -> bool:  # Qt's signature
         """Tab on the canvas hides the panels, as in Photoshop; F6 goes on to the next part of the window."""
@@ -317,14 +345,6 @@ class CanvasView(QWidget):
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self._view = replace(self._view, ratio=self.devicePixelRatioF())
             self.fit()
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls() or event.mimeData().hasImage():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.dropped.emit(event.mimeData())
-        event.acceptProposedAction()
 
     def _update_cursor(self) -> None:
         if self._pan_from is not None:

@@ -49,7 +49,14 @@ PRESETS = (
 class NewDocumentDialog(QDialog):
     """Asks for a size; Enter accepts. Also used to change the size of an empty document."""
 
-    def __init__(self, size: Size, parent: QWidget | None = None, *, title: str = "New document") -> None:
+    def __init__(
+        self,
+        size: Size,
+        parent: QWidget | None = None,
+        *,
+        title: str = "New document",
+        asks_resolution: bool = True,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
         self.setMinimumWidth(480)
@@ -72,12 +79,7 @@ class NewDocumentDialog(QDialog):
         self.note = QLabel()
         self.note.setObjectName("hint")
         self.note.setWordWrap(True)
-        form = QFormLayout()
-        form.setVerticalSpacing(8)
-        form.addRow("Width", self.width_box)
-        form.addRow("Height", self.height_box)
-        form.addRow("", self.swap)
-        form.addRow("Resolution", self.dpi)
+        form = self._form(asks_resolution=asks_resolution)
         right = QVBoxLayout()
         right.addLayout(form)
         right.addWidget(self.note)
@@ -102,6 +104,16 @@ class NewDocumentDialog(QDialog):
         self._on_size()
         self.width_box.setFocus()
         self.width_box.selectAll()
+
+    def _form(self, *, asks_resolution: bool) -> QFormLayout:
+        form = QFormLayout()
+        form.setVerticalSpacing(8)
+        form.addRow("Width", self.width_box)
+        form.addRow("Height", self.height_box)
+        form.addRow("", self.swap)
+        form.addRow("Resolution", self.dpi)
+        form.setRowVisible(self.dpi, asks_resolution)
+        return form
 
     def _buttons(self, title: str) -> QHBoxLayout:
         buttons = QHBoxLayout()

@@ -13,7 +13,6 @@ from psdstudio.core.commands import Command
 from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerId
 from psdstudio.errors import PromptError, StudioError
-from psdstudio.gen.accepting import acceptance_notes
 from psdstudio.gen.engine import Stage
 from psdstudio.gen.engine_words import WordsFilter
 from psdstudio.gen.plan import Plan
@@ -361,15 +360,13 @@ class Generation(QObject):
 
     def _on_finished(self, event: JobFinished) -> None:
         command = self._store.take(event.result.request.run_id)
-        notes = acceptance_notes(
-            command.before if self.document is command.before else self.document, event.result
-        )
+        notes = command.notes(self.document)
         if self._insert is not None:
             self._insert, self._text, self._edits = None, self.document.scene.prompt, ChipEdits()
         self._run = None
         self._bridge.session.apply(command, Origin.GENERATION)
         self.run_changed.emit(None)
-        self.accepted.emit(notes if command.before is self.document else ())
+        self.accepted.emit(notes)
 
     def _on_failed(self, event: JobFailed) -> None:
         self._show(None)

@@ -13,7 +13,7 @@ from threading import Lock
 from psdstudio.core.commands import Command
 from psdstudio.core.commands import Sequence as CommandSequence
 from psdstudio.core.document import Document
-from psdstudio.gen.accepting import AcceptResult
+from psdstudio.gen.accepting import AcceptResult, acceptance_notes
 from psdstudio.gen.request import GenerationResult
 from psdstudio.io.recovery import RecoveryStore
 
@@ -25,6 +25,8 @@ class Accepted:
     command: Command
     before: Document
     after: Document
+    prepare: tuple[Command, ...]
+    result: GenerationResult
     merge_key: None = None
 
     @property
@@ -35,6 +37,12 @@ class Accepted:
     def apply(self, doc: Document) -> Document:
         """Return the computed document, or compute afresh when there were edits since."""
         return self.after if doc is self.before else self.command.apply(doc)
+
+    def notes(self, doc: Document) -> tuple[str, ...]:
+        """Return a sentence for every part that cannot go into its layer of `doc` any more."""
+        for command in self.prepare:
+            doc = command.apply(doc)
+        return acceptance_notes(doc, self.result)
 
 
 class RunStore:
@@ -70,7 +78,9 @@ class RunStore:
         if self._recovery is not None:
             self._recovery.store_result(after, run_id, title=title, project_path=path)
         with self._lock:
-            self._ready[run_id] = Accepted(command=command, before=document, after=after)
+            self._ready[run_id] = Accepted(
+                command=command, before=document, after=after, prepare=prepare, result=result
+            )
 
     def take(self, run_id: str) -> Accepted:
         """Return the command of a stored result, once."""

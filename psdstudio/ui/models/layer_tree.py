@@ -143,6 +143,15 @@ class LayerTreeModel(QAbstractItemModel):
         """Return the layer at `index`."""
         return self._node(index).layer
 
+    def is_pending(self, index: Index) -> bool:
+        """Whether the row stands for a layer that a run is still making."""
+        layer = self._node(index).layer
+        return layer is not None and self.state(layer.id).is_pending
+
+    def state(self, layer_id: LayerId) -> RowState:
+        """Return what a run does to a layer."""
+        return self._states.get(layer_id, IDLE)
+
     def index_of(self, layer_id: LayerId) -> QModelIndex:
         """Return the row of a layer; invalid when it is not shown."""
         key = self._keys.get(layer_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from psdstudio.ui.canvas.view import CanvasView
@@ -20,6 +20,8 @@ class CanvasArea(QWidget):
     """Places the floating parts. GUI thread."""
 
     arranged = Signal()
+    dropped = Signal(object)
+    """The QMimeData of files or pictures dropped anywhere here, the empty state and the prompt bar too."""
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class CanvasArea(QWidget):
         notices.resized.connect(self.arrange)
         empty.resized.connect(self.arrange)
         self.setMinimumSize(600, 420)
+        self.setAcceptDrops(True)
 
     def set_empty(self, is_empty: bool) -> None:  # a state, set from one place
         """Show the empty state, or the canvas."""
@@ -53,6 +56,14 @@ class CanvasArea(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.arrange()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.dropped.emit(event.mimeData())
+        event.acceptProposedAction()
 
     def arrange(self) -> None:
         """Give every part its place."""

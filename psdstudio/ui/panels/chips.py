@@ -167,8 +167,21 @@ class AddChip(QToolButton):
         editor.setAccessibleName("Words of the new object")
         editor.setGeometry(self.x(), self.y(), 150, HEIGHT)
         editor.editingFinished.connect(lambda: self._finish(editor))
+        editor.installEventFilter(self)
         editor.show()
         editor.setFocus()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if (
+            isinstance(watched, QLineEdit)
+            and isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and event.key() == Qt.Key.Key_Escape
+        ):
+            watched.clear()
+            self._finish(watched)
+            return True
+        return super().eventFilter(watched, event)
 
     def _finish(self, editor: QLineEdit) -> None:
         words = " ".join(editor.text().split())

@@ -101,6 +101,11 @@ class LayerDelegate(QStyledItemDelegate):
         editor.setMaxLength(255)
         return editor
 
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        # A new thumbnail, or a step of a run, touches the row: what is being typed must stay.
+        if isinstance(editor, QLineEdit) and not editor.isModified():
+            super().setEditorData(editor, index)
+
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
         rect: QRect = option.rect
         text = self.layout_of(index, rect).text
@@ -113,17 +118,17 @@ class LayerDelegate(QStyledItemDelegate):
             return False
         layer: Layer = index.data(LayerRole.LAYER)
         zone = self.layout_of(index, view.visualRect(_plain(index))).zone(event.pos())
-        QToolTip.showText(event.globalPos(), self._tip(layer, zone), view)
+        state: RowState = index.data(LayerRole.STATE) or IDLE
+        QToolTip.showText(event.globalPos(), self.tip(layer, zone, state), view)
         return True
 
-    def _tip(self, layer: Layer, zone: Zone) -> str:
+    def tip(self, layer: Layer, zone: Zone, state: RowState = IDLE) -> str:
+        """Return what a part of a row says of itself."""
+        if state.is_pending and zone in (Zone.KEEP, Zone.EYE):
+            return "The run is still making this layer; it can be kept as soon as it is there."
         match zone:
             case Zone.KEEP:
-                return (
-                    "Kept: no run changes it (N). Click to release."
-                    if self._is_kept(layer)
-                    else "Keep this layer as it is in every run (N)."
-                )
+                return self._keep_tip(layer, state)
             case Zone.LOCK:
                 names = [LOCK_NAMES[lock] for lock in Lock if lock in layer.props.locks]
                 return f"Locked: {listed(names)}."
@@ -131,6 +136,16 @@ class LayerDelegate(QStyledItemDelegate):
                 return row_tip(layer)
             case _:
                 return _TIPS.get(zone, "")
+
+    def _keep_tip(self, layer: Layer, state: RowState) -> str:
+        if self._is_kept(layer):
+            return "Kept: no run changes it (N). Click to release."
+        if state.phase is not RowPhase.IDLE:
+            return (
+                "Keep this layer as it is now, from this run on (N). What the run paints for it is put aside"
+                " in a hidden group."
+            )
+        return "Keep this layer as it is in every run (N)."
 
     def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem, rect: QRect) -> None:
         state: QStyle.StateFlag = option.state

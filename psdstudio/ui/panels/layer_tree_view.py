@@ -8,11 +8,15 @@ from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIn
 from PySide6.QtGui import QColor, QDragMoveEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractItemView, QTreeView, QWidget
 
-from psdstudio.core.layers import GroupLayer, LayerId
+from psdstudio.core.layers import GroupLayer, Layer, LayerId
 from psdstudio.ui import theme
 from psdstudio.ui.models.layer_tree import LayerTreeModel
 from psdstudio.ui.panels.layer_delegate import LayerDelegate
 from psdstudio.ui.panels.row_layout import Zone
+
+_LINE_HIT_PX = 3
+"""Alt-click this near to the line between two rows means the line."""
+_SWITCHES = (Zone.EYE, Zone.KEEP, Zone.STALE, Zone.MASK)
 
 
 class LayerTreeView(QTreeView):
@@ -23,6 +27,8 @@ class LayerTreeView(QTreeView):
     keep_asked = Signal(str)
     stale_asked = Signal(str)
     mask_asked = Signal(str)
+    clip_asked = Signal(str)
+    """Alt-click on the line below this layer: clip it to the next one down, or release it."""
     picked = Signal(object)
     """The selected layer ids, in row order, by the user's hand."""
     menu_asked = Signal(QPoint)
@@ -60,6 +66,15 @@ class LayerTreeView(QTreeView):
         self.selectionModel().selectionChanged.connect(self._on_selection)
 
     # ---- in step with the session
+
+    def show_layers(self, layers: Sequence[Layer], selection: Sequence[LayerId]) -> None:
+        """Bring the rows in step; a row that moves into a group must not seem to be deselected by the user."""
+        self._is_syncing = True
+        self._model.show(layers)
+        self._is_syncing = False
+        self.open_new_groups()
+        if set(self.selected_ids()) != set(selection):  # not always: it scrolls to the selection
+            self.show_selection(selection)
 
     def open_new_groups(self) -> None:
         """Open groups that are new and meant to be open; what the user opened or closed stays as it is."""
@@ -127,6 +142,12 @@ class LayerTreeView(QTreeView):
             super().mousePressEvent(event)
             return
         is_alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+        upper = self.layer_above_line(event.position().toPoint()) if is_alt else None
+        if upper is not None:
+            self.clip_asked.emit(upper)
+            return
+        if zone in _SWITCHES and self._model.is_pending(index):
+            return  # the run is still making this layer
         match zone:
             case Zone.EYE:
                 self._press_eye(layer_id, is_alt=is_alt)
@@ -141,7 +162,28 @@ class LayerTreeView(QTreeView):
             case _:
                 super().mousePressEvent(event)
 
+    def layer_above_line(self, pos: QPoint) -> LayerId | None:
+        """Return the layer whose line to the row below it lies here; None away from lines that could clip.
+
+        Both rows must stand in the same group, and not at its switches at the left.
+        """
+        upper = self.indexAt(pos - QPoint(0, _LINE_HIT_PX))
+        lower = self.indexAt(pos + QPoint(0, _LINE_HIT_PX))
+        if not (upper.isValid() and lower.isValid()) or upper == lower or upper.parent() != lower.parent():
+            return None
+        if lower.row() != upper.row() + 1 or isinstance(self._model.layer(upper), GroupLayer):
+            return None
+        if self._delegate.layout_of(upper, self.visualRect(upper)).eye.right() >= pos.x():
+            return None
+        return self._model.layer_id(upper)
+
+    def _point_at(self, event: QMouseEvent) -> None:
+        is_alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+        clips = is_alt and self.layer_above_line(event.position().toPoint()) is not None
+        self.viewport().setCursor(Qt.CursorShape.SplitVCursor if clips else Qt.CursorShape.ArrowCursor)
+
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._point_at(event)
         index, zone = self.zone_at(event.position().toPoint())
         layer_id = self._model.layer_id(index) if index.isValid() else None
         if self._eye_target is None:
@@ -163,6 +205,8 @@ class LayerTreeView(QTreeView):
             self.mousePressEvent(event)  # fast clicking on a switch is two clicks
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.state() is QAbstractItemView.State.EditingState:
+            return  # Enter ends the editing a moment later; it must not begin another
         index = self.currentIndex()
         layer_id = self._model.layer_id(index) if index.isValid() else None
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and layer_id is not None:

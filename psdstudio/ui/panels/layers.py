@@ -53,7 +53,8 @@ class LayersPanel(QWidget):
         self._bridge = bridge
         self._edits = edits
         self.model = LayerTreeModel(self)
-        self.view = LayerTreeView(self.model, LayerDelegate(thumbnails.get, self._shows_pin, self), self)
+        self.delegate = LayerDelegate(thumbnails.get, self._shows_pin, self)
+        self.view = LayerTreeView(self.model, self.delegate, self)
         self._planned: Document | None = None
         self._foreign: frozenset[LayerId] = frozenset()
         self._build()
@@ -137,6 +138,7 @@ class LayersPanel(QWidget):
         view.keep_asked.connect(lambda layer_id: edits.toggle_keep((LayerId(layer_id),)))
         view.stale_asked.connect(self.refresh_asked)
         view.mask_asked.connect(lambda layer_id: edits.switch_mask(LayerId(layer_id)))
+        view.clip_asked.connect(lambda layer_id: edits.toggle_clipping_of(LayerId(layer_id)))
         view.eye_asked.connect(self._on_eye)
         view.deleted.connect(edits.delete)
         view.menu_asked.connect(self.menu_asked)
@@ -151,8 +153,7 @@ class LayersPanel(QWidget):
     def show_document(self, doc: Document) -> None:
         """Bring rows and header in step; while a run plans new layers, they are shown too."""
         self._foreign = frozenset(item.id for item in read_scene(doc).objects if item.foreign)
-        self.model.show((self._planned or doc).layers)
-        self.view.open_new_groups()
+        self.view.show_layers((self._planned or doc).layers, self._bridge.session.selection)
         kept = sum(is_kept(unit) for unit in scene_units(doc))
         self.kept_label.setText(f"{counted(kept, 'layer')} kept" if kept else "")
         self._show_header()

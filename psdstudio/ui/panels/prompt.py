@@ -65,6 +65,7 @@ class PromptBar(QWidget):
         self.text.setPlaceholderText(PLACEHOLDER)
         self.text.setAccessibleName("Prompt")
         self.text.setFixedHeight(34)
+        self.text.setAcceptDrops(False)  # a picture dropped here is a layer, not its address in the sentence
         self.text.setMaxLength(20_000)
         self.text.setStyleSheet("QLineEdit { font-size: 13px; padding: 4px 10px; border-radius: 6px; }")
         self.text.textEdited.connect(self._generation.set_text)

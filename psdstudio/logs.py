@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -55,12 +56,22 @@ class LogSession:
         logger = logging.getLogger(ROOT)
         for handler in self.handlers:
             logger.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # a full disk: what was not written is tried again at the end
+                handler.close()
         self.handlers.clear()
         if self.crash_file is not None:
             faulthandler.disable()
             self.crash_file.close()
             self.crash_file = None
+
+
+class _LogFile(RotatingFileHandler):
+    """A log file on a disk that may fill up: a line that cannot be written is no reason for a traceback."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Drop the line that the disk did not take; anything else is a mistake in the call and shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 def start_logging(
@@ -83,7 +94,7 @@ def start_logging(
         path = folder / f"{process}.log"
         _add(
             session,
-            RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8"),
+            _LogFile(path, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8"),
             level,
         )
         session.path = path

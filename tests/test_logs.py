@@ -50,3 +50,15 @@ def test_a_folder_that_cannot_be_made_is_said_and_no_reason_not_to_start(
     assert session.path is None
     assert "no log file" in caplog.text
     session.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_a_full_disk_costs_log_lines_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.log").symlink_to("/dev/full")
+    session = logs.start_logging(tmp_path, process="app", to_stderr=False)
+    logging.getLogger("psdstudio.something").info("a line with nowhere to go")
+    session.close()
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")

@@ -76,12 +76,12 @@ def write_error(path: Path, exc: OSError) -> FileWriteFailed:
         )
     if exc.errno in _FORBIDDEN:
         return FileWriteFailed(
-            f"“{path.name}” was not saved because “{path.parent}” may not be written to.",
+            f"“{path.name}” was not saved because “{path.absolute().parent}” may not be written to.",
             f"{SAFE} Choose another folder, or ask for the right to write there.",
         )
     if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
         return FileWriteFailed(
-            f"“{path.name}” was not saved because the folder “{path.parent}” does not exist.",
+            f"“{path.name}” was not saved because the folder “{path.absolute().parent}” does not exist.",
             f"{SAFE} Create the folder or choose another one.",
         )
     if exc.errno == errno.EISDIR:

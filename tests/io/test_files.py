@@ -71,6 +71,13 @@ def test_verify_may_refuse(tmp_path: Path) -> None:
     assert _names(tmp_path) == set()
 
 
+def test_the_folder_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """“.” would tell nobody which folder is meant."""
+    monkeypatch.chdir(tmp_path)
+    for code in (errno.EACCES, errno.ENOENT):
+        assert f"“{tmp_path}”" in files.write_error(Path("a.psd"), OSError(code, "no")).user_message
+
+
 def test_missing_folder_and_folder_as_target(tmp_path: Path) -> None:
     with pytest.raises(FileWriteFailed, match="does not exist"):
         files.atomic_write(tmp_path / "no" / "a.bin", lambda out: None)

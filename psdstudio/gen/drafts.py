@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psdstudio.gen import words
-from psdstudio.gen.lexicon import Lexicon, NounKind, singular_of
-from psdstudio.gen.phrases import NounPhrase
+from psdstudio.gen.lexicon import Lexicon, Nearest, NounKind, plural_of, singular_of
+from psdstudio.gen.phrases import NounPhrase, looks_plural
+from psdstudio.gen.plan import UnknownNoun
 from psdstudio.gen.words import Position, RelationKind
 
 
@@ -21,6 +22,7 @@ class Draft:
     relation: RelationKind | None = None
     targets: tuple[Draft, ...] = ()
     position: Position | None = None
+    dealt: bool = False  # its share of "one red and one blue" has been given
 
 
 @dataclass(slots=True)
@@ -68,6 +70,48 @@ def is_part(phrase: NounPhrase) -> bool:
 def is_single(phrase: NounPhrase) -> bool:
     """Whether a determiner says one in spite of the plural form ("a pile of books", "this scissors")."""
     return phrase.determiner.split(" ")[0] in ("a", "an", "one", "another") or bool(phrase.measure)
+
+
+def noun_of(phrase: NounPhrase) -> str:
+    """The known noun, or the user's word in the singular."""
+    return phrase.noun.canonical if phrase.noun is not None else head_noun(phrase)
+
+
+def texts_of(draft: Draft, nearest: Mapping[str, Nearest | None], lexicon: Lexicon) -> tuple[str, str]:
+    """The user's words for one thing, and the engine's: the same with the known noun in place."""
+    phrase = draft.phrase
+    length = phrase.noun.length if phrase.noun is not None else 1
+    front = [*draft.front, *phrase.content[:-length]]
+    said, known = head_noun(phrase), noun_of(phrase)
+    if phrase.noun is not None and not phrase.noun.plural:
+        said = " ".join(phrase.content[-length:])  # as written: "jack-o-lantern"
+    if phrase.measure:  # "a pile of books": one thing that goes on speaking of several
+        said = " ".join(phrase.content[-length:])
+        known = plural_of(known) if looks_plural(phrase) else known
+    near = nearest.get(head_noun(phrase)) if is_unknown(phrase, lexicon) else None
+    tail = [phrase.tail, *draft.tail]
+
+    def text(noun: str) -> str:
+        return " ".join(part for part in (phrase.measure, *front, noun, *tail) if part)
+
+    return text(said), text(near.noun if near is not None else known)
+
+
+def unknown_nouns(
+    drafts: Sequence[Draft], nearest: Mapping[str, Nearest | None], lexicon: Lexicon
+) -> tuple[UnknownNoun, ...]:
+    """What the plan must say about nouns that cannot be drawn, in the order of mention."""
+    found: dict[str, UnknownNoun] = {}
+    for draft in drafts:
+        if is_unknown(draft.phrase, lexicon):
+            word = head_noun(draft.phrase)
+            near = nearest.get(word)
+            found[word] = (
+                UnknownNoun(word=word)
+                if near is None
+                else UnknownNoun(word=word, nearest=near.noun, similarity=near.similarity)
+            )
+    return tuple(found.values())
 
 
 def by_depth(drafts: Sequence[Draft], behind: Sequence[tuple[Draft, Draft]]) -> list[Draft]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psdstudio.errors import ModelLoadFailed, ModelNotFound
-from psdstudio.gen import words
+from psdstudio.gen import ground_words, words
 from psdstudio.gen.text_encoder import WIDTH, TextEncoder
 
 MAX_NOUN_WORDS = 4
@@ -119,16 +119,20 @@ class Lexicon:
             str, Nearest | None
         ] = {}  # answers so far: a sentence is planned at every keystroke
         self._index: tuple[tuple[_Entry, ...], NDArray[np.float32]] | None = None
-        for row in words.PLACES.values():
+        for row in ground_words.PLACES.values():
             self._add_all(row, NounKind.PLACE)
-        self._add_all(words.EITHER, NounKind.EITHER)
-        self._add_all(words.LIGHTS - words.LIGHT_AFTER_PREPOSITION, NounKind.LIGHT)
+        self._add_all(ground_words.NAMED_PLACES, NounKind.PLACE)
+        self._add_all(ground_words.EITHER, NounKind.EITHER)
+        self._add_all(ground_words.LIGHTS - ground_words.LIGHT_AFTER_PREPOSITION, NounKind.LIGHT)
         listed = list(entries)
         self._drawable = frozenset(key(entry["noun"]) for entry in listed)
         for entry in listed:
             self._add(key(entry["noun"]), key(entry["noun"]), NounKind.OBJECT, key(entry.get("plural", "")))
+        self._stuffs: dict[str, str] = {}
         for entry in listed:
             for synonym in entry.get("synonyms", ()):
+                if key(synonym) in words.ADJECTIVES:
+                    self._stuffs.setdefault(key(synonym), key(entry["noun"]))
                 if _is_usable(key(synonym), key(entry["noun"])):
                     self._add(key(synonym), key(entry["noun"]), NounKind.OBJECT)
 
@@ -164,7 +168,7 @@ class Lexicon:
             several: A number above one was said, so "glasses" is more than one glass and no spectacles.
             after: A preposition stands before, so "sun" is light and not a thing.
         """
-        if after and tokens and tokens[-1] in words.LIGHT_AFTER_PREPOSITION:
+        if after and tokens and tokens[-1] in ground_words.LIGHT_AFTER_PREPOSITION:
             return Noun(tokens[-1], tokens[-1], NounKind.LIGHT, 1, plural=False)
         for length in range(min(MAX_NOUN_WORDS, len(tokens)), 0, -1):
             form = key(" ".join(tokens[-length:]))
@@ -175,9 +179,14 @@ class Lexicon:
                 return Noun(one.canonical, one.singular, one.kind, length, plural=False)
             if many is not None:
                 return Noun(many.canonical, many.singular, many.kind, length, plural=True)
-        if tokens and tokens[-1] in words.LIGHT_AFTER_PREPOSITION:
+        if tokens and tokens[-1] in ground_words.LIGHT_AFTER_PREPOSITION:
             return Noun(tokens[-1], tokens[-1], NounKind.LIGHT, 1, plural=False)
         return None
+
+    def find_stuff(self, word: str) -> Noun | None:
+        """The thing that a word for a stuff names when an article stands before: "an oak", "a marble"."""
+        noun = self._stuffs.get(word)
+        return None if noun is None else Noun(noun, word, NounKind.OBJECT, 1, plural=False)
 
     def nearest(self, phrases: Sequence[str]) -> tuple[Nearest | None, ...]:
         """For each phrase the nearest known object or place; None without an encoder or when nothing is near."""
@@ -207,6 +216,7 @@ class Lexicon:
                 for e in self._singular.values()
                 if (e.kind is NounKind.PLACE or e.canonical in self._drawable)
                 and (e.singular == e.canonical or " " not in e.singular)
+                and e.singular not in ground_words.NAMED_PLACES
             )
             self._index = entries, self._vectors(encoder, [f"a {e.singular}" for e in entries])
         return self._index
@@ -272,6 +282,8 @@ def _best(phrase: str, entries: Sequence[_Entry], cosine: NDArray[np.float32]) -
             return None
         # Rare words fall into pieces, and the pieces mislead: "capybara" is no cap, "cupboard" no cup.
         misled = phrase.startswith(entry.singular) and " " not in phrase
+        # A place named after the thing is not the thing: a flower is no flower bed.
+        misled = misled or (entry.kind is NounKind.PLACE and entry.singular.startswith(f"{phrase} "))
         if not misled and (entry.kind is not NounKind.PLACE or similarity >= NEAR_PLACE):
             return Nearest(entry.canonical, entry.kind, similarity)
     return None
@@ -287,6 +299,8 @@ def plural_of(noun: str) -> str:
     *front, last = noun.split(" ")
     if last in words.IRREGULAR_PLURALS:
         many = words.IRREGULAR_PLURALS[last]
+    elif (end := next((end for end in words.COMPOUND_ENDS if last.endswith(end)), None)) is not None:
+        many = last.removesuffix(end) + words.IRREGULAR_PLURALS[end]
     elif last.endswith(("s", "x", "z", "ch", "sh")):
         many = f"{last}es"
     elif last.endswith("y") and last[-2:-1] not in "aeiou":
@@ -302,8 +316,16 @@ def singular_of(noun: str) -> str | None:
     """The singular of an unknown noun phrase if it looks like a plural, else None."""
     *front, last = noun.split(" ")
     one = _IRREGULAR_SINGULARS.get(last)
+    for end in words.COMPOUND_ENDS:
+        if one is None and last.endswith(words.IRREGULAR_PLURALS[end]):
+            one = last.removesuffix(words.IRREGULAR_PLURALS[end]) + end  # "bookshelves"
     if one is None:
-        if len(last) < 4 or not last.endswith("s") or last.endswith(("ss", "us", "is", "'s", "’s")):
+        if (
+            last in words.PLURAL_ONLY
+            or len(last) < 4
+            or not last.endswith("s")
+            or last.endswith(("ss", "us", "is", "'s", "’s"))
+        ):
             return None
         if last.endswith("ies") and len(last) > 4:
             one = f"{last[:-3]}y"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from psdstudio.gen import words
-from psdstudio.gen.lexicon import Lexicon, Noun, singular_of
+from psdstudio.gen.lexicon import Lexicon, Noun, plural_of, singular_of
+from psdstudio.gen.tokens import agrees, is_adverb, is_participle, number_of
 from psdstudio.gen.words import Position, RelationKind
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[,;.:!?()&+/|—–-]")
 _LONGEST_PHRASE = 5
 
 
@@ -39,7 +37,11 @@ class NounPhrase:
     @property
     def full_text(self) -> str:
         """The phrase as said."""
-        return f"{self.determiner} {self.text}".strip()
+        measure = self.measure
+        if measure and self.count is not None and self.count > 1:
+            measure = f"{plural_of(measure.removesuffix(' of'))} of"
+        parts = (self.determiner, measure, *self.content, self.tail)
+        return " ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +80,13 @@ class Pronoun:
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """A visible state of the thing before ("sleeping")."""
+    """A visible state of the thing before; `text` is what stays with it, empty for "sitting"; `said` the verb."""
 
     text: str
+    said: str = ""
 
 
 Item = NounPhrase | Link | Attribute | Join | Place | Pronoun | Pose
-
-
-def tokenise(sentence: str) -> list[str]:
-    """Lower-case words and punctuation marks; compatibility forms and curly quotes are folded."""
-    folded = unicodedata.normalize("NFKC", sentence).lower().replace("’", "'")
-    return _TOKEN.findall(folded)
-
-
-def parse_items(sentence: str, lexicon: Lexicon) -> list[Item]:
-    """The items of a sentence in order; adjectives split by commas and "and" are put back to their noun."""
-    return merge_adjectives(_Scanner(_strip_opening(tokenise(sentence)), lexicon).scan(), lexicon)
 
 
 def is_adjectives(content: Sequence[str]) -> bool:
@@ -109,28 +101,6 @@ def looks_plural(phrase: NounPhrase) -> bool:
     return singular_of(phrase.content[-1]) is not None
 
 
-def _strip_opening(tokens: list[str]) -> list[str]:
-    """Drop "please draw me a picture of": it speaks of the picture as a whole."""
-    while tokens and tokens[0] in ("please", ",", "."):
-        tokens = tokens[1:]
-    for opening in words.OPENINGS:
-        parts = opening.split(" ")
-        if tokens[: len(parts)] == parts:
-            tokens = tokens[len(parts) :]
-            break
-    for at in range(1, min(len(tokens), 6)):
-        leading = [token for token in tokens[:at] if token not in words.DETERMINERS]
-        if tokens[at] not in ("of", "with", "showing", "featuring") or not leading:
-            continue
-        if leading[-1] in words.PICTURES and all(_opens(token) for token in leading):
-            return tokens[at + 1 :]
-    return tokens
-
-
-def _opens(token: str) -> bool:
-    return token in words.PICTURES or token in words.STYLES or token in words.ADJECTIVES
-
-
 def _phrase_at(tokens: Sequence[str], at: int) -> tuple[Item | None, int]:
     """The longest function phrase at a position and its length; (None, 0) where a content word stands.
 
@@ -139,6 +109,8 @@ def _phrase_at(tokens: Sequence[str], at: int) -> tuple[Item | None, int]:
     for length in range(min(_LONGEST_PHRASE, len(tokens) - at), 0, -1):
         text = " ".join(tokens[at : at + length])
         following = tokens[at + length] if at + length < len(tokens) else ""
+        if text in words.STATES:
+            return Pose(text), length
         if text in words.POSITIONS and following != "of":
             return Place(words.POSITIONS[text]), length
         if text in words.RELATIONS:
@@ -154,7 +126,7 @@ def _phrase_at(tokens: Sequence[str], at: int) -> tuple[Item | None, int]:
     return None, 0
 
 
-class _Scanner:
+class Scanner:
     """One pass over the tokens; lives for one call."""
 
     def __init__(self, tokens: list[str], lexicon: Lexicon) -> None:
@@ -183,7 +155,14 @@ class _Scanner:
         item, length = _phrase_at(self._tokens, self._at)
         if length < 2 and self._is_verb(self._at):
             pose = words.VERBS.get(token, token)
-            item, length = (Pose(pose) if pose else None), 1
+            goes_off = (
+                bool(pose) and self._peek(1) == "off"
+            )  # "taking off": without it the verb says another thing
+            item, length = (Pose(f"{pose} off", token), 2) if goes_off else (Pose(pose, token), 1)
+        elif not length and (more := self._comparison()):
+            item, length = Attribute(" ".join(self._tokens[self._at : self._at + more])), more
+        elif token in ("up", "down", "off") and self._peek(1) in words.DETERMINERS:
+            item, length = Link(RelationKind.ON, token), 1  # "climbing up a tree"
         if length:
             # "both cups", "a very big dog": a dropped word before the content ends no phrase.
             if item is not None or self._content:
@@ -197,18 +176,49 @@ class _Scanner:
             self._take_collective(singular_of(token) or token)
         elif token in ("one", "ones") and self._content:
             self._at += 1  # "a red one"
-        elif token in words.DETERMINERS or _number(token) is not None:
+        elif token in words.DETERMINERS or number_of(token) is not None:
             self._take_determiner(token)
         elif token in words.PLACE_ADVERBS and self._content:
             self._flush()
             self._items.append(Link(RelationKind.IN, ""))
             self._content.append(token)
             self._at += 1
-        elif token in words.ADVERBS and not self._content and self._items:
+        elif token == "half" and not self._content and self._peek(2) == "dozen":
+            self._determiner.append(token)
+            self._at += 1
+        elif self._is_adverb(token):
             self._at += 1
         else:
             (self._tail or self._content).append(token)
             self._at += 1
+
+    def _is_adverb(self, token: str) -> bool:
+        if token == "half" and self._content:
+            return is_participle(self._peek(1))  # "an anchor half buried"
+        if not is_adverb(token):
+            return False
+        if not self._content:
+            return (
+                bool(self._items) and not self._determiner and (token in words.ADVERBS or self._after_pose())
+            )
+        # "a surfboard stuck upright", "a barrel slowly rolling"; but "a brightly coloured kite"
+        said = not is_adjectives(self._content) and self._content[-1] not in words.NUMBERS
+        return said and (self._ends(self._at) or is_participle(self._peek(1)))
+
+    def _after_pose(self) -> bool:
+        return bool(self._items) and isinstance(self._items[-1], Pose)
+
+    def _ends(self, at: int) -> bool:
+        """Whether no noun follows the word that could belong to the same phrase."""
+        following = self._tokens[at + 1] if at + 1 < len(self._tokens) else ""
+        ends = not following or following in words.DETERMINERS or following in words.ADVERBS
+        return ends or number_of(following) is not None or _phrase_at(self._tokens, at + 1)[1] > 0
+
+    def _comparison(self) -> int:
+        """The length of "taller than", "as big as" at this place; 0 where none stands."""
+        if self._peek(1) == "than" and (self._content or self._items):
+            return 2
+        return 3 if self._tokens[self._at] == "as" and self._peek(2) == "as" else 0
 
     def _peek(self, ahead: int) -> str:
         at = self._at + ahead
@@ -236,7 +246,7 @@ class _Scanner:
         self._at += 2
 
     def _take_determiner(self, token: str) -> None:
-        number = _number(token)
+        number = number_of(token)
         if self._content == ["half"] and token in words.DETERMINERS:
             pass  # "half a melon"
         elif self._tail or (self._measure and not self._content):
@@ -249,6 +259,8 @@ class _Scanner:
             if number is not None:
                 dozens = token == "dozen" and self._count is not None
                 self._count = (self._count or 1) * number if dozens else number
+                if token == "dozen" and self._determiner[0] == "half":
+                    self._count = number // 2
         self._at += 1
 
     def _is_verb(self, at: int) -> bool:
@@ -262,16 +274,31 @@ class _Scanner:
         if any((noun := self._lexicon.find(pair)) is not None and noun.length > 1 for pair in compounds):
             return False  # "an orange swimming pool", "an office building"
         after_noun = bool(self._content) and self._lexicon.find(self._content) is not None
-        at_end = not following or following in words.DETERMINERS or following in words.ADVERBS
-        at_end = at_end or _phrase_at(self._tokens, at + 1)[1] > 0
+        at_end = self._ends(at)
         if token in words.VERBS:
-            return after_noun or at_end
+            return (after_noun or at_end) and (not self._content or agrees(token, plural=self._is_plural()))
         # Any other participle: "an ice cream cone melting on the sand", "a canoe tied to a dock".
-        if not self._content or is_adjectives(self._content) or not _is_participle(token):
+        if is_adjectives(self._content) or not is_participle(token):
             return False
+        if not self._content:  # "a lemon, cut in half"
+            said = bool(self._items) and token not in words.ADJECTIVES and not self._measure
+            return said and at_end and self._lexicon.find([token]) is None
         if self._lexicon.find([token]) is not None or _phrase_at(self._tokens, at)[1] > 0:
             return False
+        # "an old man feeding pigeons", but "a coffee grinding machine"
+        after_noun = after_noun or (
+            singular_of(following) is not None and not is_participle(self._content[-1])
+        )
         return at_end or (after_noun and token.endswith("ing"))
+
+    def _is_plural(self) -> bool:
+        """Whether the words so far speak of several things: a number, a plural, or "a cat and a dog"."""
+        listed = len(self._items) > 1 and isinstance(self._items[-1], Join)
+        if listed and isinstance(self._items[-2], NounPhrase):
+            return True
+        noun = self._lexicon.find(self._content)
+        form = self._content[-1]
+        return (self._count or 1) > 1 or (noun.plural if noun is not None else singular_of(form) is not None)
 
     def _flush(self) -> None:
         if self._content:
@@ -289,82 +316,9 @@ class _Scanner:
                 content, tail = [*content, *tail], []
         noun = self._lexicon.find(content, several=several, after=after)
         count = self._count
-        if pair and noun is not None and not noun.plural and noun.singular.endswith("s"):
+        alone = noun is not None and not noun.plural and noun.singular.endswith("s")
+        if pair and (alone or content[-1] in words.PLURAL_ONLY):
             count = 1  # "a pair of scissors"
         return NounPhrase(
             " ".join(self._determiner), count, tuple(content), noun, " ".join(tail), " ".join(self._measure)
         )
-
-
-def merge_adjectives(items: Sequence[Item], lexicon: Lexicon) -> list[Item]:
-    """Put adjectives split from their noun back: "black and white cat", "a red and a blue cup", "big, red car"."""
-    out: list[Item] = []
-    for item in items:
-        out.append(item)
-        while (merged := _merged_end(out, lexicon)) is not None:
-            out = merged
-    return out
-
-
-def _merged_end(out: list[Item], lexicon: Lexicon) -> list[Item] | None:
-    """`out` with its last two phrases made one (or the first completed); None when they stand as they are."""
-    last = out[-1]
-    if not isinstance(last, NounPhrase) or len(out) < 2:
-        return None
-    joint = out[-2] if isinstance(out[-2], Join) else None
-    first = out[-3] if joint is not None and len(out) > 2 else out[-2]
-    if not isinstance(first, NounPhrase):
-        return None
-    rest = out[: -3 if joint is not None else -2]
-    if first.tail:
-        goes_on = joint is not None and joint.text == "and" and _is_more_content(first, last)
-        return [*rest, replace(first, tail=f"{first.tail} and {last.text}")] if goes_on else None
-    if not _wants_noun(first, last):
-        return None
-    if last.determiner and joint is not None:
-        if rest and isinstance(rest[-1], Attribute):
-            return None  # "a bucket made of wood and a glass jar": the material has no noun
-        noun = last.noun.length if last.noun is not None else 1
-        # Without a noun to lend there would be adjectives again, and the merging would not end.
-        if (last.noun is None and is_adjectives(last.content[-1:])) or len(last.content) <= noun:
-            return None
-        content = (*first.content, *last.content[-noun:])
-        found = lexicon.find(content, several=(first.count or 1) > 1)
-        return [*rest, replace(first, content=content, noun=found), joint, last]
-    if last.determiner:
-        return None
-    link = ("and",) if joint is not None and joint.text == "and" else ()
-    content = (*first.content, *link, *last.content)
-    found = lexicon.find(content, several=(first.count or 1) > 1)
-    return [*rest, replace(last, determiner=first.determiner, count=first.count, content=content, noun=found)]
-
-
-def _is_more_content(first: NounPhrase, last: NounPhrase) -> bool:
-    """Whether `last` goes on with what `first` is full of ("a bowl of apples and pears")."""
-    if first.noun is None or first.noun.singular.split(" ")[-1] not in words.CONTAINERS:
-        return False
-    return not last.determiner and last.count is None and looks_plural(last)
-
-
-def _wants_noun(first: NounPhrase, last: NounPhrase) -> bool:
-    """Whether `first` is adjectives that belong to the noun of `last`."""
-    if not is_adjectives(first.content) or first.measure:
-        return False
-    if first.noun is None:
-        return True
-    # "an orange and white cat" against "an orange and a lemon": the fruit is a colour if a colour follows.
-    colour = first.content[-1] in words.COLOURS and last.content[0] in words.COLOURS
-    return colour and len(last.content) > 1 and not last.determiner
-
-
-def _is_participle(token: str) -> bool:
-    return (token.endswith(("ing", "ed")) and token not in words.NO_PARTICIPLES) or token in words.PARTICIPLES
-
-
-def _number(token: str) -> int | None:
-    """The value of a number word or of plain digits; a year or a size is none of our counts but reads alike."""
-    if token in words.NUMBERS:
-        return words.NUMBERS[token]
-    if token.isascii() and token.isdigit():
-        return min(int(token[:9]), 10**6)
-    return None

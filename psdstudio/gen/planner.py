@@ -8,6 +8,7 @@ order of mention holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from psdstudio.errors import PromptError
 from psdstudio.gen import words
@@ -17,14 +18,14 @@ from psdstudio.gen.drafts import (
     by_depth,
     ground_text,
     head_noun,
-    is_part,
-    is_place,
-    is_several,
     is_single,
     is_unknown,
+    noun_of,
+    texts_of,
     unique_names,
+    unknown_nouns,
 )
-from psdstudio.gen.lexicon import Lexicon, Nearest, NounKind, plural_of
+from psdstudio.gen.lexicon import Lexicon, Nearest, NounKind
 from psdstudio.gen.phrases import (
     Attribute,
     Item,
@@ -36,9 +37,10 @@ from psdstudio.gen.phrases import (
     Pronoun,
     is_adjectives,
     looks_plural,
-    parse_items,
 )
-from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject, Relation, UnknownNoun
+from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject, Relation
+from psdstudio.gen.readings import is_property, is_style, is_texture, kind_of
+from psdstudio.gen.sentences import parse_items
 from psdstudio.gen.words import Position, RelationKind
 
 MAX_CHARACTERS = 1000
@@ -92,6 +94,7 @@ class _Builder:
         self._fronted = False  # the pending preposition stands before what it speaks of
         self._closed = False  # a relation that orders depth has been said: "and" begins a new cluster
         self._attributing = False
+        self._denied = False  # the last phrase was said not to be there
         self._awaited: tuple[RelationKind, list[Draft]] | None = None  # "behind it, a truck"
         self._opening: tuple[RelationKind, list[Draft]] | None = None  # "on a sofa, a cat"
 
@@ -113,7 +116,7 @@ class _Builder:
             case Place():
                 self._take_position(item.position)
             case Pose():
-                if isinstance(self._last, list):
+                if item.text and isinstance(self._last, list):
                     for draft in self._last:
                         draft.tail.append(item.text)
 
@@ -121,19 +124,23 @@ class _Builder:
 
     def _take_phrase(self, phrase: NounPhrase) -> None:
         pending = self._pending
+        if self._is_aside(phrase) or self._deal(phrase):
+            return
+        if phrase.noun is None and phrase.determiner and not isinstance(pending, Attribute):
+            phrase = replace(phrase, noun=self._lexicon.find_stuff(phrase.content[-1]))
         loose = not isinstance(pending, Link | Attribute)
         if loose and phrase.noun is None and is_adjectives(phrase.content) and isinstance(self._last, list):
             for draft in self._last:
                 draft.front += phrase.content
             return
-        if self._is_style(phrase):
+        if self._last is not None and is_style(phrase, pending):
             self._styles.append(phrase.text)
             return
         if self._is_attribute(phrase):
             self._attach(phrase)
             return
         self._attributing = False
-        kind = self._kind(phrase)
+        kind = kind_of(phrase, pending, self._nearest.get(head_noun(phrase)), self._lexicon)
         if kind in (NounKind.PLACE, NounKind.LIGHT):
             self._take_ground(phrase, is_light=kind is NounKind.LIGHT)
         elif isinstance(pending, Link):
@@ -141,57 +148,54 @@ class _Builder:
         else:
             self._take_object(phrase)
 
-    def _kind(self, phrase: NounPhrase) -> NounKind:
-        """Object, place or light; a noun that may be ground or thing is decided by the preposition before it."""
-        link = self._pending.kind if isinstance(self._pending, Link) else None
-        if phrase.noun is None:
-            near = self._nearest.get(head_noun(phrase))
-            kind = near.kind if near is not None else NounKind.OBJECT
-            if near is None and link is RelationKind.IN and phrase.count is None:
-                return NounKind.PLACE
-        else:
-            kind = phrase.noun.kind
-        if phrase.measure and kind is NounKind.PLACE:
-            return NounKind.OBJECT  # "a pile of leaves"
-        if kind is NounKind.EITHER:
-            # "a canoe next to a dock": a ground that cannot be a layer is better a ground than an unknown thing.
-            grounded = link in words.GROUNDING or (link is not None and is_unknown(phrase, self._lexicon))
-            return NounKind.PLACE if grounded and not is_several(phrase) else NounKind.OBJECT
-        return kind
+    def _is_aside(self, phrase: NounPhrase) -> bool:
+        """Whether the phrase names nothing to draw: what is denied, a part of a pose, what the picture is for."""
+        pending = self._pending
+        also = self._denied and isinstance(pending, Join) and pending.text in ("or", "nor")
+        self._denied = bool(words.NEGATIONS & set(phrase.determiner.split(" "))) or also
+        if self._denied:
+            return True
+        if isinstance(pending, Attribute) and pending.text == "for":
+            return head_noun(phrase).split(" ")[-1] in words.MEDIA
+        owned = bool(words.POSSESSIVES & set(phrase.determiner.split(" ")))
+        return owned and isinstance(pending, Link) and head_noun(phrase) in words.BODY
 
-    def _is_style(self, phrase: NounPhrase) -> bool:
-        if phrase.content[-1] not in words.STYLES and phrase.text not in words.STYLES:
+    def _deal(self, phrase: NounPhrase) -> bool:
+        """Give "one white and one black" to one thing each of the several said before; False for anything else."""
+        each = phrase.determiner.split(" ")[0] in ("a", "an", "one", "another") or phrase.count is not None
+        if not isinstance(self._pending, Join) or not each or not is_adjectives(phrase.content):
             return False
-        link = self._pending.kind if isinstance(self._pending, Link) else None
-        plain = phrase.determiner in ("", "the") and (phrase.noun is None or isinstance(self._pending, Join))
-        return self._last is not None and plain and (link is RelationKind.IN or link is None)
+        if not isinstance(self._last, list) or len(self._last) < 2:
+            return False
+        count = phrase.count or 1
+        waiting = [draft for draft in self._last if not draft.dealt]
+        for draft in waiting[:count]:
+            draft.front += phrase.content
+            draft.dealt = True
+        return len(waiting) >= count
 
     def _is_attribute(self, phrase: NounPhrase) -> bool:
         """Whether the phrase is a property of what was said before it and no thing of its own."""
-        pending = self._pending
         if self._last is None:
             return False
-        if isinstance(pending, Attribute):
-            return True
-        if isinstance(pending, Join) and self._attributing and pending.text in ("and", ","):
-            return is_part(phrase)
-        if not isinstance(pending, Link) or pending.kind is not RelationKind.WITH:
-            return False
-        bare = not phrase.determiner and phrase.count is None
         if isinstance(self._last, Ground):
-            return (bare and head_noun(phrase) in words.TEXTURES | {"water", "grass", "snow"}) or is_place(
-                phrase
-            )
-        if phrase.noun is None and self._nearest.get(head_noun(phrase)) is None:
-            return True  # "with a flurb": an unknown part rather than an unknown thing
+            return is_texture(phrase, self._pending)
         owner = head_noun(self._last[-1].phrase).split(" ")[-1]
-        return bare or is_part(phrase) or owner in words.HOLDERS
+        near = self._nearest.get(head_noun(phrase))
+        return is_property(phrase, self._pending, owner, near, attributing=self._attributing)
 
     def _attach(self, phrase: NounPhrase) -> None:
         text = f"{self._pending.text} {phrase.full_text}" if self._pending is not None else phrase.full_text
         if text.startswith(", "):
             text = text[2:]
+        doing = isinstance(self._pending, Attribute) and self._pending.text in words.DOING
+        subjects = [d for d in self._cluster if d.relation in words.GROUNDING and d not in self._group]
         if isinstance(self._last, Ground):
+            subjects = self._cluster
+        if doing and subjects:
+            for draft in subjects:
+                draft.tail.append(text)
+        elif isinstance(self._last, Ground):
             self._last.text += f" {text}"
         elif self._last is not None:
             for draft in self._last:
@@ -217,6 +221,8 @@ class _Builder:
     def _take_object(self, phrase: NounPhrase) -> None:
         """A thing said after a joint or at the start."""
         group = self._add(phrase)
+        if self._between(group):
+            return
         if self._closed or isinstance(self._last, Ground):
             self._cluster = []
             self._closed = False
@@ -225,6 +231,20 @@ class _Builder:
         if awaited is not None:
             self._relate(group, awaited[0], awaited[1])
         self._set_last(group)
+
+    def _between(self, group: list[Draft]) -> bool:
+        """Make the second of "between a sofa and a lamp" a target too; False where it is none."""
+        joined = isinstance(self._pending, Join) and self._pending.text == "and"
+        if not joined or not isinstance(self._last, list) or len(self._last) > 1:
+            return False
+        last = self._last[0]
+        held = [d for d in self._objects if d.relation is RelationKind.BETWEEN and d.targets == (last,)]
+        for draft in held:
+            draft.targets = (last, *group)
+        if held:
+            self._cluster += group
+            self._set_last(group)
+        return bool(held)
 
     def _take_related(self, phrase: NounPhrase, kind: RelationKind) -> None:
         """A thing said after a preposition."""
@@ -248,6 +268,8 @@ class _Builder:
             return
         if not isinstance(link, Link) or not isinstance(self._last, list) or not self._earlier:
             return
+        if self._attributing:
+            return  # "a vase with tulips in it": the tulips are no thing of their own
         targets = self._earlier
         self._behind = [pair for pair in self._behind if not (pair[0] in self._last and pair[1] in targets)]
         noun = targets[0].phrase.noun
@@ -307,7 +329,7 @@ class _Builder:
                     case RelationKind.IN | RelationKind.BEHIND:
                         self._behind.append((draft, target))
                     case RelationKind.UNDER:
-                        hidden = self._noun(target.phrase).split(" ")[-1] in words.HIDING
+                        hidden = noun_of(target.phrase).split(" ")[-1] in words.HIDING
                         self._behind.append((draft, target) if hidden else (target, draft))
                     case RelationKind.BETWEEN | RelationKind.NEXT_TO | RelationKind.WITH:
                         pass
@@ -319,13 +341,13 @@ class _Builder:
         if not self._objects and not self._grounds:
             raise PromptError("The prompt names nothing to draw.", "Name things and a place.")
         ordered = by_depth(self._objects, self._behind)
-        texts = [self._texts(draft) for draft in ordered]
+        texts = [texts_of(draft, self._nearest, self._lexicon) for draft in ordered]
         names = unique_names([own for own, _ in texts])
         place = {id(draft): i for i, draft in enumerate(ordered)}
         objects = tuple(
             PlannedObject(
                 name=name,
-                noun=self._noun(draft.phrase),
+                noun=noun_of(draft.phrase),
                 words=own,
                 engine_words=engine,
                 relation=None
@@ -345,42 +367,9 @@ class _Builder:
             sentence=sentence,
             background=PlannedBackground(words=ground, engine_words=engine_ground),
             objects=objects,
-            unknown=self._unknown(),
+            unknown=unknown_nouns(self._objects, self._nearest, self._lexicon),
             style=", ".join(self._styles),
         )
-
-    def _noun(self, phrase: NounPhrase) -> str:
-        return phrase.noun.canonical if phrase.noun is not None else head_noun(phrase)
-
-    def _texts(self, draft: Draft) -> tuple[str, str]:
-        """The user's words for one thing, and the engine's: the same with the known noun in place."""
-        phrase = draft.phrase
-        length = phrase.noun.length if phrase.noun is not None else 1
-        front = [*draft.front, *phrase.content[:-length]]
-        said, known = head_noun(phrase), self._noun(phrase)
-        if phrase.measure:  # "a pile of books": one thing that goes on speaking of several
-            said = " ".join(phrase.content[-length:])
-            known = plural_of(known) if looks_plural(phrase) else known
-        near = self._nearest.get(head_noun(phrase)) if is_unknown(phrase, self._lexicon) else None
-        tail = [phrase.tail, *draft.tail]
-
-        def text(noun: str) -> str:
-            return " ".join(part for part in (phrase.measure, *front, noun, *tail) if part)
-
-        return text(said), text(near.noun if near is not None else known)
-
-    def _unknown(self) -> tuple[UnknownNoun, ...]:
-        found: dict[str, UnknownNoun] = {}
-        for draft in self._objects:
-            if is_unknown(draft.phrase, self._lexicon):
-                word = head_noun(draft.phrase)
-                near = self._nearest.get(word)
-                found[word] = (
-                    UnknownNoun(word=word)
-                    if near is None
-                    else UnknownNoun(word=word, nearest=near.noun, similarity=near.similarity)
-                )
-        return tuple(found.values())
 
 
 def _nearest_of_unknown(items: Sequence[Item], lexicon: Lexicon) -> dict[str, Nearest | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from psdstudio.errors import ModelLoadFailed, ModelNotFound
-from psdstudio.gen import words
+from psdstudio.gen import ground_words, words
 from psdstudio.gen.lexicon import Lexicon, NounKind, key, plural_of, singular_of
 from psdstudio.gen.planner import plan_scene
 from psdstudio.gen.text_encoder import TextEncoder
@@ -88,10 +88,10 @@ def test_plural_and_singular_are_inverse() -> None:
 
 
 def test_the_tables_do_not_contradict_one_another() -> None:
-    places = [place for row in words.PLACES.values() for place in row]
+    places = [place for row in ground_words.PLACES.values() for place in row]
     assert len(places) == len(set(places))
-    assert not set(places) & words.EITHER
-    assert not words.LIGHTS & set(places)
+    assert not set(places) & ground_words.EITHER
+    assert not ground_words.LIGHTS & set(places)
     assert not set(words.RELATIONS) & words.JOINS
     assert not set(words.RELATIONS) & words.ATTRIBUTES
 

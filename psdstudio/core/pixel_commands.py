@@ -118,6 +118,35 @@ class RemoveMask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyMask:
+    """Multiply a layer's alpha by its mask and take the mask away: the layer looks the same."""
+
+    layer_id: LayerId
+
+    label = "Apply layer mask"
+    merge_key = None
+
+    def apply(self, doc: Document) -> Document:
+        """Apply; raises CommandError for groups, a mask that is switched off, and locked pixels."""
+        layer = need_pixel_layer(doc, self.layer_id)
+        _, mask = _need_mask(doc, self.layer_id)
+        refuse_locked(doc, layer.id, Lock.PIXELS, "applying the mask")
+        refuse_locked(doc, layer.id, Lock.TRANSPARENCY, "applying the mask")
+        if not mask.enabled:
+            raise CommandError(
+                f"The mask of '{layer.props.name}' is switched off.", "Switch it on, or delete it."
+            )
+        pixels, dx, dy = layer.pixels, layer.offset.x - mask.offset.x, layer.offset.y - mask.offset.y
+        for key in layer.pixels.tiles:
+            area = tile_rect(key)
+            shown = mask.pixels.read(area.shifted(dx, dy))[..., 0].astype(np.uint16)
+            rgba = layer.pixels.read(area)
+            rgba[..., 3] = (rgba[..., 3] * shown + 127) // 255
+            pixels = pixels.write(area.origin, rgba)
+        return doc.with_layer(replace(layer, pixels=pixels, mask=None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetMask:
     """Switch a mask on or off, link or unlink it; a field that is None stays as it is."""
 

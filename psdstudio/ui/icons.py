@@ -83,6 +83,8 @@ OUTLINES: dict[str, str] = {
     "info": '<circle cx="10" cy="10" r="7"/>'
     + _S.format("M10 9.2v4.4")
     + '<circle cx="10" cy="6.6" r=".6" fill="currentColor"/>',
+    "chain": '<rect x="6.6" y="1.8" width="6.8" height="9" rx="3.4"/>'
+    + '<rect x="6.6" y="9.2" width="6.8" height="9" rx="3.4"/>',
     "check": _S.format("M4 10.6l4 4 8-9"),
     "tick": '<path d="M3.5 10.5l4.5 4.5 8.5-10" stroke-width="2.6"/>',
     "image": '<rect x="2.8" y="3.8" width="14.4" height="12.4" rx="1.6"/>'

@@ -12,7 +12,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.keep_commands import InvertKeep, ReleaseAllKeeps, SetKeep
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, Lock, PixelLayer
 from psdstudio.core.parts import is_kept
-from psdstudio.core.pixel_commands import AddMask, RemoveMask, SetMask
+from psdstudio.core.pixel_commands import AddMask, ApplyMask, RemoveMask, SetMask
 from psdstudio.core.placement_commands import TranslateLayers
 from psdstudio.core.structure_commands import (
     AddLayer,
@@ -243,6 +243,22 @@ class LayerEdits:
         """Take the mask away."""
         if self.ids:
             self._bridge.apply(RemoveMask(layer_id=self.ids[-1]))
+
+    def apply_mask(self) -> None:
+        """Burn the mask into the layer's alpha."""
+        if self.ids:
+            self._bridge.apply(ApplyMask(layer_id=self.ids[-1]))
+
+    def switch_selected_mask(self) -> None:
+        """Switch the mask of the selected layer off or on."""
+        if self.ids:
+            self.switch_mask(self.ids[-1])
+
+    def switch_mask_link(self, layer_id: LayerId) -> None:
+        """Let layer and mask move together, or each alone (click on the chain)."""
+        layer = self.document.find(layer_id)
+        if layer is not None and layer.mask is not None:
+            self._bridge.apply(SetMask(layer_id=layer_id, linked=not layer.mask.linked))
 
     def switch_mask(self, layer_id: LayerId) -> None:
         """Switch the mask off or on (Shift-click)."""

@@ -11,6 +11,7 @@ from psdstudio.gen.scopes import Verb
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportFormat
+from psdstudio.ui.mask_actions import mask_actions
 from psdstudio.ui.window_api import Window
 from psdstudio.ui.wording import MODE_GROUPS, mode_name
 
@@ -19,9 +20,9 @@ MENUS = (
     ("Edit", "undo redo - paste delete - canvas_size"),
     (
         "Layer",
-        "new_layer duplicate group ungroup clip - rename visible - mask unmask - bring_forward send_backward"
-        " bring_to_front send_to_back - select_above select_below select_all deselect - lock"
-        " - merge merge_visible stamp",
+        "new_layer duplicate group ungroup clip - rename visible - mask mask_off apply_mask unmask"
+        " - bring_forward send_backward bring_to_front send_to_back"
+        " - select_above select_below select_all deselect - lock - merge merge_visible stamp",
     ),
     (
         "Scene",
@@ -32,7 +33,7 @@ MENUS = (
 )
 ROW_MENU = (
     "regenerate_layer new_look insert refresh_contacts - keep visible lock - rename duplicate group ungroup"
-    " mask unmask clip - delete"
+    " clip - mask mask_off apply_mask unmask - delete"
 )
 _ALL_MODES = tuple(mode for group in MODE_GROUPS for mode in group)
 
@@ -43,6 +44,7 @@ def window_actions(window: Window) -> list[ActionSpec]:
         *_file_actions(window),
         *_edit_actions(window),
         *_layer_actions(window),
+        *mask_actions(window),
         *_order_actions(window),
         *_selection_actions(window),
         *_scene_actions(window),
@@ -110,10 +112,6 @@ def _layer_actions(w: Window) -> list[ActionSpec]:
         ),
         _spec("rename", "Rename layer", lambda: w.rename_layer(), "F2", can=some),
         _spec("visible", "Visible", edits.toggle_visible, "Ctrl+,", can=some, checked=lambda: _is_visible(w)),
-        _spec(
-            "mask", "Add layer mask", edits.toggle_mask, icon="mask", can=lambda: some() and not _has_mask(w)
-        ),
-        _spec("unmask", "Delete layer mask", edits.remove_mask, can=lambda: _has_mask(w)),
         _spec("merge", "Merge down", lambda: w.merging.merge_selected(), "Ctrl+E", can=some),
         _spec(
             "merge_visible",
@@ -347,11 +345,6 @@ def _is_visible(w: Window) -> bool:
 def _is_clipped(w: Window) -> bool:
     layer = _last(w)
     return layer is not None and layer.props.clipping
-
-
-def _has_mask(w: Window) -> bool:
-    layer = _last(w)
-    return layer is not None and layer.mask is not None
 
 
 def _is_kept(w: Window) -> bool:

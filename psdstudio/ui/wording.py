@@ -55,6 +55,8 @@ def spoken_row(layer: Layer, *, position: int, total: int, state: str) -> str:
     words.append("visible" if layer.props.visible else "hidden")
     if layer.props.locks:
         words.append("locked")
+    if layer.mask is not None:
+        words.append("masked" if layer.mask.enabled else "mask switched off")
     if layer.part is not None:
         words += ["kept"] * layer.part.keep + ["new result"] * layer.part.is_new
         words += ["contacts out of date"] * layer.part.stale_contacts

@@ -6,8 +6,8 @@ import numpy as np
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QImage, QPainter
 
-from psdstudio.core.geometry import Rect
-from psdstudio.core.layers import PixelLayer
+from psdstudio.core.geometry import Rect, Size
+from psdstudio.core.layers import Layer, Mask, PixelLayer
 from psdstudio.core.tiles import U8Array
 
 SCREEN_FORMAT = QImage.Format.Format_ARGB32_Premultiplied
@@ -42,6 +42,26 @@ def layer_thumbnail(layer: PixelLayer, edge: int) -> QImage:
         layer.pixels.read(Rect(box.x, y, box.width, 1))[0, ::step] for y in range(box.y, box.bottom, step)
     ]
     return fitted(to_qimage(np.stack(rows)), edge)
+
+
+def mask_thumbnail(mask: Mask, layer: Layer, canvas: Size, edge: int) -> QImage:
+    """Return the mask in grey over the box of the layer's own thumbnail, fitted into `edge` pixels.
+
+    A group, or a layer without pixels, has no such box: there the whole canvas is shown.
+    """
+    box = Rect(0, 0, canvas.width, canvas.height)
+    if isinstance(layer, PixelLayer) and not layer.pixels.bounds().is_empty:
+        box = layer.pixels.bounds().shifted(layer.offset.x, layer.offset.y)
+    area = box.shifted(-mask.offset.x, -mask.offset.y)
+    step = max(1, min(box.width, box.height) // (edge * 2))
+    rows = [
+        mask.pixels.read(Rect(area.x, y, area.width, 1))[0, ::step, 0]
+        for y in range(area.y, area.bottom, step)
+    ]
+    grey = np.ascontiguousarray(np.stack(rows))
+    height, width = grey.shape
+    view = QImage(grey.data, width, height, grey.strides[0], QImage.Format.Format_Grayscale8)
+    return fitted(view.convertToFormat(SCREEN_FORMAT), edge)
 
 
 def fitted(image: QImage, edge: int) -> QImage:

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from psdstudio.core.layers import GroupLayer, Label, Layer, Lock, PixelLayer, Role
+from psdstudio.core.layers import GroupLayer, Label, Layer, Lock, Mask, PixelLayer, Role
 from psdstudio.ui import theme
 from psdstudio.ui.canvas.images import checkered
 from psdstudio.ui.icons import paint_icon
@@ -58,7 +58,7 @@ _TIPS = {
     Zone.EYE: "Show or hide. Alt-click shows this layer alone.",
     Zone.TWIRL: "Open or close. Alt-click does it for everything inside.",
     Zone.STALE: "Its shadow no longer fits what is around it. Click to refresh the contacts.",
-    Zone.MASK: "Layer mask. Shift-click switches it off.",
+    Zone.CHAIN: "Layer and mask move together. Click to part or join them.",
 }
 
 
@@ -66,10 +66,14 @@ class LayerDelegate(QStyledItemDelegate):
     """Paints rows; it changes nothing. GUI thread."""
 
     def __init__(
-        self, thumbnail: Thumbnail, is_kept: Callable[[Layer], bool], parent: QObject | None = None
+        self,
+        thumbnail: Thumbnail,
+        mask_thumbnail: Thumbnail,
+        is_kept: Callable[[Layer], bool],
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._thumbnail = thumbnail
+        self._thumbnail, self._mask_thumbnail = thumbnail, mask_thumbnail
         self._is_kept = is_kept
 
     def layout_of(self, index: Index, rect: QRect) -> RowLayout:
@@ -132,6 +136,13 @@ class LayerDelegate(QStyledItemDelegate):
             case Zone.LOCK:
                 names = [LOCK_NAMES[lock] for lock in Lock if lock in layer.props.locks]
                 return f"Locked: {listed(names)}."
+            case Zone.MASK:
+                is_on = layer.mask is not None and layer.mask.enabled
+                return (
+                    "Layer mask. Shift-click switches it off."
+                    if is_on
+                    else "Layer mask, switched off. Shift-click switches it on."
+                )
             case Zone.NAME:
                 return row_tip(layer)
             case _:
@@ -200,17 +211,25 @@ class LayerDelegate(QStyledItemDelegate):
         if self._is_kept(layer):
             painter.fillRect(QRect(box.left(), box.bottom() - 1, box.width(), 2), QColor(theme.ACCENT_TEXT))
         if layer.mask is not None:
-            self._paint_mask(painter, layer, at)
+            self._paint_mask(painter, layer, layer.mask, at)
         painter.setOpacity(1.0)
 
-    def _paint_mask(self, painter: QPainter, layer: Layer, at: RowLayout) -> None:
-        painter.fillRect(at.mask, QColor("#ececec"))
-        painter.setPen(QPen(QColor("#5c5c5c"), 1))
+    def _paint_mask(self, painter: QPainter, layer: Layer, mask: Mask, at: RowLayout) -> None:
+        painter.fillRect(at.mask, QColor("#5c5c5c"))
+        image = self._mask_thumbnail(layer)
+        if image is not None:
+            _draw_fitted(painter, image, at.mask)
+        painter.setPen(QPen(QColor("#8a8a8a"), 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(QRectF(at.mask).adjusted(0.5, 0.5, -0.5, -0.5))
-        paint_icon(painter, "mask", _centred(at.mask, 14), "#444444")
-        if layer.mask is not None and not layer.mask.enabled:
-            painter.setPen(QPen(QColor("#d0453c"), 2))
-            painter.drawLine(at.mask.topLeft(), at.mask.bottomRight())
+        if mask.linked:
+            paint_icon(painter, "chain", _centred(at.chain, 12), theme.TEXT_FAINT)
+        if not mask.enabled:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor("#e04a40"), 2))
+            cross = QRectF(at.mask).adjusted(2, 2, -2, -2)
+            painter.drawLine(cross.topLeft(), cross.bottomRight())
+            painter.drawLine(cross.bottomLeft(), cross.topRight())
 
     def _paint_text(self, painter: QPainter, layer: Layer, state: RowState, at: RowLayout) -> None:
         name, second = layer.props.name, second_line(layer, state)

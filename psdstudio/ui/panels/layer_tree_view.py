@@ -16,7 +16,7 @@ from psdstudio.ui.panels.row_layout import Zone
 
 _LINE_HIT_PX = 3
 """Alt-click this near to the line between two rows means the line."""
-_SWITCHES = (Zone.EYE, Zone.KEEP, Zone.STALE, Zone.MASK)
+_SWITCHES = (Zone.EYE, Zone.KEEP, Zone.STALE, Zone.MASK, Zone.CHAIN)
 
 
 class LayerTreeView(QTreeView):
@@ -27,6 +27,8 @@ class LayerTreeView(QTreeView):
     keep_asked = Signal(str)
     stale_asked = Signal(str)
     mask_asked = Signal(str)
+    """Shift-click on a mask: switch it off or on."""
+    chain_asked = Signal(str)
     clip_asked = Signal(str)
     """Alt-click on the line below this layer: clip it to the next one down, or release it."""
     picked = Signal(object)
@@ -155,6 +157,8 @@ class LayerTreeView(QTreeView):
                 self.keep_asked.emit(layer_id)
             case Zone.STALE:
                 self.stale_asked.emit(layer_id)
+            case Zone.CHAIN:
+                self.chain_asked.emit(layer_id)
             case Zone.TWIRL:
                 self._twirl(index, deep=is_alt)
             case Zone.MASK if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
@@ -201,7 +205,7 @@ class LayerTreeView(QTreeView):
         layer_id = self._model.layer_id(index) if index.isValid() else None
         if zone is Zone.NAME and layer_id is not None:
             self.rename(layer_id)
-        elif zone in (Zone.EYE, Zone.KEEP, Zone.TWIRL):
+        elif zone in (Zone.EYE, Zone.KEEP, Zone.TWIRL, Zone.CHAIN, Zone.MASK):
             self.mousePressEvent(event)  # fast clicking on a switch is two clicks
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -53,7 +53,12 @@ class LayersPanel(QWidget):
         self._bridge = bridge
         self._edits = edits
         self.model = LayerTreeModel(self)
-        self.delegate = LayerDelegate(thumbnails.get, self._shows_pin, self)
+        self.delegate = LayerDelegate(
+            thumbnails.get,
+            lambda layer: thumbnails.mask(layer, bridge.session.document.size),
+            self._shows_pin,
+            self,
+        )
         self.view = LayerTreeView(self.model, self.delegate, self)
         self._planned: Document | None = None
         self._foreign: frozenset[LayerId] = frozenset()
@@ -138,6 +143,7 @@ class LayersPanel(QWidget):
         view.keep_asked.connect(lambda layer_id: edits.toggle_keep((LayerId(layer_id),)))
         view.stale_asked.connect(self.refresh_asked)
         view.mask_asked.connect(lambda layer_id: edits.switch_mask(LayerId(layer_id)))
+        view.chain_asked.connect(lambda layer_id: edits.switch_mask_link(LayerId(layer_id)))
         view.clip_asked.connect(lambda layer_id: edits.toggle_clipping_of(LayerId(layer_id)))
         view.eye_asked.connect(self._on_eye)
         view.deleted.connect(edits.delete)

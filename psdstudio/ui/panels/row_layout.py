@@ -11,7 +11,7 @@ from psdstudio.core.layers import GroupLayer, Layer, Role
 from psdstudio.ui import theme
 
 EYE, STRIP, INDENT, TWIRL, THUMB, PIN, BADGE = 28, 4, 16, 16, 32, 30, 20
-SLIM_THUMB = 20
+SLIM_THUMB, CHAIN = 20, 14
 
 
 class Zone(Enum):
@@ -21,6 +21,7 @@ class Zone(Enum):
     TWIRL = "twirl"
     THUMB = "thumb"
     MASK = "mask"
+    CHAIN = "chain"
     LOCK = "lock"
     STALE = "contacts"
     KEEP = "keep"
@@ -36,6 +37,7 @@ class RowLayout:
     twirl: QRect
     thumb: QRect
     mask: QRect
+    chain: QRect
     text: QRect
     stale: QRect
     lock: QRect
@@ -48,6 +50,7 @@ class RowLayout:
             (Zone.TWIRL, self.twirl),
             (Zone.THUMB, self.thumb),
             (Zone.MASK, self.mask),
+            (Zone.CHAIN, self.chain),
             (Zone.STALE, self.stale),
             (Zone.LOCK, self.lock),
             (Zone.KEEP, self.keep),
@@ -78,8 +81,11 @@ def row_layout(row: QRect, layer: Layer, *, depth: int) -> RowLayout:
     x += TWIRL + 2
     thumb = QRect(x, row.center().y() - edge // 2 + 1, edge, edge)
     x = thumb.right() + 1
-    mask = QRect(x + 5, thumb.top(), edge, edge) if layer.mask is not None else QRect()
-    x = mask.right() + 1 if layer.mask is not None else x
+    chain, mask = QRect(), QRect()
+    if layer.mask is not None:
+        chain = QRect(x, row.top(), CHAIN, row.height())
+        mask = QRect(chain.right() + 1, thumb.top(), edge, edge)
+        x = mask.right() + 1
     keep = QRect(row.right() + 1 - PIN, row.top(), PIN, row.height())
     right = keep.left()
     lock = QRect(right - BADGE, row.top(), BADGE, row.height()) if layer.props.locks else QRect()
@@ -88,4 +94,4 @@ def row_layout(row: QRect, layer: Layer, *, depth: int) -> RowLayout:
     stale = QRect(right - BADGE, row.top(), BADGE, row.height()) if is_stale else QRect()
     right = stale.left() if is_stale else right
     text = QRect(x + 9, row.top(), max(0, right - x - 13), row.height())
-    return RowLayout(eye, strip, twirl, thumb, mask, text, stale, lock, keep)
+    return RowLayout(eye, strip, twirl, thumb, mask, chain, text, stale, lock, keep)

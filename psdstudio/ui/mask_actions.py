@@ -1,0 +1,47 @@
+"""The actions of layer masks: add, switch off, apply, delete."""
+
+from __future__ import annotations
+
+from psdstudio.core.layers import Mask, PixelLayer
+from psdstudio.ui.actions import ActionSpec
+from psdstudio.ui.window_api import Window
+
+
+def mask_actions(window: Window) -> list[ActionSpec]:
+    """Return them; `window` is only asked when one is triggered or wants to know whether it can."""
+    edits = window.edits
+
+    def mask() -> Mask | None:
+        layers = edits.layers
+        return layers[-1].mask if layers else None
+
+    def is_on() -> bool:
+        found = mask()
+        return found is not None and found.enabled
+
+    return [
+        ActionSpec(
+            id="mask",
+            text="Add layer mask",
+            run=edits.toggle_mask,
+            icon="mask",
+            can=lambda: bool(edits.layers) and mask() is None,
+            tip="Add a layer mask that shows everything",
+        ),
+        ActionSpec(
+            id="mask_off",
+            text="Disable layer mask",
+            run=edits.switch_selected_mask,
+            can=lambda: mask() is not None,
+            checked=lambda: mask() is not None and not is_on(),
+        ),
+        ActionSpec(
+            id="apply_mask",
+            text="Apply layer mask",
+            run=edits.apply_mask,
+            can=lambda: is_on() and isinstance(edits.layers[-1], PixelLayer),
+        ),
+        ActionSpec(
+            id="unmask", text="Delete layer mask", run=edits.remove_mask, can=lambda: mask() is not None
+        ),
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -62,11 +63,19 @@ def test_menu_entry_names_our_program_and_file_type() -> None:
     parser.read(ROOT / "packaging" / "linux" / "psdstudio.desktop", encoding="utf-8")
     entry = parser["Desktop Entry"]
     assert entry["exec"].split()[0] in PROJECT["gui-scripts"]
+    assert entry["exec"].split()[1:] == ["%f"]  # the window takes one file: with several, each gets its own
     assert MIME_TYPE in entry["mimetype"].split(";")
     mime = ElementTree.parse(ROOT / "packaging" / "linux" / "psdstudio-mime.xml").getroot()
     space = {"m": "http://www.freedesktop.org/standards/shared-mime-info"}
     assert [t.get("type") for t in mime.findall("m:mime-type", space)] == [MIME_TYPE]
     assert [g.get("pattern") for g in mime.findall(".//m:glob", space)] == ["*.psdstudio"]
+
+
+@pytest.mark.skipif(shutil.which("desktop-file-validate") is None, reason="needs desktop-file-utils")
+def test_menu_entry_is_valid() -> None:
+    entry = ROOT / "packaging" / "linux" / "psdstudio.desktop"
+    run = subprocess.run(["desktop-file-validate", entry], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "")
 
 
 def test_icon_draws_and_its_sizes_are_there() -> None:

@@ -20,8 +20,9 @@ written down, and the unknown nouns are all as expected. Where several readings 
 - a table, shelf or fence under "on" is the ground or a thing; a vague plural ("some", "lots of") is 2 to 6 things;
 - more than 12 things are refused, which is `accepted: []`.
 
-Seven expectations of the held-out half were put right by these rules after it was measured: two counts of more than 12,
-two depths of things beneath others, one relation and two verbs. One of the development half was: a thing inside another.
+Seven expectations of the held-out half were put right by these rules after it was measured: two counts of more than
+12, two depths of things beneath others, one relation and two verbs. One of the development half was: a thing inside
+another.
 """
 
 from __future__ import annotations

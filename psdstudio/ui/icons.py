@@ -85,6 +85,7 @@ OUTLINES: dict[str, str] = {
     + '<circle cx="10" cy="6.6" r=".6" fill="currentColor"/>',
     "chain": '<rect x="6.6" y="1.8" width="6.8" height="9" rx="3.4"/>'
     + '<rect x="6.6" y="9.2" width="6.8" height="9" rx="3.4"/>',
+    "clip": _S.format("M15 5H9.5a2.5 2.5 0 0 0-2.5 2.5V15M3.6 11.8 7 15.2l3.4-3.4"),
     "check": _S.format("M4 10.6l4 4 8-9"),
     "tick": '<path d="M3.5 10.5l4.5 4.5 8.5-10" stroke-width="2.6"/>',
     "image": '<rect x="2.8" y="3.8" width="14.4" height="12.4" rx="1.6"/>'

@@ -52,6 +52,9 @@ from psdstudio.ui.services import Services
 from psdstudio.ui.window_actions import MENUS, ROW_MENU, window_actions
 from psdstudio.ui.window_layout import arrange_column, body_of, fill_footer, fill_menu_bar, fill_recent
 
+_FIRST_LOOK_MS = 60
+"""The window is painted before the engine starts: a starting process takes the cores it would be painted with."""
+
 
 class MainWindow(QMainWindow):
     """One document, its engine and everything around them. GUI thread."""
@@ -351,7 +354,7 @@ class MainWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.prompt.text.setFocus()
-        QTimer.singleShot(0, self._after_show)
+        QTimer.singleShot(_FIRST_LOOK_MS, self._after_show)
 
     def _after_show(self) -> None:
         """Start what may wait until the window is up: engine, examples, recovery."""
@@ -359,6 +362,7 @@ class MainWindow(QMainWindow):
             return
         self._was_shown = True
         self._services.runner.warm_up()
+        self.generation.read_ahead()
         folder = self._services.examples
         if folder is not None:
             self._disk.submit(lambda: load_examples(folder), self.empty.set_examples)
@@ -374,6 +378,7 @@ class MainWindow(QMainWindow):
         if not self.files.may_leave():
             event.ignore()
             return
+        self.hide()  # at once: the engine may take a second to end
         self.shut_down()
         event.accept()
 

@@ -15,11 +15,16 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
+from psdstudio.core.commands import SetProps
+from psdstudio.core.geometry import Point
+from psdstudio.core.layers import GroupLayer
+from psdstudio.core.pixel_commands import AddMask, SetMask
 from psdstudio.ui import theme
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
@@ -97,6 +102,7 @@ class Camera:
         settle()
         self.shot("result", window)
         self._after_result(window, rig)
+        self._masked(window)
 
     def _variants_of_empty(self, window: MainWindow) -> None:
         """The smallest window with a gallery, and a sentence with words that nobody knows."""
@@ -152,6 +158,19 @@ class Camera:
         rig.kill_engine()
         pump(lambda: window.notices.isVisible())
         self.shot("error", window)
+
+    def _masked(self, window: MainWindow) -> None:
+        """Rows with masks: one on, one off, one of a group, one clipped layer."""
+        session = window.bridge.session
+        groups = [layer for layer in session.document.layers if isinstance(layer, GroupLayer)]
+        grey = np.zeros((240, 200), np.uint8)
+        grey[:, :100] = np.linspace(0, 255, 100)
+        for layer in (groups[0], groups[0].children[-1], groups[1].children[-1]):
+            session.apply(AddMask(layer_id=layer.id, grey=grey, at=Point(280, 300)))
+        session.apply(SetMask(layer_id=groups[1].children[-1].id, enabled=False))
+        session.apply(SetProps(ids=(groups[1].children[-1].id,), clipping=True))
+        window.notices.dismiss()
+        self.shot("masks", window)
 
 
 def main() -> None:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QTimer
+import pytest
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from pytestqt.qtbot import QtBot
 
 from psdstudio.core.geometry import Size
+from psdstudio.gen.plan import Plan
 from tests.ui.rig import SENTENCE, make_rig
 
 GENEROUS_S = 1.0
@@ -59,3 +61,58 @@ def test_no_long_stall_through_a_generation(
             f"gaps: median {gaps[len(gaps) // 2] * 1000:.1f} ms, longest {[round(g * 1000) for g in gaps[-5:]]} ms"
         )
         assert gaps[-1] < GENEROUS_S
+
+
+class PaintWatch(QObject):
+    """Notes when a widget is painted or hidden."""
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__()
+        self._notes = notes
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Note and let through."""
+        if event.type() in (QEvent.Type.Paint, QEvent.Type.Hide):
+            self._notes.append(event.type().name)
+        return False
+
+
+def test_the_window_is_painted_before_the_engine_starts_and_hidden_before_it_ends(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_rig(tmp_path, inline=True) as rig:
+        window, runner = rig.window, rig.window._services.runner
+        notes: list[str] = []
+        watch = PaintWatch(notes)
+        window.empty.installEventFilter(watch)
+        window.installEventFilter(watch)
+        start, end = runner.warm_up, runner.shutdown
+
+        def noted(word: str, call: Callable[[], None]) -> None:
+            notes.append(word)
+            call()
+
+        monkeypatch.setattr(runner, "warm_up", lambda: noted("engine", start))
+        monkeypatch.setattr(runner, "shutdown", lambda: noted("shutdown", end))
+        window.show()
+        qtbot.waitUntil(lambda: "engine" in notes)
+        assert "Paint" in notes[: notes.index("engine")]
+        window.close()
+        assert notes.index("Hide") < notes.index("shutdown")
+
+
+def test_the_lexicon_is_loaded_before_the_first_sentence(qtbot: QtBot, tmp_path: Path) -> None:
+    with make_rig(tmp_path, inline=True) as rig:
+        asked: list[str] = []
+        plan = rig.window.generation._plan_sentence
+
+        def noted(sentence: str) -> Plan:
+            asked.append(sentence)
+            return plan(sentence)
+
+        rig.window.generation._plan_sentence = noted
+        rig.window.show()
+        qtbot.waitUntil(lambda: bool(asked))
+        assert not rig.window.generation.is_reading
+        assert rig.window.generation.draft().is_empty
+        assert not rig.window.prompt.button.isEnabled()

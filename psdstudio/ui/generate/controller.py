@@ -226,6 +226,14 @@ class Generation(QObject):
             lambda error: self._on_read(text, None, error),
         )
 
+    def read_ahead(self) -> None:
+        """Read any sentence, so that the lexicon is loaded before the user's first one comes.
+
+        Loading holds Python's lock for tens of milliseconds at a time: better now than between two keystrokes. What
+        is wrong with it is told when a sentence needs it.
+        """
+        self._background.submit(lambda: self._plan_sentence("a tree"), lambda _: None, lambda _: None)
+
     def _on_read(self, text: str, plan: Plan | None, error: Exception | None) -> None:
         self._reading -= 1
         if error is not None and not isinstance(error, StudioError):

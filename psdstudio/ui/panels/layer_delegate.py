@@ -180,6 +180,9 @@ class LayerDelegate(QStyledItemDelegate):
         if isinstance(layer, GroupLayer) and layer.children:
             twirl = "chevron-down" if props.expanded else "chevron-right"
             paint_icon(painter, twirl, _centred(at.twirl, 14), theme.TEXT_DIM)
+        if props.clipping:  # at the indent: it hangs on the layer below
+            beside = QRect(at.thumb.left() - 18, at.thumb.top(), 18, at.thumb.height())
+            paint_icon(painter, "clip", _centred(beside, 14), theme.TEXT_DIM)
         if props.locks:
             colour = theme.TEXT if Lock.ALL in props.locks else theme.TEXT_DIM
             paint_icon(painter, "lock", _centred(at.lock, 14), colour)

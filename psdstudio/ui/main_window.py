@@ -23,6 +23,7 @@ from psdstudio.ui.actions import Actions
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
 from psdstudio.ui.canvas.controller import CanvasController, ToolName
 from psdstudio.ui.canvas.images import to_qimage
+from psdstudio.ui.canvas.live import EDGE
 from psdstudio.ui.canvas.thumbnails import Thumbnails
 from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.view import CanvasView
@@ -103,7 +104,8 @@ class MainWindow(QMainWindow):
         self._right = QSplitter(Qt.Orientation.Vertical)
         compositor = Compositor()
         self.view = CanvasView(TileCache(compositor.render, self._render, self))
-        self.canvas = CanvasController(self.view, self.bridge, self.generation, self)
+        pictures = Thumbnails(self._thumbs, self, edge=EDGE)
+        self.canvas = CanvasController(self.view, self.bridge, self.generation, pictures, self)
         self.prompt = PromptBar(self.generation)
         self.notices = NoticeBar()
         self.empty = EmptyState()

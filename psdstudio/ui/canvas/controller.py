@@ -20,9 +20,10 @@ from psdstudio.tools.driver import ToolDriver, ToolOptions
 from psdstudio.tools.layout_box import LayoutBoxTool, boxes, selected_object
 from psdstudio.tools.move import MoveTool
 from psdstudio.ui.bridge import SessionBridge
-from psdstudio.ui.canvas.images import to_qimage
+from psdstudio.ui.canvas.live import live_picture
 from psdstudio.ui.canvas.model import LivePicture, Overlays
 from psdstudio.ui.canvas.overlays import LayoutBox
+from psdstudio.ui.canvas.thumbnails import Thumbnails
 from psdstudio.ui.canvas.tools import DriverTool, ZoomTool
 from psdstudio.ui.canvas.view import CanvasView
 from psdstudio.ui.generate.controller import Generation
@@ -46,10 +47,16 @@ class CanvasController(QObject):
     tool_changed = Signal(object)
 
     def __init__(
-        self, view: CanvasView, bridge: SessionBridge, generation: Generation, parent: QObject | None = None
+        self,
+        view: CanvasView,
+        bridge: SessionBridge,
+        generation: Generation,
+        pictures: Thumbnails,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._view, self._bridge, self._generation = view, bridge, generation
+        self._pictures = pictures
         self._driver = ToolDriver(bridge.session, MoveTool())
         self._draft_session: Session | None = None
         self._tool = ToolName.MOVE
@@ -179,11 +186,18 @@ class CanvasController(QObject):
     def _on_run(self, run: RunView | None) -> None:
         if run is None:
             self._view.end_live()
+            self._pictures.forget()
+        else:
+            for layer in run.planned.walk():  # made ahead, so that the first preview shows what stays
+                self._pictures.get(layer)
         self.refresh()
 
     def _on_preview(self, preview: Preview) -> None:
-        image = to_qimage(preview.composite.rgba)
-        self._view.set_live(LivePicture(image, preview.composite.rect, "Preview, not in the document yet"))
+        run = self._generation.run
+        if run is not None:
+            image = live_picture(run.planned, preview, self._pictures.get)
+            canvas = run.planned.canvas
+            self._view.set_live(LivePicture(image, canvas, "Preview, not in the document yet"))
 
 
 def with_suggested_boxes(planned: Document) -> Document:

@@ -34,9 +34,9 @@ class Thumbnails(QObject):
     made = Signal(str)
     """The id of a layer whose picture is new."""
 
-    def __init__(self, background: Background, parent: QObject | None = None) -> None:
+    def __init__(self, background: Background, parent: QObject | None = None, *, edge: int = EDGE) -> None:
         super().__init__(parent)
-        self._background = background
+        self._background, self._edge = background, edge
         self._images: dict[_Slot, tuple[_Source, QImage]] = {}
         self._making: dict[_Slot, _Source] = {}
 
@@ -46,7 +46,7 @@ class Thumbnails(QObject):
             is_object = layer.part is not None and layer.part.role is Role.OBJECT_GROUP
             looks = children_with(layer, Role.OBJECT) if is_object else ()
             return self.get(looks[-1]) if looks else None
-        return self._get((layer.id, _Kind.LAYER), (layer.pixels,), lambda: layer_thumbnail(layer, EDGE))
+        return self._get((layer.id, _Kind.LAYER), (layer.pixels,), lambda: layer_thumbnail(layer, self._edge))
 
     def mask(self, layer: Layer, canvas: Size) -> QImage | None:
         """Return the picture of the layer's mask in grey; None without a mask and while there is none."""
@@ -58,7 +58,9 @@ class Thumbnails(QObject):
             # A linked mask moves with its layer: what counts is where they stand to one another.
             between = Point(mask.offset.x - layer.offset.x, mask.offset.y - layer.offset.y)
             source = (mask.pixels, layer.pixels, between, canvas)
-        return self._get((layer.id, _Kind.MASK), source, lambda: mask_thumbnail(mask, layer, canvas, EDGE))
+        return self._get(
+            (layer.id, _Kind.MASK), source, lambda: mask_thumbnail(mask, layer, canvas, self._edge)
+        )
 
     def forget(self) -> None:
         """Drop everything: another document is open."""

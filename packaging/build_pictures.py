@@ -51,7 +51,7 @@ def main() -> int:
         os.environ["PSDSTUDIO_HOME"] = home
         application = QApplication(sys.argv[:1])
         theme.apply(application)
-        window = app.build_window(Settings(), Folders.of_user())
+        window = app.build_window(Settings(), Folders.of_user(), None)
         window.resize(*SIZE)
         window.show()
         settle(3)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QSettings, QSocketNotifier, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -53,8 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     qInstallMessageHandler(_on_qt_message)
     theme.apply(application)
     _set_icon(application)
-    window = build_window(settings, folders)
+    recovery = _recovery(folders)
+    window = build_window(settings, folders, recovery)
     sys.excepthook = _exception_hook(window)
+    forget_signals = _end_on_signals(application, window, recovery)
     _restore(window, folders)
     _follow_recent(window, settings, folders)
     window.show()
@@ -65,18 +69,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return application.exec()
     finally:
+        forget_signals()
         sys.excepthook = sys.__excepthook__
         qInstallMessageHandler(None)
         session.close()
 
 
-def build_window(settings: Settings, folders: Folders) -> MainWindow:
+def build_window(settings: Settings, folders: Folders, recovery: RecoveryStore | None) -> MainWindow:
     """Build the window and everything it needs; the engine is not started yet."""
     document = Document(
         size=Size(settings.canvas_width, settings.canvas_height),
         scene=Scene(use_library=settings.use_library),
     )
-    recovery = _recovery(folders)
     store = RunStore(document, recovery)
     config = WorkerConfig(
         engine=settings.engine, threads=settings.threads, log_folder=str(folders.logs), log_level=logging.INFO
@@ -151,6 +155,61 @@ def _follow_recent(window: MainWindow, settings: Settings, folders: Folders) -> 
 
     window.files.opened.connect(remember)
     window.show_recent([Path(name) for name in settings.recent_files])
+
+
+def _end_on_signals(
+    application: QApplication, window: MainWindow, recovery: RecoveryStore | None
+) -> Callable[[], None]:
+    """Leave in order when the terminal or the system asks for it: Ctrl+C, SIGTERM, a closed terminal.
+
+    Nobody is there to be asked what shall become of unsaved work: it is stored, and the next start offers it.
+    Qt's loop runs no Python, so a handler alone would wait for the next mouse move; the interpreter's wakeup
+    socket is what the loop can hear. Returns what ends the watch.
+    """
+    hearing, calling = socket.socketpair()
+    hearing.setblocking(False)
+    calling.setblocking(False)
+    notifier = QSocketNotifier(hearing.fileno(), QSocketNotifier.Type.Read, application)
+
+    def leave() -> None:
+        number = hearing.recv(1)[0]
+        notifier.setEnabled(False)
+        _log.info("ended by %s", signal.Signals(number).name)
+        _keep_unsaved(window, recovery)
+        window.shut_down()
+        application.exit(128 + number)
+
+    notifier.activated.connect(leave)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup, or a job in the background of a script
+            signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(calling.fileno(), warn_on_full_buffer=False)
+
+    def forget() -> None:
+        notifier.setEnabled(False)
+        signal.set_wakeup_fd(-1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        hearing.close()
+        calling.close()
+
+    return forget
+
+
+def _keep_unsaved(window: MainWindow, recovery: RecoveryStore | None) -> None:
+    """Store unsaved work and leave it behind for the next start."""
+    if recovery is None or not window.bridge.session.is_dirty:
+        return
+    try:
+        recovery.autosave(
+            window.bridge.session.document, title=window.files.title, project_path=window.files.path
+        )
+    except FileError as error:  # what was stored before is still there
+        _log.error("not stored: %s %s", error.user_message, error.hint)
+    recovery.abandon()
 
 
 def _exception_hook(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
-from psdstudio.io.project import save_project
+from psdstudio.io.project import load_project, save_project
+from psdstudio.io.recovery import RecoveryStore
 from psdstudio.settings import Folders, load_settings
 
 
@@ -33,3 +35,27 @@ def test_a_file_named_on_the_command_line_is_opened_and_remembered(
     folders = Folders.of_user()
     assert load_settings(folders.settings_file).recent_files == (str(path),)
     assert list((folders.state / "recovery").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_window_and_keeps_unsaved_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Ctrl+C where `make run` was typed, a logout, a closed terminal."""
+    monkeypatch.setenv("PSDSTUDIO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PSDSTUDIO_ENGINE", "fake")
+    path = tmp_path / "scene.psdstudio"
+    save_project(Document(size=Size(123, 45)), path)
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.app_driver", str(path), name],
+        capture_output=True, text=True, timeout=120, cwd=Path(__file__).parent.parent, env=os.environ, check=False,
+    )  # fmt: skip
+    assert run.returncode == 128 + getattr(signal, name), run.stderr
+    assert run.stderr == ""
+    store = RecoveryStore(Folders.of_user().state / "recovery")
+    (work,) = store.list_unfinished()
+    assert (work.title, work.project_path) == ("scene", path)
+    assert [layer.props.name for layer in store.load(work).layers] == ["drawn since"]
+    store.close()
+    assert load_project(path).layers == ()

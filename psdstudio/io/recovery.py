@@ -113,12 +113,16 @@ class RecoveryStore:
         _remove(work.file.with_suffix(_LOCK))
 
     def close(self) -> None:
-        """End the session in order: its file and lock go, nothing will be offered for recovery."""
+        """End the session in order: its file and lock go, nothing will be offered for recovery.
+
+        After `abandon` the work is not this session's any more: nothing happens.
+        """
         with self._turn:
+            if self._lock is None:
+                return
             _remove_work(self._file)
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+            self._lock.close()
+            self._lock = None
             _remove(self._file.with_suffix(_LOCK))
 
     def abandon(self) -> None:

@@ -360,7 +360,7 @@ class MainWindow(QMainWindow):
 
     def _after_show(self) -> None:
         """Start what may wait until the window is up: engine, examples, recovery."""
-        if self._was_shown:
+        if self._was_shown or not self.isVisible():  # closed again already: nothing may start any more
             return
         self._was_shown = True
         self._services.runner.warm_up()

@@ -116,3 +116,15 @@ def test_the_lexicon_is_loaded_before_the_first_sentence(qtbot: QtBot, tmp_path:
         assert not rig.window.generation.is_reading
         assert rig.window.generation.draft().is_empty
         assert not rig.window.prompt.button.isEnabled()
+
+
+def test_a_window_closed_at_once_starts_nothing(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_rig(tmp_path, inline=True) as rig:
+        started: list[str] = []
+        monkeypatch.setattr(rig.window._services.runner, "warm_up", lambda: started.append("engine"))
+        rig.window.show()
+        rig.window.close()
+        qtbot.wait(200)
+        assert started == []

@@ -15,7 +15,7 @@ _EPILOG = """\
 Without a command, or with a file to open, the window starts.
 
 exit codes: 0 done; 1 the words or the files are at fault; 2 wrong use of the command line;
-3 the engine or its files are at fault; 130 stopped with Ctrl+C
+3 the engine or its files are at fault; 130 stopped with Ctrl+C or a signal
 """
 _MAX_SEED = 2**63 - 1
 

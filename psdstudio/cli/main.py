@@ -6,9 +6,10 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     _unbreakable_output()
     session = logs.start_logging(Folders.of_user().logs, process="command-line", to_stderr=False)
     try:
-        return _run(arguments, session.path)
+        with _ended_like_ctrl_c():
+            return _run(arguments, session.path)
     finally:
         session.close()
+
+
+@contextlib.contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM and a closed terminal stop a command as Ctrl+C does: engine ended, no half-written file left."""
+    names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {
+        number: handler for number in numbers if (handler := signal.getsignal(number)) is signal.SIG_DFL
+    }
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_file_to_open(word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +188,12 @@ def test_a_state_folder_that_cannot_be_used_is_no_obstacle(home: Path) -> None:
     assert Path("scene.psdstudio").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_the_engine_and_writes_nothing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Path
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+    number: signal.Signals,
 ) -> None:
     from psdstudio.gen.fake import FakeScript
 
@@ -197,7 +202,7 @@ def test_ctrl_c_stops_the_engine_and_writes_nothing(
 
     def interrupt(_: object, stage: Stage, fraction: float, eta_s: float | None) -> None:
         if stage is Stage.DENOISE:
-            raise KeyboardInterrupt
+            signal.raise_signal(number)
 
     monkeypatch.setattr(running, "WorkerConfig", slow)
     monkeypatch.setattr(ProgressBar, "show", interrupt)

@@ -25,13 +25,12 @@ from psdstudio.tools.base import (
     ToolContext,
     ToolEffect,
 )
-from psdstudio.tools.snap import SNAP_SCREEN_PX, SnapLines, lines_of, snap_rect, snap_value
+from psdstudio.tools.dragging import drag_shift, is_drag, nudge
+from psdstudio.tools.snap import SNAP_SCREEN_PX, SnapLines, lines_of, snap_value
 
 HANDLE_SCREEN_PX = 7.0
 """How near the pointer must come to a handle, on the screen."""
 MIN_SIDE_PX = 8
-DRAG_SCREEN_PX = 3.0
-_ARROWS = {Key.LEFT: (-1, 0), Key.RIGHT: (1, 0), Key.UP: (0, -1), Key.DOWN: (0, 1)}
 
 
 class Handle(Enum):
@@ -58,8 +57,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Press:
-    x: float
-    y: float
+    at: tuple[float, float]
     group: LayerId
     rect: Rect
     handle: Handle | None
@@ -136,9 +134,7 @@ class LayoutBoxTool:
         rect = dict(boxes(ctx.document)).get(chosen) if chosen is not None else None
         if self.state is not State.READY or event.modifiers.alt or chosen is None or rect is None:
             return ToolEffect.NONE
-        step = 10 if event.modifiers.shift else 1
-        dx, dy = _ARROWS[event.key]
-        moved = _on_canvas(rect.shifted(dx * step, dy * step), ctx.document.canvas)
+        moved = _on_canvas(rect.shifted(*nudge(event)), ctx.document.canvas)
         return ToolEffect(apply=replace(_set_box(chosen, moved, ctx.document), is_nudge=True))
 
     def cancel(self) -> ToolEffect:
@@ -154,7 +150,7 @@ class LayoutBoxTool:
         group, rect, handle = target
         others = (other for i, other in boxes(ctx.document) if i != group)
         lines = lines_of((ctx.document.canvas, *others))
-        self._press = _Press(x=event.x, y=event.y, group=group, rect=rect, handle=handle, lines=lines)
+        self._press = _Press(at=(event.x, event.y), group=group, rect=rect, handle=handle, lines=lines)
         self.state = State.PRESSED
         is_selected = selected_object(ctx.document, ctx.selection) == group
         return ToolEffect(select=None if is_selected else (group,))
@@ -165,12 +161,13 @@ class LayoutBoxTool:
             return ToolEffect.NONE
         begin: str | None = None
         if self.state is State.PRESSED:
-            if max(abs(event.x - press.x), abs(event.y - press.y)) < ctx.screen_px(DRAG_SCREEN_PX):
+            if not is_drag(press.at, event, ctx):
                 return ToolEffect.NONE
             self.state = State.MOVING if press.handle is None else State.RESIZING
             begin = "Move layout box" if press.handle is None else "Resize layout box"
         if press.handle is None:
-            rect, guides = _moved(press, event, ctx)
+            dx, dy, guides = drag_shift(press.at, press.rect, press.lines, event, ctx)
+            rect = press.rect.shifted(dx, dy)
         else:
             rect, guides = _resized(press, press.handle, event, ctx)
         rect = _on_canvas(rect, ctx.document.canvas)
@@ -230,20 +227,6 @@ def _cursor_at(event: PointerEvent, ctx: ToolContext) -> Cursor:
     return Cursor.MOVE if target[2] is None else _HANDLE_CURSORS[target[2]]
 
 
-def _moved(press: _Press, event: PointerEvent, ctx: ToolContext) -> tuple[Rect, tuple[Guide, ...]]:
-    dx, dy = round(event.x - press.x), round(event.y - press.y)
-    lines = press.lines
-    if event.modifiers.shift:
-        along_x = abs(dx) >= abs(dy)
-        dx, dy = (dx, 0) if along_x else (0, dy)
-        lines = SnapLines(lines.xs if along_x else (), () if along_x else lines.ys)
-    rect = press.rect.shifted(dx, dy)
-    if not ctx.snap or event.modifiers.ctrl:
-        return rect, ()
-    snap = snap_rect(rect, lines, ctx.screen_px(SNAP_SCREEN_PX))
-    return rect.shifted(snap.dx, snap.dy), snap.guides
-
-
 def _resized(
     press: _Press, handle: Handle, event: PointerEvent, ctx: ToolContext
 ) -> tuple[Rect, tuple[Guide, ...]]:
@@ -255,8 +238,8 @@ def _resized(
     snaps = ctx.snap and not event.modifiers.ctrl
     reach = ctx.screen_px(SNAP_SCREEN_PX) if snaps else -1.0
     rect, guides = press.rect, []
-    x0, x1, guide_x = _pulled(rect.x, rect.right, across, event.x - press.x, press.lines.xs, reach)
-    y0, y1, guide_y = _pulled(rect.y, rect.bottom, down, event.y - press.y, press.lines.ys, reach)
+    x0, x1, guide_x = _pulled(rect.x, rect.right, across, event.x - press.at[0], press.lines.xs, reach)
+    y0, y1, guide_y = _pulled(rect.y, rect.bottom, down, event.y - press.at[1], press.lines.ys, reach)
     if event.modifiers.shift and across and down:
         scale = max((x1 - x0) / rect.width, (y1 - y0) / rect.height)
         width, height = max(MIN_SIDE_PX, rect.width * scale), max(MIN_SIDE_PX, rect.height * scale)

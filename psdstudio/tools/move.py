@@ -17,7 +17,6 @@ from psdstudio.core.structure_commands import DuplicateLayers
 from psdstudio.tools.base import (
     Button,
     Cursor,
-    Guide,
     Key,
     KeyEvent,
     Kind,
@@ -25,14 +24,9 @@ from psdstudio.tools.base import (
     ToolContext,
     ToolEffect,
 )
+from psdstudio.tools.dragging import drag_shift, is_drag, nudge
 from psdstudio.tools.hit import layer_at, unit_of
-from psdstudio.tools.snap import SNAP_SCREEN_PX, SnapLines, extent, layer_lines, snap_rect
-
-DRAG_SCREEN_PX = 3.0
-"""A press becomes a drag once the pointer is this far away on the screen; below that it is a click."""
-NUDGE_PX = 1
-BIG_NUDGE_PX = 10
-_ARROWS = {Key.LEFT: (-1, 0), Key.RIGHT: (1, 0), Key.UP: (0, -1), Key.DOWN: (0, 1)}
+from psdstudio.tools.snap import SnapLines, extent, layer_lines
 
 
 class State(Enum):
@@ -47,8 +41,7 @@ class State(Enum):
 class _Press:
     """What a drag needs to know of its start."""
 
-    x: float
-    y: float
+    at: tuple[float, float]
     ids: tuple[LayerId, ...]
     extent: Rect
     lines: SnapLines
@@ -91,9 +84,8 @@ class MoveTool:
         modifiers = event.modifiers
         if self.state is not State.READY or modifiers.alt or modifiers.ctrl or not ctx.selection:
             return ToolEffect.NONE
-        step = BIG_NUDGE_PX if modifiers.shift else NUDGE_PX
-        dx, dy = _ARROWS[event.key]
-        return ToolEffect(apply=TranslateLayers(ids=ctx.selection, dx=dx * step, dy=dy * step, is_nudge=True))
+        dx, dy = nudge(event)
+        return ToolEffect(apply=TranslateLayers(ids=ctx.selection, dx=dx, dy=dy, is_nudge=True))
 
     def cancel(self) -> ToolEffect:
         """Put everything back and rest."""
@@ -132,8 +124,7 @@ class MoveTool:
     ) -> ToolEffect:
         moving = tuple(layer.id for layer in tree.roots(ctx.document.layers, ids))
         self._press = _Press(
-            x=event.x,
-            y=event.y,
+            at=(event.x, event.y),
             ids=moving,
             extent=_extent_of(ctx.document, moving),
             lines=layer_lines(ctx.document, moving),
@@ -149,11 +140,11 @@ class MoveTool:
             return ToolEffect.NONE
         begin: str | None = None
         if self.state is State.PRESSED:
-            if max(abs(event.x - press.x), abs(event.y - press.y)) < ctx.screen_px(DRAG_SCREEN_PX):
+            if not is_drag(press.at, event, ctx):
                 return ToolEffect.NONE
             self.state = State.DRAGGING
             begin = "Move"
-        dx, dy, guides = _shift(press, event, ctx)
+        dx, dy, guides = drag_shift(press.at, press.extent, press.lines, event, ctx)
         copies = event.modifiers.alt
         return ToolEffect(
             begin=begin,
@@ -174,21 +165,6 @@ class MoveTool:
                 return ToolEffect(commit=True, guides=(), cursor=Cursor.MOVE)
             case _:
                 assert_never(state)
-
-
-def _shift(press: _Press, event: PointerEvent, ctx: ToolContext) -> tuple[int, int, tuple[Guide, ...]]:
-    """Return the whole-pixel shift of the drag, constrained and snapped, and the lines it snapped to."""
-    dx, dy = round(event.x - press.x), round(event.y - press.y)
-    free_x = free_y = True
-    if event.modifiers.shift:
-        free_x = abs(dx) >= abs(dy)
-        free_y = not free_x
-        dx, dy = (dx, 0) if free_x else (0, dy)
-    if not ctx.snap or event.modifiers.ctrl:
-        return dx, dy, ()
-    lines = SnapLines(press.lines.xs if free_x else (), press.lines.ys if free_y else ())
-    snap = snap_rect(press.extent.shifted(dx, dy), lines, ctx.screen_px(SNAP_SCREEN_PX))
-    return dx + snap.dx, dy + snap.dy, snap.guides
 
 
 def _command(press: _Press, dx: int, dy: int, *, copies: bool) -> Command:

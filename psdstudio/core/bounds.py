@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from psdstudio.core.geometry import EMPTY_RECT, Rect
-from psdstudio.core.layers import GroupLayer, Layer, Mask
+from collections.abc import Iterable
+
+from psdstudio.core.document import Document
+from psdstudio.core.geometry import Rect, union_of
+from psdstudio.core.layers import GroupLayer, Layer, LayerId, Mask
 
 
 def layer_bounds(layer: Layer) -> Rect:
@@ -11,12 +14,15 @@ def layer_bounds(layer: Layer) -> Rect:
     regarded.
     """
     if isinstance(layer, GroupLayer):
-        box = EMPTY_RECT
-        for child in layer.children:
-            box = box.union(layer_bounds(child))
-        return box
+        return union_of(map(layer_bounds, layer.children))
     box = layer.pixels.bounds()
     return box if box.is_empty else box.shifted(layer.offset.x, layer.offset.y)
+
+
+def bounds_of(doc: Document, ids: Iterable[LayerId]) -> Rect:
+    """Return the box of several layers together; one that is gone adds nothing."""
+    found = (doc.find(layer_id) for layer_id in ids)
+    return union_of(layer_bounds(layer) for layer in found if layer is not None)
 
 
 def shifted_mask(mask: Mask | None, dx: int, dy: int) -> Mask | None:

@@ -4,7 +4,6 @@ notifications.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -14,6 +13,7 @@ from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, LayerProps, Mask, PixelLayer
+from psdstudio.core.ordering import longest_rising
 from psdstudio.core.tiles import TileGrid
 
 
@@ -178,23 +178,6 @@ def _moved(before: Document, after: Document) -> frozenset[LayerId]:
     lists += [layer.children for layer in after.walk() if isinstance(layer, GroupLayer)]
     for siblings in lists:
         stayed = [layer.id for layer in siblings if layer.id in both and layer.id not in moved]
-        moved |= set(stayed) - _longest_rising(stayed, old_order)
+        in_order = longest_rising(stayed, old_order)
+        moved |= set(stayed) - in_order
     return frozenset(moved)
-
-
-def _longest_rising(ids: list[LayerId], place: dict[LayerId, int]) -> set[LayerId]:
-    """Return the members of a longest run of `ids` whose places rise (patience sorting)."""
-    tails: list[int] = []
-    ends: list[LayerId] = []
-    link: dict[LayerId, LayerId | None] = {}
-    for layer_id in ids:
-        at = bisect_left(tails, place[layer_id])
-        link[layer_id] = ends[at - 1] if at else None
-        tails[at : at + 1] = [place[layer_id]]
-        ends[at : at + 1] = [layer_id]
-    kept: set[LayerId] = set()
-    cursor = ends[-1] if ends else None
-    while cursor is not None:
-        kept.add(cursor)
-        cursor = link[cursor]
-    return kept

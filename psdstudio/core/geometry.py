@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,6 +97,15 @@ class Rect(NamedTuple):
 EMPTY_RECT = Rect(0, 0, 0, 0)
 
 
+def union_of(rects: Iterable[Rect]) -> Rect:
+    """Return the smallest rectangle holding all of them; EMPTY_RECT when there are none, or only empty ones."""
+    box = EMPTY_RECT
+    for rect in rects:
+        if not rect.is_empty:
+            box = box.union(rect)
+    return box
+
+
 @dataclass(frozen=True, slots=True)
 class BoxF:
     """A rectangle in fractions of the canvas (0..1 across its width and height); may reach outside.
@@ -109,7 +119,7 @@ class BoxF:
     height: float
 
     def to_rect(self, size: Size) -> Rect:
-        """Round outwards-nearest to whole pixels of a canvas of `size`; at least 1x1."""
+        """Return the nearest whole pixels of a canvas of `size`; at least 1x1."""
         left, top = round(self.x * size.width), round(self.y * size.height)
         right = max(left + 1, round((self.x + self.width) * size.width))
         bottom = max(top + 1, round((self.y + self.height) * size.height))

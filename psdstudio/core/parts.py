@@ -7,7 +7,7 @@ from dataclasses import replace
 from psdstudio.core import tree
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import EMPTY_RECT, Rect
+from psdstudio.core.geometry import EMPTY_RECT, Rect, union_of
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, Lock, PixelLayer, Role
 
 EFFECTS = frozenset({Role.SHADOW, Role.REFLECTION})
@@ -43,12 +43,12 @@ def children_with(group: GroupLayer, role: Role) -> tuple[PixelLayer, ...]:
 
 def object_rect(group: GroupLayer) -> Rect:
     """Return the canvas box of the object itself, without its effects; empty before it is painted."""
-    return _union(children_with(group, Role.OBJECT))
+    return union_of(map(layer_bounds, children_with(group, Role.OBJECT)))
 
 
 def effects_rect(group: GroupLayer) -> Rect:
     """Return the canvas box of the object's shadow and reflection; empty when it has none."""
-    return _union(tuple(x for role in (Role.SHADOW, Role.REFLECTION) for x in children_with(group, role)))
+    return union_of(layer_bounds(x) for role in EFFECTS for x in children_with(group, role))
 
 
 def is_kept(layer: Layer) -> bool:
@@ -90,13 +90,6 @@ def with_stale_contacts(before: Document, after: Document) -> Document:
             current = after.layer(group.id)
             after = after.with_layer(replace(current, part=replace(group.part, stale_contacts=True)))
     return after
-
-
-def _union(layers: tuple[PixelLayer, ...]) -> Rect:
-    box = EMPTY_RECT
-    for layer in layers:
-        box = box.union(layer_bounds(layer))
-    return box
 
 
 def _ground(doc: Document) -> tuple[object, ...]:

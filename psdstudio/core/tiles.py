@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from psdstudio.core.geometry import EMPTY_RECT, Point, Rect
+from psdstudio.core.geometry import EMPTY_RECT, Point, Rect, union_of
 
 TILE = 256
 """Edge of a tile in pixels."""
@@ -33,6 +33,14 @@ def tile_keys(rect: Rect) -> Iterator[TileKey]:
 def tile_rect(key: TileKey) -> Rect:
     """Return the pixels that the tile `key` covers."""
     return Rect(key[0] * TILE, key[1] * TILE, TILE, TILE)
+
+
+def tight_box(used: npt.NDArray[np.bool_]) -> Rect:
+    """Return the smallest rectangle holding every true pixel of (h, w); empty when there is none."""
+    rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+    if not rows.size:
+        return EMPTY_RECT
+    return Rect.from_edges(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 class TileGrid:
@@ -123,21 +131,12 @@ class TileGrid:
         return self._bounds
 
     def _find_bounds(self) -> Rect:
-        box = EMPTY_RECT
-        for key, tile in self._tiles.items():
-            used = tile[..., 3] > 0 if self.channels == 4 else tile[..., 0] != self.fill
-            rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
-            if rows.size:
-                area = tile_rect(key)
-                box = box.union(
-                    Rect.from_edges(
-                        area.x + int(columns[0]),
-                        area.y + int(rows[0]),
-                        area.x + int(columns[-1]) + 1,
-                        area.y + int(rows[-1]) + 1,
-                    )
-                )
-        return box
+        return union_of(
+            tight_box(tile[..., 3] > 0 if self.channels == 4 else tile[..., 0] != self.fill).shifted(
+                *tile_rect(key).origin
+            )
+            for key, tile in self._tiles.items()
+        )
 
     def dirty(self, other: TileGrid) -> tuple[Rect, ...]:
         """Return the tile rectangles in which this grid and `other` hold different arrays (by identity)."""

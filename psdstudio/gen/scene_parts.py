@@ -14,9 +14,9 @@ import numpy as np
 from psdstudio.core import tree
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import BoxF, Rect
+from psdstudio.core.geometry import EMPTY_RECT, BoxF, Rect
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, Lock, Mask, Part, PixelLayer, Role
-from psdstudio.core.tiles import tile_keys, tile_rect
+from psdstudio.core.tiles import tight_box, tile_keys, tile_rect
 from psdstudio.gen.request import Raster
 
 _PIXEL_LOCKS = frozenset({Lock.PIXELS, Lock.ALL})
@@ -235,21 +235,18 @@ def render_layer(layer: PixelLayer, masks: tuple[Mask, ...], within: Rect | None
         cover = mask.pixels.read(box.shifted(-mask.offset.x, -mask.offset.y))[..., 0]
         rgba[..., 3] = (rgba[..., 3].astype(np.uint16) * cover + 127) // 255
     if within is None and masks:
-        used = rgba[..., 3] > 0
-        rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
-        if not rows.size:
+        used = tight_box(rgba[..., 3] > 0)
+        if used.is_empty:
             return None
-        top, bottom = int(rows[0]), int(rows[-1]) + 1
-        left, right = int(columns[0]), int(columns[-1]) + 1
-        rgba = np.ascontiguousarray(rgba[top:bottom, left:right])
-        box = Rect(box.x + left, box.y + top, right - left, bottom - top)
+        rgba = np.ascontiguousarray(rgba[used.y : used.bottom, used.x : used.right])
+        box = used.shifted(box.x, box.y)
     native = layer.part.native_size if layer.part is not None else None
     return Raster(rgba=rgba, rect=box, native_size=native)
 
 
 def painted_box(doc: Document, view: ObjectView) -> BoxF | None:
     """Return where the object's pixels are now, in canvas fractions; None without pixels."""
-    box = layer_bounds(view.look) if view.look is not None else Rect(0, 0, 0, 0)
+    box = layer_bounds(view.look) if view.look is not None else EMPTY_RECT
     return None if box.is_empty else BoxF.from_rect(box, doc.size)
 
 

@@ -12,9 +12,9 @@ from psd_tools.constants import Resource, Tag
 
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import EMPTY_RECT, Rect, Size
+from psdstudio.core.geometry import Rect, Size, union_of
 from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
-from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.core.tiles import TileGrid, U8Array, tight_box
 from psdstudio.io.project_load import load_project
 from psdstudio.io.psd_read import Nodes, PsdFile, PsdNode, box_of, is_psd, name_of, open_psd, rgba_of
 from psdstudio.io.psd_tables import OUR_MODES
@@ -79,12 +79,10 @@ def psd_info(file: PsdFile) -> FileInfo:
 def visible_pixels_sha256(rgba: U8Array) -> str:
     """Return the hash of (h, w, 4) uint8: size of the alpha > 0 box, then its bytes, hidden colour as 0."""
     seen = rgba[..., 3] > 0
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    if not rows.size:
-        return hashlib.sha256(b"0 0 ").hexdigest()
-    cut = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-    box = np.where(seen[cut][..., None], rgba[cut], np.uint8(0))
-    return hashlib.sha256(f"{box.shape[1]} {box.shape[0]} ".encode() + box.tobytes()).hexdigest()
+    box = tight_box(seen)
+    cut = slice(box.y, box.bottom), slice(box.x, box.right)
+    shown = np.where(seen[cut][..., None], rgba[cut], np.uint8(0))
+    return hashlib.sha256(f"{box.width} {box.height} ".encode() + shown.tobytes()).hexdigest()
 
 
 def _document_layers(layers: tuple[Layer, ...], above: tuple[str, ...]) -> Iterator[LayerInfo]:
@@ -142,15 +140,15 @@ def _psd_layers(
 def _seen_box(file: PsdFile, node: PsdNode, rgba: U8Array | None) -> Rect:
     """Return the box of alpha > 0 on the canvas; that of all children for a group."""
     if node.children is not None:
-        box = EMPTY_RECT
-        for child in node.children:
-            decoded = child.children is None and file.has_known_colours()
-            box = box.union(_seen_box(file, child, rgba_of(file, child) if decoded else None))
-        return box
+        decodes = file.has_known_colours()
+        return union_of(
+            _seen_box(file, child, rgba_of(file, child) if decodes and child.children is None else None)
+            for child in node.children
+        )
     place = box_of(node.record)
     if rgba is None:
         return place
-    box = TileGrid.from_array(rgba).bounds() if rgba.size else EMPTY_RECT
+    box = tight_box(rgba[..., 3] > 0)
     return box if box.is_empty else box.shifted(place.x, place.y)
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import Rect, Size
+from psdstudio.core.geometry import Rect, Size, union_of
 from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileKey, U8Array, tile_keys, tile_rect
 from psdstudio.render.cache import ByteCache
@@ -243,19 +244,15 @@ def _content(layer: Layer) -> tuple[Program, Rect]:
     """The program that shows a layer's own pixels, and the box of them in canvas pixels."""
     match layer:
         case PixelLayer():
-            box = layer.pixels.bounds().shifted(layer.offset.x, layer.offset.y)
-            return (Paint(layer.pixels, layer.offset, PLAIN),), box
+            return (Paint(layer.pixels, layer.offset, PLAIN),), layer_bounds(layer)
         case GroupLayer():
             return compile_layers(layer.children), _bounds(layer.children)
 
 
 def _bounds(layers: tuple[Layer, ...]) -> Rect:
-    box = Rect(0, 0, 0, 0)
-    for layer in layers:
-        if not layer.props.visible:
-            continue
-        if isinstance(layer, GroupLayer):
-            box = box.union(_bounds(layer.children))
-        else:
-            box = box.union(layer.pixels.bounds().shifted(layer.offset.x, layer.offset.y))
-    return box
+    """The box of what is shown of the layers; hidden ones add nothing."""
+    return union_of(
+        _bounds(layer.children) if isinstance(layer, GroupLayer) else layer_bounds(layer)
+        for layer in layers
+        if layer.props.visible
+    )

@@ -8,8 +8,7 @@ from typing import assert_never
 
 from psdstudio.core import tree
 from psdstudio.core.commands import Command, Sequence
-from psdstudio.core.document import Document
-from psdstudio.core.geometry import EMPTY_RECT, Rect
+from psdstudio.core.geometry import Rect, union_of
 from psdstudio.core.layers import LayerId, Role, new_layer_id
 from psdstudio.core.parts import role_of
 from psdstudio.core.placement_commands import TranslateLayers
@@ -126,7 +125,7 @@ class MoveTool:
         self._press = _Press(
             at=(event.x, event.y),
             ids=moving,
-            extent=_extent_of(ctx.document, moving),
+            extent=union_of(extent(ctx.document.layer(layer_id)) for layer_id in moving),
             lines=layer_lines(ctx.document, moving),
             duplicate=DuplicateLayers(ids=moving, seed=new_layer_id()),
             click_selects=click_selects,
@@ -174,10 +173,3 @@ def _command(press: _Press, dx: int, dy: int, *, copies: bool) -> Command:
     return Sequence(
         label="Duplicate and move", commands=(press.duplicate, TranslateLayers(ids=ids, dx=dx, dy=dy))
     )
-
-
-def _extent_of(doc: Document, ids: tuple[LayerId, ...]) -> Rect:
-    box = EMPTY_RECT
-    for layer_id in ids:
-        box = box.union(extent(doc.layer(layer_id)))
-    return box

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject
 from psdstudio.core import tree
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import EMPTY_RECT
+from psdstudio.core.geometry import union_of
 from psdstudio.core.layers import BlendMode, Layer, LayerId, LayerProps, PixelLayer
 from psdstudio.core.structure_commands import InsertLayer, ReplaceWithMerged
 from psdstudio.core.tiles import TileGrid
@@ -52,9 +52,7 @@ class Merging(QObject):
 
     def _render(self, doc: Document, layers: tuple[Layer, ...], done: Callable[[TileGrid], None]) -> None:
         def work() -> TileGrid:
-            box = EMPTY_RECT
-            for layer in layers:
-                box = box.union(layer_bounds(layer))
+            box = union_of(map(layer_bounds, layers))
             if box.is_empty:
                 return TileGrid()
             return TileGrid.from_array(Compositor().render_layers(layers, box), box.origin)

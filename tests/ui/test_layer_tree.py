@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PySide6.QtCore import QAbstractItemModel, QMimeData, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication
 
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, LayerProps, PixelLayer
-from psdstudio.ui.models.layer_tree import LayerTreeModel, RowPhase, RowState, longest_kept
+from psdstudio.ui.models.layer_tree import LayerTreeModel, RowPhase, RowState
 
 Shape = tuple[str, "tuple[Shape, ...]"]
 
@@ -67,16 +65,6 @@ def test_a_moved_layer_keeps_the_rows_of_all_others(qapp: QApplication) -> None:
     model.show((*layers[1:4], layers[0], *layers[4:]))
     assert all(index.isValid() for index in held)
     assert [index.data() for index in held] == ["1", "2", "3", "4", "5"]
-
-
-@given(st.permutations(range(9)), st.sets(st.integers(0, 8)))
-def test_kept_rows_are_in_the_wanted_order(current: list[int], gone: set[int]) -> None:
-    wanted = {key: key for key in range(9) if key not in gone}
-    kept = longest_kept(current, wanted)
-    places = [key for key in current if key in kept]
-    assert places == sorted(places)
-    assert not kept & gone
-    assert kept or not wanted
 
 
 def test_a_drop_says_row_and_group_and_moves_nothing_itself(qapp: QApplication) -> None:

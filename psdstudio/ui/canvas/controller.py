@@ -7,11 +7,11 @@ from enum import Enum
 
 from PySide6.QtCore import QObject, Signal
 
-from psdstudio.core.bounds import layer_bounds
+from psdstudio.core.bounds import bounds_of
 from psdstudio.core.changes import Change, Origin
 from psdstudio.core.commands import SetBox
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import EMPTY_RECT, BoxF, Rect
+from psdstudio.core.geometry import EMPTY_RECT, BoxF
 from psdstudio.core.layers import LayerId
 from psdstudio.core.parts import is_kept, object_group_of, object_groups, object_rect
 from psdstudio.core.session import Session
@@ -146,9 +146,8 @@ class CanvasController(QObject):
         is_boxing = self._tool is ToolName.BOX
         shown = Overlays(snap_xs=self._guides.snap_xs, snap_ys=self._guides.snap_ys)
         if self.shows_extras and self._generation.run is None:
-            selection = (
-                EMPTY_RECT if is_boxing or self._tool is not ToolName.MOVE else self._selected_rect(doc)
-            )
+            is_moving = self._tool is ToolName.MOVE
+            selection = bounds_of(doc, self._bridge.session.selection) if is_moving else EMPTY_RECT
             shown = replace(
                 shown,
                 boxes=_layout_boxes(doc, session.selection, only_users=not is_boxing),
@@ -158,13 +157,6 @@ class CanvasController(QObject):
         elif self._generation.run is not None:
             shown = replace(shown, boxes=_run_boxes(self._generation.run), boxes_editable=True)
         self._view.set_overlays(shown)
-
-    def _selected_rect(self, doc: Document) -> Rect:
-        box = EMPTY_RECT
-        for layer_id in self._bridge.session.selection:
-            layer = doc.find(layer_id)
-            box = box if layer is None else box.union(layer_bounds(layer))
-        return box
 
     # ---- news
 

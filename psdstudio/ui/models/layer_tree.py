@@ -6,7 +6,6 @@ replaces nodes, so a pointer would dangle.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
@@ -23,6 +22,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage
 
 from psdstudio.core.layers import GroupLayer, Layer, LayerId
+from psdstudio.core.ordering import longest_rising
 from psdstudio.ui.wording import spoken_row
 
 Index = QModelIndex | QPersistentModelIndex
@@ -67,33 +67,6 @@ class _Node:
     layer: Layer | None
     parent: int
     children: list[int] = field(default_factory=list)  # keys, top row first
-
-
-def longest_kept(current: Sequence[int], wanted: dict[int, int]) -> set[int]:
-    """Return the largest set of `current` keys that already stand in the order that `wanted` (key -> position) asks.
-
-    Longest increasing subsequence in O(n log n); keys missing from `wanted` are never kept.
-    """
-    tails: list[int] = []
-    ends: list[int] = []
-    before: dict[int, int] = {}
-    for key in current:
-        if key not in wanted:
-            continue
-        at = bisect_left(tails, wanted[key])
-        if at:
-            before[key] = ends[at - 1]
-        if at == len(tails):
-            tails.append(wanted[key])
-            ends.append(key)
-        else:
-            tails[at], ends[at] = wanted[key], key
-    kept: set[int] = set()
-    step = ends[-1] if ends else None
-    while step is not None:
-        kept.add(step)
-        step = before.get(step)
-    return kept
 
 
 class LayerTreeModel(QAbstractItemModel):
@@ -261,7 +234,7 @@ class LayerTreeModel(QAbstractItemModel):
 
     def _remove_stale(self, key: int, wanted: dict[int, tuple[Layer | None, list[int]]]) -> None:
         node = self._nodes[key]
-        kept = longest_kept(node.children, {child: at for at, child in enumerate(wanted[key][1])})
+        kept = longest_rising(node.children, {child: at for at, child in enumerate(wanted[key][1])})
         for row in reversed(range(len(node.children))):
             child = node.children[row]
             if child not in kept:

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from psdstudio.core.bounds import layer_bounds
-from psdstudio.core.geometry import EMPTY_RECT, Rect
+from psdstudio.core.bounds import bounds_of
+from psdstudio.core.geometry import EMPTY_RECT
 from psdstudio.core.placement_commands import TranslateLayers
 from psdstudio.ui.actions import Actions
 from psdstudio.ui.bridge import SessionBridge
@@ -121,11 +121,7 @@ class OptionsBar(QToolBar):
 
     def refresh(self) -> None:
         """Show where the selection is."""
-        doc = self._bridge.session.document
-        box: Rect = EMPTY_RECT
-        for layer_id in self._bridge.session.selection:
-            layer = doc.find(layer_id)
-            box = box if layer is None else box.union(layer_bounds(layer))
+        box = bounds_of(self._bridge.session.document, self._bridge.session.selection)
         self._box = box
         blockers = [QSignalBlocker(widget) for widget in (self.x_box, self.y_box)]
         for widget, value in ((self.x_box, box.x), (self.y_box, box.y)):

@@ -147,11 +147,10 @@ def _rasters(
     (count,) = db.execute("SELECT count(*) FROM tile").fetchone()
     (raw_bytes,) = db.execute("SELECT coalesce(sum(raw_bytes), 0) FROM blob").fetchone()
     if count > limits.max_tiles or not isinstance(raw_bytes, int) or raw_bytes > limits.max_raw_bytes:
-        raise FileTooLarge(
-            f"“{path.name}” claims more pixels than can be opened.", "Nothing was opened or changed."
-        )
+        raise _too_many_pixels(path)
     tiles: dict[RasterKey, dict[TileKey, U8Array]] = {key: {} for key in records}
     unpacked: dict[bytes, U8Array] = {}
+    held_bytes = 0
     for layer, raster, x, y, digest in db.execute("SELECT layer, raster, x, y, blob FROM tile"):
         key: RasterKey = (LayerId(str(layer)), raster)
         record = records.get(key)
@@ -159,6 +158,9 @@ def _rasters(
             raise _corrupt(path)
         if digest not in unpacked:
             unpacked[digest] = _unpack(db, digest, record.channels, path)
+            held_bytes += unpacked[digest].nbytes
+            if held_bytes > limits.max_raw_bytes:  # the sizes that the file states are only what it states
+                raise _too_many_pixels(path)
         tile = unpacked[digest]
         if tile.shape[2] != record.channels:
             raise _corrupt(path)
@@ -186,6 +188,12 @@ def _unpack(db: sqlite3.Connection, digest: bytes, channels: int, path: Path) ->
 
 def _is_position(value: object) -> bool:
     return isinstance(value, int) and abs(value) <= _MAX_TILE_POSITION
+
+
+def _too_many_pixels(path: Path) -> FileTooLarge:
+    return FileTooLarge(
+        f"“{path.name}” holds more pixels than can be opened.", "Nothing was opened or changed."
+    )
 
 
 def _corrupt(path: Path) -> FileCorrupt:

@@ -206,6 +206,12 @@ def test_limits(saved: Path) -> None:
             load_project(saved, limits)
 
 
+def test_a_file_that_understates_its_pixels_is_stopped_all_the_same(saved: Path) -> None:
+    _edit(saved, "UPDATE blob SET raw_bytes = 0")
+    with pytest.raises(FileTooLarge):
+        load_project(saved, ProjectLimits(max_raw_bytes=300_000))
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="There is no file"):
         load_project(tmp_path / "none.psdstudio")

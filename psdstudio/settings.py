@@ -125,7 +125,9 @@ def save_settings(path: Path, settings: Settings) -> None:
 
 def _migrated(table: dict[str, Any], path: Path) -> dict[str, Any]:
     version = table.get("schema_version", SCHEMA_VERSION)
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    if not isinstance(version, int) or version < 1:
+        raise SettingsError(f"The settings file {path} states no usable version ({version!r}).", _hint(path))
+    if version > SCHEMA_VERSION:
         raise SettingsError(
             f"The settings file {path} was written by a newer PSDStudio (version {version}).", _hint(path)
         )

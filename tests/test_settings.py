@@ -36,6 +36,8 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("steps = 0", "'steps'"),
         ("stepps = 4", "'stepps'"),
         ("schema_version = 99", "newer"),
+        ("schema_version = 0", "no usable version"),
+        ('schema_version = "one"', "no usable version"),
         ('log_level = "LOUD"', "'log_level'"),
     ],
 )

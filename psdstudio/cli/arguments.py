@@ -8,6 +8,7 @@ from pathlib import Path
 from psdstudio import __version__
 from psdstudio.cli.documents import OUTPUT_SUFFIXES
 from psdstudio.core.geometry import Size
+from psdstudio.core.scene import MAX_SEED
 from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.gen.request import Sampling
 
@@ -17,7 +18,6 @@ Without a command, or with a file to open, the window starts.
 exit codes: 0 done; 1 the words or the files are at fault; 2 wrong use of the command line;
 3 the engine or its files are at fault; 130 stopped with Ctrl+C or a signal
 """
-_MAX_SEED = 2**63 - 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,9 +102,9 @@ def _info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def _add_run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--seed", type=_seed, default=None, metavar="N", help="same seed, same picture")
-    sub.add_argument("--steps", type=_steps, default=Sampling().steps, metavar="N", help=argparse.SUPPRESS)
+    sub.add_argument("--steps", type=_count, default=Sampling().steps, metavar="N", help=argparse.SUPPRESS)
     sub.add_argument(
-        "--threads", type=_steps, default=None, metavar="N", help="compute threads (default: all cores)"
+        "--threads", type=_count, default=None, metavar="N", help="compute threads (default: all cores)"
     )
     sub.add_argument(
         "--engine", default=EMBEDDED_KEY, metavar="KEY", help="engine to use (default: %(default)s)"
@@ -137,12 +137,12 @@ def _size(text: str) -> Size:
 
 
 def _seed(text: str) -> int:
-    if not _is_number(text) or int(text) > _MAX_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {_MAX_SEED}")
+    if not _is_number(text) or int(text) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MAX_SEED}")
     return int(text)
 
 
-def _steps(text: str) -> int:
+def _count(text: str) -> int:
     if not _is_number(text) or not 1 <= int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
     return int(text)

@@ -15,7 +15,7 @@ from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerId, Lock, Part, PixelLayer, Role
 from psdstudio.core.locks import refuse_locked
 from psdstudio.core.parts import children_with, object_group_of
-from psdstudio.core.scene import Light
+from psdstudio.core.scene import MAX_SEED, Light
 from psdstudio.errors import CommandError
 
 
@@ -268,7 +268,7 @@ class SetScene:
 
     def apply(self, doc: Document) -> Document:
         """Set the fields."""
-        if self.seed is not None and not 0 <= self.seed < 2**32:
-            raise CommandError("A seed is a whole number from 0 to 4294967295.")
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            raise CommandError(f"A seed is a whole number from 0 to {MAX_SEED}.")
         scene = replace(doc.scene, **self.changes)  # type: ignore[arg-type]  # names and types are the fields' own
         return doc if scene == doc.scene else replace(doc, scene=scene)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_SEED = 2**63 - 1
+"""The largest seed: a signed word of 64 bits, which every generator takes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Light:

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     session = logs.start_logging(
         folders.logs,
         process="window",
-        level=logging.getLevelNamesMapping()[settings.log_level],
+        level=_log_level(settings),
         to_stderr=True,
     )
     application = QApplication.instance() or QApplication([sys.argv[0]])
@@ -83,7 +83,10 @@ def build_window(settings: Settings, folders: Folders, recovery: RecoveryStore |
     )
     store = RunStore(document, recovery)
     config = WorkerConfig(
-        engine=settings.engine, threads=settings.threads, log_folder=str(folders.logs), log_level=logging.INFO
+        engine=settings.engine,
+        threads=settings.threads,
+        log_folder=str(folders.logs),
+        log_level=_log_level(settings),
     )
     language = Language()
     services = Services(
@@ -98,6 +101,10 @@ def build_window(settings: Settings, folders: Folders, recovery: RecoveryStore |
         steps=settings.steps,
     )
     return MainWindow(services)
+
+
+def _log_level(settings: Settings) -> int:
+    return logging.getLevelNamesMapping()[settings.log_level]
 
 
 def _settings(folders: Folders) -> tuple[Settings, SettingsError | None]:

@@ -77,7 +77,7 @@ def _wait(events: queue.SimpleQueue[JobEvent], job_id: JobId, bar: ProgressBar) 
                 raise _error(report)
             case JobProgress(stage=stage, fraction=fraction, eta_s=eta_s):
                 bar.show(stage, fraction, eta_s)
-            case EngineState(phase=EnginePhase.LOADING, fraction=fraction):
+            case EngineState(phase=EnginePhase.LOADING):
                 bar.show(Stage.LOAD, 0.0, None)
             case _:
                 pass

@@ -1,7 +1,11 @@
-"""The messages between the program and its worker: frozen, picklable, versioned. Known pixels travel once, there."""
+"""The messages between the program and its worker: frozen, picklable, versioned.
+
+Known pixels travel once, in the request; a result does not bring them back.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -26,7 +30,7 @@ class WorkerConfig:
     engine: str
     threads: int | None = None
     log_folder: str | None = None
-    log_level: int = 20
+    log_level: int = logging.INFO
     nice: int = 10
     fake: FakeScript | None = None
     protocol: int = PROTOCOL_VERSION

@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from psdstudio.core.document import Document
-from psdstudio.io.credits import library_credits
-from psdstudio.io.images import write_png
 from psdstudio.io.layer_info import FileInfo, LayerInfo
+from psdstudio.io.png_export import export_png
 from psdstudio.io.project import load_project, save_project
 from psdstudio.io.psd_export import ExportOptions, export_psd
 from psdstudio.io.psd_import import import_psd
 from psdstudio.io.psd_read import is_psd
-from psdstudio.io.xmp import xmp_packet
-from psdstudio.render.compositor import Compositor
 
 OUTPUT_SUFFIXES = (".psdstudio", ".psd", ".psb", ".png")
 
@@ -50,9 +47,7 @@ def save_document(document: Document, path: Path, *, strip_prompts: bool = False
         case ".psd" | ".psb":
             losses = export_psd(document, path, ExportOptions(strip_prompts=strip_prompts)).losses
         case ".png":
-            rgba = Compositor().render(document, document.canvas)
-            xmp = xmp_packet(document, strip_prompts=strip_prompts, credits_lines=library_credits(document))
-            write_png(path, rgba, resolution_dpi=document.resolution_dpi, xmp=xmp)
+            export_png(document, path, strip_prompts=strip_prompts)
         case suffix:
             raise AssertionError(f"the parser let {suffix} through")
     return Saved(path=path, size_bytes=path.stat().st_size, losses=losses)

@@ -15,17 +15,23 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.placement_commands import ResizeCanvas
 from psdstudio.errors import FileError, StudioError
-from psdstudio.io.images import EXTENSIONS, read_image, write_png
+from psdstudio.io.images import EXTENSIONS, read_image
 from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
 from psdstudio.io.recovery import RecoveryStore, UnfinishedWork
-from psdstudio.render.compositor import Compositor
 from psdstudio.ui.bridge import Background, SessionBridge
 from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog, ExportFormat
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.generate.run_store import RunStore
-from psdstudio.ui.panels.error_bar import Notice
+from psdstudio.ui.panels.error_bar import Notice, notice_of
 from psdstudio.ui.placing import layer_of
-from psdstudio.ui.psd_files import PSD_EXTENSIONS, psd_notice, psd_report_lines, read_psd, write_psd
+from psdstudio.ui.psd_files import (
+    PSD_EXTENSIONS,
+    psd_notice,
+    psd_report_lines,
+    read_psd,
+    write_flat,
+    write_psd,
+)
 from psdstudio.ui.wording import ago, counted
 
 if TYPE_CHECKING:
@@ -155,21 +161,25 @@ class Files(QObject):
         if self.path is None:
             self.save_as()
         else:
-            self._save_to(self.path)
+            self.save_to(self.path)
 
     def save_as(self) -> None:
         """Ask for a file and save (Ctrl+Shift+S)."""
+        path = self._asked_path()
+        if path is not None:
+            self.save_to(path)
+
+    def _asked_path(self) -> Path | None:
+        """Ask where to save; None when the user does not want to."""
         start = self.path or self._folder() / f"{self.title}{EXTENSION}"
         name, _ = QFileDialog.getSaveFileName(self._window, "Save project as", str(start), _PROJECTS)
-        if name:
-            path = Path(name)
-            self._save_to(path if path.suffix.lower() == EXTENSION else path.with_name(path.name + EXTENSION))
+        if not name:
+            return None
+        path = Path(name)
+        return path if path.suffix.lower() == EXTENSION else path.with_name(path.name + EXTENSION)
 
     def save_to(self, path: Path) -> None:
         """Save to this file and go on with it."""
-        self._save_to(path)
-
-    def _save_to(self, path: Path) -> None:
         doc, hashes = self._document, self._hashes
         self._background.submit(
             lambda: save_project(doc, path, hashes=hashes),
@@ -203,13 +213,9 @@ class Files(QObject):
 
     def _save_now(self) -> bool:
         """Save at once, on this thread: somebody waits for the answer."""
-        path = self.path
+        path = self.path or self._asked_path()
         if path is None:
-            start = self._folder() / f"{self.title}{EXTENSION}"
-            name, _ = QFileDialog.getSaveFileName(self._window, "Save project as", str(start), _PROJECTS)
-            if not name:
-                return False
-            path = Path(name) if name.endswith(EXTENSION) else Path(name + EXTENSION)
+            return False
         try:
             save_project(self._document, path, hashes=self._hashes)
         except FileError as error:
@@ -241,7 +247,7 @@ class Files(QObject):
             )
         else:
             self._background.submit(
-                lambda: write_png(choice.path, Compositor().render(doc), resolution_dpi=doc.resolution_dpi),
+                lambda: write_flat(doc, choice),
                 lambda _: dialog.show_report(
                     choice.path, (f"{doc.size.width} × {doc.size.height} px, sRGB.",)
                 ),
@@ -318,9 +324,7 @@ class Files(QObject):
         self.renamed.emit()
 
     def _on_failed(self, error: Exception) -> None:
-        if not isinstance(error, StudioError):
-            raise error
-        self.notice.emit(Notice(message=error.user_message, hint=error.hint))
+        self.notice.emit(notice_of(error))
 
     def _folder(self) -> Path:
         return self.path.parent if self.path is not None else Path.home()

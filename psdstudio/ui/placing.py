@@ -16,11 +16,10 @@ from psdstudio.core.geometry import Point, Size
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.structure_commands import InsertLayer
 from psdstudio.core.tiles import TileGrid, U8Array
-from psdstudio.errors import StudioError
 from psdstudio.io.images import EXTENSIONS, read_image
 from psdstudio.io.project import EXTENSION
 from psdstudio.ui.bridge import Background, SessionBridge
-from psdstudio.ui.panels.error_bar import Notice
+from psdstudio.ui.panels.error_bar import Notice, notice_of
 from psdstudio.ui.psd_files import PSD_EXTENSIONS
 
 _DOCUMENTS = (EXTENSION, *PSD_EXTENSIONS)
@@ -98,9 +97,7 @@ class Placing(QObject):
                 self.said.emit(f"“{name}” is larger than the canvas: placed at {share} %.")
 
     def _on_failed(self, error: Exception) -> None:
-        if not isinstance(error, StudioError):
-            raise error
-        self.notice.emit(Notice(message=error.user_message, hint=error.hint))
+        self.notice.emit(notice_of(error))
 
 
 def layer_of(rgba: U8Array, name: str, canvas: Size, *, is_fitted: bool) -> tuple[PixelLayer, float]:

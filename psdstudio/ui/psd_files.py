@@ -1,4 +1,4 @@
-"""PSD files as the window sees them: open, write, and the words for what was lost."""
+"""PSD files and flat pictures as the window sees them: open, write, and the words for what was lost."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     from psdstudio.io.psd_export import ExportOptions, export_psd
 
     return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
+
+
+def write_flat(doc: Document, choice: ExportChoice) -> None:
+    """Write the picture of the canvas as PNG (any thread), with the same properties as a PSD."""
+    from psdstudio.io.png_export import export_png
+
+    export_png(doc, choice.path, strip_prompts=choice.strip_prompts)
 
 
 def psd_notice(name: str, report: ImportReport) -> Notice:

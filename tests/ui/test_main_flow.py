@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from psdstudio.core.layers import Role
-from psdstudio.io.psd_export import export_psd
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
 from psdstudio.ui.panels.row_layout import Zone
@@ -274,8 +274,15 @@ def test_export_says_what_it_will_and_what_it_did(qtbot: QtBot, scene: Rig, tmp_
     dialog = scene.window.files.export(ExportFormat.PNG)
     dialog.export_asked.emit(ExportChoice(path=tmp_path / "no" / "folder.png", format=ExportFormat.PNG))
     qtbot.waitUntil(lambda: not dialog.problem.isHidden(), timeout=RUN_MS)
+    dialog.problem.hide()
+    flat = ExportChoice(path=tmp_path / "flat.png", format=ExportFormat.PNG, strip_prompts=True)
+    dialog.export_asked.emit(flat)
+    qtbot.waitUntil(lambda: dialog.heading.text() == "Written: flat.png", timeout=RUN_MS)
     dialog.reject()
-    assert callable(export_psd)
+    with Image.open(flat.path) as image:
+        properties = image.info["XML:com.adobe.xmp"]
+    assert "trainedAlgorithmicMedia" in properties
+    assert "swan" not in properties
 
 
 def test_save_open_and_recover(qtbot: QtBot, scene: Rig, tmp_path: Path) -> None:

@@ -115,8 +115,10 @@ class ExportDialog(QDialog):
         self.lines.setWordWrap(True)
         column.addWidget(self.heading)
         column.addWidget(self.lines)
-        self.strip = CheckBox("Leave prompts and seeds out of the file")
-        self.strip.setToolTip("The recipe of every layer is otherwise stored in the file's metadata")
+        self.strip = CheckBox("Leave the words out of the file")
+        self.strip.setToolTip(
+            "The prompt and every layer's words are otherwise in the file's properties; engine and seeds always are"
+        )
         column.addWidget(self.strip)
         self._build_end(column, path)
         (self.psd if kind is ExportFormat.PSD else self.png).setChecked(True)
@@ -193,7 +195,6 @@ class ExportDialog(QDialog):
         size = self._doc.size
         flat = (f"One picture of {size.width} × {size.height} px, sRGB, as the canvas shows it.",)
         self.lines.setText(_bulleted(preflight(self._doc) if is_psd else flat))
-        self.strip.setVisible(is_psd)
 
     def _on_browse(self) -> None:
         filters = (

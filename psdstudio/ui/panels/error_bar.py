@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from psdstudio.errors import StudioError
 from psdstudio.ui import theme
 from psdstudio.ui.icons import IconColours, icon
 
@@ -23,6 +24,13 @@ class Notice:
     action: Callable[[], None] | None = None
     details: str = ""
     is_error: bool = True
+
+
+def notice_of(error: Exception) -> Notice:
+    """Return what the bar says of a failed piece of work; an error that nobody foresaw is raised again."""
+    if not isinstance(error, StudioError):
+        raise error
+    return Notice(message=error.user_message, hint=error.hint)
 
 
 class NoticeBar(QWidget):

@@ -36,7 +36,7 @@ from psdstudio.io.psd_records import (
 from psdstudio.io.psd_resources import image_resources
 from psdstudio.io.psd_verify import verify_psd
 from psdstudio.io.xmp import xmp_packet
-from psdstudio.render.compositor import Compositor
+from psdstudio.render.compositor import Compositor, render_over
 
 MAX_PSD_SIDE_PX = 30_000
 MAX_PSD_BYTES = 2**31 - 2**20
@@ -101,12 +101,6 @@ def _verify_file(path: Path, psd: PSD, written: list[WrittenRecord]) -> None:
         verify_psd(file, psd, written)
 
 
-def matted_on_white(rgba: U8Array) -> U8Array:
-    """Return (h, w, 3): straight (h, w, 4) over white, rounded half up; what Photoshop stores as merged colour."""
-    alpha = rgba[..., 3:].astype(np.uint32)
-    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
 def _build(
     document: Document, options: ExportOptions, *, version: int
 ) -> tuple[PSD, list[WrittenRecord], list[str]]:
@@ -124,7 +118,7 @@ def _build(
         )
     rgba = Compositor().render(document, document.canvas)
     transparent = bool((rgba[..., 3] < 255).any())
-    matted = matted_on_white(rgba)
+    matted = render_over(rgba, (255, 255, 255))  # what Photoshop stores as the merged colour
     header = FileHeader(
         version=version, channels=4 if transparent else 3, height=document.size.height,
         width=document.size.width, depth=8, color_mode=ColorMode.RGB,

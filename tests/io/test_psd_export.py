@@ -18,7 +18,7 @@ from psdstudio.core.geometry import Point, Rect, Size
 from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerProps, Lock, Mask, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileUnsupported
-from psdstudio.io.psd_export import ExportOptions, export_psd, matted_on_white
+from psdstudio.io.psd_export import ExportOptions, export_psd
 from psdstudio.io.psd_pixels import trimmed
 from psdstudio.io.psd_records import can_be_background
 from psdstudio.io.psd_tables import clean_name
@@ -276,7 +276,8 @@ def test_a_transparent_canvas_has_a_named_fourth_channel(tmp_path: Path) -> None
     rendered = Compositor().render(document, document.canvas)
     assert isinstance(planes, list)
     stored = np.stack([np.frombuffer(plane, np.uint8).reshape(48, 64) for plane in planes[:3]], axis=-1)
-    assert np.array_equal(stored, matted_on_white(rendered))
+    alpha = rendered[..., 3:].astype(np.uint32)
+    assert np.array_equal(stored, (rendered[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255)
 
 
 def test_colour_is_bled_eight_pixels_under_the_edge() -> None:

@@ -29,9 +29,7 @@ from psdstudio.gen.planning import (
 )
 from psdstudio.gen.request import Sampling
 from psdstudio.gen.scene_parts import read_scene
-from psdstudio.gen.text_encoder import TextEncoder
 from psdstudio.io.files import probe_target
-from psdstudio.resources_path import resource_dir
 
 MAX_PLANNED = 100
 BACKGROUND = "background"
@@ -59,9 +57,7 @@ class RunOutcome:
 
 def load_lexicon() -> Lexicon:
     """Return the nouns that the shipped engine knows. Raises `ModelNotFound`, `ModelLoadFailed`."""
-    encoder = TextEncoder.load(resource_dir("text_encoder"))
-    vectors = resource_dir() / "noun_vectors.npz"
-    return Lexicon.load(resource_dir("vocabulary.json"), encoder, vectors)
+    return Lexicon.shipped()
 
 
 def plan_of_sentence(sentence: str, lexicon: Lexicon) -> Plan:

@@ -24,10 +24,18 @@ from psdstudio.core.layers import (
     Recipe,
     Role,
 )
-from psdstudio.core.parts import with_stale_contacts
+from psdstudio.core.parts import EFFECTS, with_stale_contacts
 from psdstudio.core.tiles import TileGrid
 from psdstudio.gen.request import GenerationResult, ObjectPart, ObjectResult, Raster
-from psdstudio.gen.scene_parts import BackgroundView, ObjectView, is_pinned, read_scene, stable_id, taken_ids
+from psdstudio.gen.scene_parts import (
+    BackgroundView,
+    ObjectView,
+    child_of_role,
+    is_pinned,
+    read_scene,
+    stable_id,
+    taken_ids,
+)
 
 GENERATED_GROUP = "Generated"
 _EFFECT_NAMES = {Role.SHADOW: "Shadow", Role.REFLECTION: "Reflection"}
@@ -175,7 +183,7 @@ def _with_effect(
     group: GroupLayer, role: Role, raster: Raster | None, recipe: Recipe, taken: set[LayerId]
 ) -> GroupLayer:
     """Return the group with a new shadow or reflection below the look; an empty one takes its layer away."""
-    old = _child(group, role)
+    old = child_of_role(group, role)
     if old is not None and is_pinned(old):
         return group
     if raster is None:
@@ -188,7 +196,7 @@ def _with_effect(
         part=Part(role=role),
     )
     taken.add(layer.id)
-    shadow = _child(group, Role.SHADOW)
+    shadow = child_of_role(group, Role.SHADOW)
     at = 0
     if role is Role.REFLECTION and shadow is not None:
         at = next((i + 1 for i, x in enumerate(group.children) if x.id == shadow.id), 0)
@@ -197,7 +205,7 @@ def _with_effect(
 
 
 def _with_look(group: GroupLayer, raster: Raster, recipe: Recipe, taken: set[LayerId]) -> GroupLayer:
-    old = _child(group, Role.OBJECT)
+    old = child_of_role(group, Role.OBJECT)
     if old is not None:
         return replace(group, children=tree.replaced(group.children, _painted(old, raster, recipe)))
     assert group.part is not None
@@ -206,19 +214,10 @@ def _with_look(group: GroupLayer, raster: Raster, recipe: Recipe, taken: set[Lay
         props=LayerProps(name=group.props.name),
         part=Part(role=Role.OBJECT, words=group.part.words),
     )
-    effects = [
-        i for i, x in enumerate(group.children) if x.part and x.part.role in (Role.SHADOW, Role.REFLECTION)
-    ]
+    effects = [i for i, x in enumerate(group.children) if x.part and x.part.role in EFFECTS]
     at = effects[-1] + 1 if effects else 0
     children = tree.inserted(group.children, _painted(layer, raster, recipe), parent=None, index=at)
     return replace(group, children=children)
-
-
-def _child(group: GroupLayer, role: Role) -> PixelLayer | None:
-    for layer in tree.walk(group.children):
-        if isinstance(layer, PixelLayer) and layer.part is not None and layer.part.role is role:
-            return layer
-    return None
 
 
 def _with_wrapped(
@@ -291,7 +290,7 @@ def _with_fresh_contacts(doc: Document, result: GenerationResult) -> Document:
         if made.effects_made:
             stale = False
         elif result.background is not None:
-            stale = any(_child(group, role) is not None for role in _EFFECT_NAMES)
+            stale = any(child_of_role(group, role) is not None for role in _EFFECT_NAMES)
         if stale != group.part.stale_contacts:
             doc = doc.with_layer(replace(group, part=replace(group.part, stale_contacts=stale)))
     return doc

@@ -65,7 +65,6 @@ class FakeEngine:
     """Paints ellipses. Owned by the worker's one thread."""
 
     script: FakeScript = field(default_factory=FakeScript)
-    is_loaded: bool = False
 
     @property
     def info(self) -> EngineInfo:
@@ -84,7 +83,6 @@ class FakeEngine:
             time.sleep(self.script.load_delay_s / 2)
             _strike_while_loading(self.script.load_fault)
             yield Progress(stage=Stage.LOAD, done=done, total=2, fraction=done / 2)
-        self.is_loaded = True
 
     def generate(self, request: GenerationRequest) -> Generator[EngineEvent, None, GenerationResult]:
         """Lay out, "denoise" and return ellipses; same request, same bytes."""

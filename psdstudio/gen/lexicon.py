@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from psdstudio.errors import ModelLoadFailed, ModelNotFound
 from psdstudio.gen import ground_words, words
 from psdstudio.gen.text_encoder import WIDTH, TextEncoder
+from psdstudio.resources_path import resource_dir
 
 MAX_NOUN_WORDS = 4
 # Below this cosine "a X" and "a Y" name different things: sword ~ knife .71, plate ~ bowl .60, iguana ~ tiger .55.
@@ -155,6 +156,12 @@ class Lexicon:
             raise ModelNotFound(f"The vocabulary {vocabulary} cannot be read.", _HINT) from exc
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise ModelLoadFailed(f"The vocabulary {vocabulary} is damaged: {exc}", _HINT) from exc
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """Read the nouns that the shipped engine knows. Raises ModelNotFound, ModelLoadFailed."""
+        encoder = TextEncoder.load(resource_dir("text_encoder"))
+        return cls.load(resource_dir("vocabulary.json"), encoder, resource_dir() / "noun_vectors.npz")
 
     def is_drawable(self, noun: str) -> bool:
         """Whether the vocabulary holds this canonical noun; a ground like "pier" is known but cannot be a layer."""

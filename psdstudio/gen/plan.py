@@ -61,11 +61,6 @@ class Plan:
     unknown: tuple[UnknownNoun, ...] = ()
     style: str = ""
 
-    def describe(self) -> tuple[str, ...]:
-        """One short text per chip, back to front, the background first."""
-        ground = self.background.words or "plain background"
-        return (ground, *(thing.name for thing in self.objects))
-
     def warnings(self) -> tuple[str, ...]:
         """One showable sentence per unknown noun."""
         return tuple(

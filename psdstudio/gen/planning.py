@@ -1,4 +1,4 @@
-"""From a document to a request. The other half of planning has rooms of its own:
+"""From a document to a request. The other halves of planning are modules of their own:
 
 `structure` builds placeholders from a plan, `scopes` decides what a run will do, `accepting` puts a result
 into the document. Their public names are also here.
@@ -24,7 +24,7 @@ from psdstudio.gen.scene_parts import (
     render_layer,
 )
 from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, MAX_CANVAS_PX, ObjectScope, Scope, Verb, plan_scope
-from psdstudio.gen.structure import InsertObject, StartScene, new_scene
+from psdstudio.gen.structure import InsertObject, new_scene
 
 __all__ = [
     "DEFAULT_MAX_OBJECTS",
@@ -32,7 +32,6 @@ __all__ = [
     "AcceptResult",
     "InsertObject",
     "Scope",
-    "StartScene",
     "Verb",
     "acceptance_notes",
     "apply_result",

@@ -7,7 +7,6 @@ conditions and cannot be in a result: `GenerationResult` refuses them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -150,6 +149,3 @@ class GenerationResult:
                 part.shadow is not None or part.reflection is not None or part.effects_made
             ):
                 raise EngineProtocolError(f"the engine returned kept effects of {part.id}")
-
-
-PreviewMap = Mapping[LayerId, Raster]

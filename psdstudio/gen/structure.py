@@ -171,20 +171,6 @@ def _name(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StartScene:
-    """Put a plan's placeholders into the document, as one step before the run."""
-
-    plan: ScenePlan
-    prompt: str | None = None
-    label: str = "Plan scene"
-    merge_key: None = None
-
-    def apply(self, doc: Document) -> Document:
-        """Return the document with placeholders; see `new_scene`."""
-        return new_scene(doc, self.plan, prompt=self.prompt)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InsertObject:
     """Add the placeholder of one object right above a layer (None: in front of everything).
 

@@ -9,8 +9,6 @@ from psdstudio.gen.engine_words import WordsFilter, as_written, known_words
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.planner import plan_scene
-from psdstudio.gen.text_encoder import TextEncoder
-from psdstudio.resources_path import resource_dir
 
 
 class Language:
@@ -34,8 +32,6 @@ class Language:
 
     def _loaded(self) -> Lexicon:
         if self._lexicon is None:
-            encoder = TextEncoder.load(resource_dir("text_encoder"))
-            vectors = resource_dir() / "noun_vectors.npz"
-            self._lexicon = Lexicon.load(resource_dir("vocabulary.json"), encoder, vectors)
+            self._lexicon = Lexicon.shipped()
             self._known = known_words(self._lexicon)
         return self._lexicon

@@ -51,13 +51,13 @@ def test_sentences_are_parsed_exactly(lexicon: Lexicon) -> None:
 
 def test_names_are_numbered_and_words_are_not(lexicon: Lexicon) -> None:
     plan = plan_scene("three small yellow ducks and a swan on a pond", lexicon)
-    assert plan.describe() == (
-        "pond",
+    assert plan.background.words == "pond"
+    assert [thing.name for thing in plan.objects] == [
         "small yellow duck 1",
         "small yellow duck 2",
         "small yellow duck 3",
         "swan",
-    )
+    ]
     assert set(words_of(plan)) == {"small yellow duck", "swan"}
 
 

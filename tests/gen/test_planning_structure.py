@@ -8,7 +8,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.layers import BlendMode, Role
 from psdstudio.core.parts import object_groups
 from psdstudio.errors import CommandError, PromptError
-from psdstudio.gen.planning import InsertObject, StartScene, new_scene
+from psdstudio.gen.planning import InsertObject, new_scene
 from tests.gen.scenes import CANVAS, background, child, generated, group_named, kept, picture, plan_of
 
 
@@ -106,8 +106,3 @@ def test_insert_needs_words_and_a_place() -> None:
     gone = group_named(doc, "swan").id
     with pytest.raises(CommandError):
         InsertObject(name="x", words="x", above=gone).apply(Document(size=CANVAS))
-
-
-def test_start_scene_is_one_command() -> None:
-    doc = StartScene(plan=plan_of("swan"), prompt="a swan").apply(Document(size=CANVAS))
-    assert names(doc) == ["swan"]

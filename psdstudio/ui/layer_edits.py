@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from psdstudio.core import tree
 from psdstudio.core.commands import Sequence as CommandSequence
 from psdstudio.core.commands import SetProps
 from psdstudio.core.document import Document
 from psdstudio.core.keep_commands import InvertKeep, ReleaseAllKeeps, SetKeep
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, Lock, PixelLayer
+from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, Lock
 from psdstudio.core.parts import is_kept
 from psdstudio.core.pixel_commands import AddMask, ApplyMask, RemoveMask, SetMask
-from psdstudio.core.placement_commands import TranslateLayers
 from psdstudio.core.structure_commands import (
     AddLayer,
     DeleteLayers,
@@ -234,7 +232,7 @@ class LayerEdits:
 
     # ---- mask and place
 
-    def toggle_mask(self) -> None:
+    def add_mask(self) -> None:
         """Add a mask that shows everything; a second one is not made."""
         if self.layers and self.layers[-1].mask is None:
             self._bridge.apply(AddMask(layer_id=self.ids[-1]))
@@ -265,20 +263,3 @@ class LayerEdits:
         layer = self.document.find(layer_id)
         if layer is not None and layer.mask is not None:
             self._bridge.apply(SetMask(layer_id=layer_id, enabled=not layer.mask.enabled))
-
-    def nudge(self, dx: int, dy: int) -> None:
-        """Move the selection by whole pixels (arrow keys)."""
-        if self.ids:
-            self._bridge.apply(TranslateLayers(ids=self.ids, dx=dx, dy=dy, is_nudge=True))
-
-    def seen(self, layer_id: LayerId) -> Document:
-        """Return the document in which the layer's new-result dot is cleared."""
-        layer = self.document.find(layer_id)
-        if layer is None or layer.part is None or not layer.part.is_new:
-            return self.document
-        return self.document.with_layer(replace(layer, part=replace(layer.part, is_new=False)))
-
-
-def is_pixels(layer: Layer) -> bool:
-    """Whether the layer holds pixels of its own."""
-    return isinstance(layer, PixelLayer)

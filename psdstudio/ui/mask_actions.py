@@ -23,7 +23,7 @@ def mask_actions(window: Window) -> list[ActionSpec]:
         ActionSpec(
             id="mask",
             text="Add layer mask",
-            run=edits.toggle_mask,
+            run=edits.add_mask,
             icon="mask",
             can=lambda: bool(edits.layers) and mask() is None,
             tip="Add a layer mask that shows everything",

@@ -25,6 +25,7 @@ from psdstudio.core.commands import SetProps
 from psdstudio.core.geometry import Point
 from psdstudio.core.layers import GroupLayer
 from psdstudio.core.pixel_commands import AddMask, SetMask
+from psdstudio.core.placement_commands import TranslateLayers
 from psdstudio.ui import theme
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
@@ -138,7 +139,7 @@ class Camera:
         pump(lambda: not window.generation.is_reading)
         self.shot("insert", window)
         window.generation.set_insert(None)
-        window.edits.nudge(40, 10)
+        window.bridge.apply(TranslateLayers(ids=window.edits.ids, dx=40, dy=10, is_nudge=True))
         window.layers.view.rename(groups[0])
         self.shot("rename", window)
         window.view.setFocus()

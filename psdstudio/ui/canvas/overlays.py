@@ -14,8 +14,7 @@ from psdstudio.ui import theme
 from psdstudio.ui.canvas.transform import ViewTransform
 
 HANDLE = 8.0
-"""Edge of a drawn handle; a click within HANDLE_HIT of its centre takes it."""
-HANDLE_HIT = 9.0
+"""Edge of a drawn handle in logical view units; how near a click must come is the tool's to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class Thumbnails(QObject):
         )
 
     def forget(self) -> None:
-        """Drop everything: another document is open."""
+        """Drop everything: another document is open, or the run that the pictures were made for is over."""
         self._images.clear()
         self._making.clear()
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from psdstudio.core.commands import SetBox
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF
-from psdstudio.core.layers import LayerId
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.structure import new_scene
@@ -31,11 +30,6 @@ class ChipEdits:
     added: tuple[str, ...] = ()
     background: str | None = None
     boxes: tuple[tuple[str, BoxF], ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was changed."""
-        return self == ChipEdits()
 
     def with_box(self, words: str, box: BoxF | None) -> ChipEdits:
         """Return the edits with that object's box set, or free again."""
@@ -128,11 +122,6 @@ def planned_document(doc: Document, draft: Draft, *, prompt: str | None) -> Docu
         if item.words in boxes and not item.foreign:
             planned = SetBox(layer_id=item.id, box=boxes[item.words]).apply(planned)
     return planned
-
-
-def id_of(planned: Document, words: str) -> LayerId | None:
-    """Return the id that the object with these words has in a planned document."""
-    return next((item.id for item in read_scene(planned).objects if item.words == words), None)
 
 
 def _nearest(unknown: dict[str, str], noun: str, words: str) -> str | None:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QEnterEvent, QFont, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from psdstudio.core.geometry import Size
 from psdstudio.ui import theme
-from psdstudio.ui.canvas.images import fitted
 from psdstudio.ui.widgets import icon_button
 
 CARD = QSize(164, 148)
@@ -42,9 +41,6 @@ class ExampleCard(QAbstractButton):
     def enterEvent(self, event: QEnterEvent) -> None:
         self.update()
         super().enterEvent(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        super().mouseMoveEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -174,8 +170,3 @@ class EmptyState(QWidget):
         painter = QPainter(self)
         painter.fillRect(event.rect(), QColor(theme.CANVAS))
         painter.end()
-
-
-def example_pictures(layers: list[QImage], edge: int) -> tuple[QImage, ...]:
-    """Return the layers small enough for a card."""
-    return tuple(fitted(image, edge) for image in layers)

@@ -63,7 +63,6 @@ class LayerTreeView(QTreeView):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setAccessibleName("Layers")
         self.setIconSize(QSize(32, 32))
-        self._drop_line: tuple[QPoint, bool] | None = None
         self.customContextMenuRequested.connect(self._on_menu)
         self.selectionModel().selectionChanged.connect(self._on_selection)
 

@@ -17,6 +17,7 @@ import platformdirs
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from psdstudio.core.document import MAX_SIDE_PX
 from psdstudio.errors import SettingsError
 from psdstudio.io.files import atomic_write, write_error
 
@@ -68,11 +69,11 @@ class Settings(BaseModel):
     use_library: Annotated[
         bool, Field(description="Let the engine be guided by pictures of its library.")
     ] = True
-    canvas_width: Annotated[int, Field(ge=1, le=30_000, description="Width of a new document in pixels.")] = (
-        1024
-    )
+    canvas_width: Annotated[
+        int, Field(ge=1, le=MAX_SIDE_PX, description="Width of a new document in pixels.")
+    ] = 1024
     canvas_height: Annotated[
-        int, Field(ge=1, le=30_000, description="Height of a new document in pixels.")
+        int, Field(ge=1, le=MAX_SIDE_PX, description="Height of a new document in pixels.")
     ] = 768
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     recent_files: Annotated[tuple[str, ...], Field(max_length=_RECENT)] = ()

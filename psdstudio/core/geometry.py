@@ -89,10 +89,6 @@ class Rect(NamedTuple):
             max(self.bottom, other.bottom),
         )
 
-    def contains(self, point: Point) -> bool:
-        """Whether the pixel at `point` is covered."""
-        return self.x <= point.x < self.right and self.y <= point.y < self.bottom
-
 
 EMPTY_RECT = Rect(0, 0, 0, 0)
 

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
 from psdstudio.core.document import Document
-from psdstudio.core.layers import LayerId
+from psdstudio.core.layers import LayerId, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array
 
 DEFAULT_BUDGET_BYTES = 1 << 30
@@ -130,9 +130,8 @@ def grids(document: Document) -> Iterator[TileGrid]:
     for layer in document.walk():
         if layer.mask is not None:
             yield layer.mask.pixels
-        pixels = getattr(layer, "pixels", None)
-        if isinstance(pixels, TileGrid):
-            yield pixels
+        if isinstance(layer, PixelLayer):
+            yield layer.pixels
 
 
 def _bytes_lost(before: Document, after: Document) -> int:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from psdstudio.core.document import MAX_SIDE_PX
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
 from psdstudio.io.files import atomic_write, checked_size, read_error
@@ -41,7 +42,7 @@ class ImageLimits:
     """The largest picture that is opened. Pillow itself objects above 89 megapixels."""
 
     max_file_bytes: int = 512 * 2**20
-    max_side_px: int = 30_000
+    max_side_px: int = MAX_SIDE_PX
     max_pixels: int = 85_000_000
 
 

@@ -13,6 +13,7 @@ from psd_tools.constants import ChannelID, ColorMode, SectionDivider, Tag
 from psd_tools.psd.document import PSD
 from psd_tools.psd.layer_and_mask import ChannelData, LayerRecord
 
+from psdstudio.core.document import MAX_SIDE_PX
 from psdstudio.core.geometry import Rect
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
@@ -30,7 +31,7 @@ class PsdLimits:
     """Bounds for files of unknown origin; `max_pixels` counts all layers and masks together."""
 
     max_file_bytes: int = 4 * 2**30
-    max_side_px: int = 30_000
+    max_side_px: int = MAX_SIDE_PX
     max_pixels: int = 1_500_000_000
     max_layers: int = 8_000
 

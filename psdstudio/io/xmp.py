@@ -12,13 +12,13 @@ from xml.sax.saxutils import escape
 
 from psdstudio import __version__
 from psdstudio.core.document import Document
-from psdstudio.core.layers import GroupLayer, Layer, PixelLayer, Role
+from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
+from psdstudio.core.parts import EFFECTS
 from psdstudio.io.psd_records import psd_layer_ids
 
 NAMESPACE = "urn:psdstudio:xmp:1.0#"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-_EFFECTS = {Role.SHADOW, Role.REFLECTION}
 _MAX_PACKET_BYTES = 32 * 2**20
 
 
@@ -106,7 +106,7 @@ def _parsed(root: ET.Element) -> Iterator[LayerOrigin]:
 
 def _is_generated(layer: Layer) -> bool:
     part = layer.part
-    return part is not None and (part.recipe is not None or part.role in _EFFECTS)
+    return part is not None and (part.recipe is not None or part.role in EFFECTS)
 
 
 def _layer_item(layer: Layer, number: int, strip_prompts: bool) -> str:

@@ -175,11 +175,11 @@ def to_result(done: Done, request: GenerationRequest) -> GenerationResult:
         rasters += [part.look, part.shadow, part.reflection]
     for raster in rasters:
         if raster is not None:
-            check_raster(raster)
+            _check_raster(raster)
     return result
 
 
-def check_raster(raster: Raster) -> None:
+def _check_raster(raster: Raster) -> None:
     """Raise EngineProtocolError when the pixels are not uint8 RGBA of the size of their rectangle."""
     wanted = (raster.rect.height, raster.rect.width, 4)
     if raster.rgba.shape != wanted or raster.rgba.dtype.name != "uint8":

@@ -7,7 +7,8 @@ from enum import Enum
 
 from PySide6.QtCore import QPoint, QRect
 
-from psdstudio.core.layers import GroupLayer, Layer, Role
+from psdstudio.core.layers import GroupLayer, Layer
+from psdstudio.core.parts import EFFECTS
 from psdstudio.ui import theme
 
 EYE, STRIP, INDENT, TWIRL, THUMB, PIN, BADGE = 28, 4, 16, 16, 32, 30, 20
@@ -62,7 +63,7 @@ class RowLayout:
 
 def is_slim(layer: Layer) -> bool:
     """Whether the row is the low kind: shadows and reflections under their object."""
-    return layer.part is not None and layer.part.role in (Role.SHADOW, Role.REFLECTION)
+    return layer.part is not None and layer.part.role in EFFECTS
 
 
 def row_height(layer: Layer) -> int:

@@ -11,6 +11,8 @@ from psdstudio.core.geometry import EMPTY_RECT, Rect, union_of
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, Lock, PixelLayer, Role
 
 EFFECTS = frozenset({Role.SHADOW, Role.REFLECTION})
+PIXEL_LOCKS = frozenset({Lock.PIXELS, Lock.ALL})
+"""The edit locks under which nothing may paint on a layer, a run neither."""
 
 
 def role_of(layer: Layer) -> Role | None:
@@ -52,18 +54,17 @@ def effects_rect(group: GroupLayer) -> Rect:
 
 
 def is_kept(layer: Layer) -> bool:
-    """Whether generation must leave this part as it is: pinned, or locked with ALL; an object by either of
-    its layers.
-    """
-    if _pinned(layer):
+    """Whether generation must leave this part as it is: see `is_pinned`; an object by its group or its look."""
+    if is_pinned(layer):
         return True
     if isinstance(layer, GroupLayer) and role_of(layer) is Role.OBJECT_GROUP:
-        return any(_pinned(child) for child in children_with(layer, Role.OBJECT))
+        return any(is_pinned(child) for child in children_with(layer, Role.OBJECT))
     return False
 
 
-def _pinned(layer: Layer) -> bool:
-    return (layer.part is not None and layer.part.keep) or Lock.ALL in layer.props.locks
+def is_pinned(layer: Layer) -> bool:
+    """Whether the layer itself forbids new pixels: the Keep pin, or an edit lock on its pixels."""
+    return (layer.part is not None and layer.part.keep) or bool(layer.props.locks & PIXEL_LOCKS)
 
 
 def with_stale_contacts(before: Document, after: Document) -> Document:

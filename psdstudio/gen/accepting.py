@@ -24,14 +24,13 @@ from psdstudio.core.layers import (
     Recipe,
     Role,
 )
-from psdstudio.core.parts import EFFECTS, with_stale_contacts
+from psdstudio.core.parts import EFFECTS, is_pinned, with_stale_contacts
 from psdstudio.core.tiles import TileGrid
 from psdstudio.gen.request import GenerationResult, ObjectPart, ObjectResult, Raster
 from psdstudio.gen.scene_parts import (
     BackgroundView,
     ObjectView,
     child_of_role,
-    is_pinned,
     read_scene,
     stable_id,
     taken_ids,

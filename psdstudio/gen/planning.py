@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId, PixelLayer, Role
+from psdstudio.core.parts import is_pinned
 from psdstudio.errors import CommandError
 from psdstudio.gen.accepting import AcceptResult, acceptance_notes, apply_result
 from psdstudio.gen.engine_words import WordsFilter, as_written, known_words
 from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling, U8Rgba
 from psdstudio.gen.scene_parts import (
     ObjectView,
-    is_pinned,
     painted_box,
     read_scene,
     render_layer,

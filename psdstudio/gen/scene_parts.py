@@ -15,11 +15,10 @@ from psdstudio.core import tree
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, BoxF, Rect
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, Lock, Mask, Part, PixelLayer, Role
+from psdstudio.core.layers import GroupLayer, Layer, LayerId, Mask, Part, PixelLayer, Role
+from psdstudio.core.parts import PIXEL_LOCKS, is_pinned
 from psdstudio.core.tiles import tight_box, tile_keys, tile_rect
 from psdstudio.gen.request import Raster
-
-_PIXEL_LOCKS = frozenset({Lock.PIXELS, Lock.ALL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +144,6 @@ def _scene_layers(
             yield _Found(layer, here, shut, held)
 
 
-def is_pinned(layer: Layer) -> bool:
-    """Whether the layer itself forbids new pixels: the Keep pin, or an edit lock on its pixels."""
-    return (layer.part is not None and layer.part.keep) or bool(layer.props.locks & _PIXEL_LOCKS)
-
-
 def child_of_role(group: GroupLayer, role: Role) -> PixelLayer | None:
     """Return the first pixel layer of that role inside the group."""
     for layer in tree.walk(group.children):
@@ -169,7 +163,7 @@ def _object_view(group: GroupLayer, found: _Found) -> ObjectView:
         if look.mask is not None and look.mask.enabled:
             masks = (*masks, look.mask)
     effects = [layer for layer in (shadow, reflection) if layer is not None]
-    locked_group = bool(group.props.locks & _PIXEL_LOCKS)
+    locked_group = bool(group.props.locks & PIXEL_LOCKS)
     return ObjectView(
         layer=group,
         part=group.part,

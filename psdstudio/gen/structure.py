@@ -22,8 +22,9 @@ from psdstudio.core.layers import (
     PixelLayer,
     Role,
 )
+from psdstudio.core.parts import is_pinned
 from psdstudio.errors import CommandError, PromptError
-from psdstudio.gen.scene_parts import ObjectView, SceneView, is_pinned, read_scene, stable_id, taken_ids
+from psdstudio.gen.scene_parts import ObjectView, SceneView, read_scene, stable_id, taken_ids
 
 
 class PlannedWords(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from psdstudio.core.layers import GroupLayer, Layer, Role
-from psdstudio.core.parts import background_of, object_group_of, object_groups
+from psdstudio.core.parts import background_of, is_kept, object_group_of, object_groups
 from psdstudio.gen.scopes import Verb
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec
 from psdstudio.ui.canvas.controller import ToolName
@@ -349,7 +349,7 @@ def _is_clipped(w: Window) -> bool:
 
 def _is_kept(w: Window) -> bool:
     layers = w.edits.layers
-    return bool(layers) and all(layer.part is not None and layer.part.keep for layer in layers)
+    return bool(layers) and all(is_kept(layer) for layer in layers)
 
 
 def _has_scene(w: Window) -> bool:

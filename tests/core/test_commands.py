@@ -67,11 +67,12 @@ def test_inverting_keeps_leaves_pins_of_effects() -> None:
     assert ReleaseAllKeeps().apply(free) is free
 
 
-def test_a_fully_locked_object_counts_as_kept() -> None:
+def test_an_object_whose_pixels_are_locked_counts_as_kept() -> None:
     doc = scene_doc()
     swan = object_named(doc, "swan")
     assert is_kept(object_named(locked_doc(doc, swan.id, Lock.ALL), "swan"))
-    assert not is_kept(object_named(locked_doc(doc, swan.id, Lock.PIXELS), "swan"))
+    assert is_kept(object_named(locked_doc(doc, swan.id, Lock.PIXELS), "swan"))
+    assert not is_kept(object_named(locked_doc(doc, swan.id, Lock.POSITION), "swan"))
 
 
 def test_keep_needs_a_scene() -> None:

@@ -14,7 +14,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point
 from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, Lock, PixelLayer, Role
-from psdstudio.core.parts import object_groups
+from psdstudio.core.parts import is_pinned, object_groups
 from psdstudio.core.session import Session
 from psdstudio.core.tiles import TileGrid
 from psdstudio.gen.fake import FakeEngine
@@ -28,7 +28,6 @@ from psdstudio.gen.planning import (
     plan_scope,
 )
 from psdstudio.gen.request import GenerationResult
-from psdstudio.gen.scene_parts import is_pinned
 from psdstudio.jobs.inline import run_inline
 from tests.gen.scenes import FAST, background, child, generated, group_named, kept, picture, run
 

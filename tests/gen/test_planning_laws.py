@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import PixelLayer
+from psdstudio.core.parts import is_pinned
 from psdstudio.errors import StudioError
 from psdstudio.gen.fake import FakeEngine
 from psdstudio.gen.planning import Scope, Verb, apply_result, build_request, new_scene, plan_scope
 from psdstudio.gen.request import GenerationRequest
-from psdstudio.gen.scene_parts import is_pinned
 from psdstudio.jobs.inline import run_inline
 from tests.gen.scenes import FAST, plan_of
 from tests.strategies import documents

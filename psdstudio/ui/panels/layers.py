@@ -32,7 +32,7 @@ from psdstudio.ui.wording import MODE_GROUPS, counted, mode_name, percent
 
 _LOCKS = (
     (Lock.TRANSPARENCY, "lock-alpha", "Lock transparent pixels (/)"),
-    (Lock.PIXELS, "lock-pixels", "Lock image pixels"),
+    (Lock.PIXELS, "lock-pixels", "Lock image pixels; such a layer is kept in every run"),
     (Lock.POSITION, "lock-position", "Lock position"),
     (Lock.ALL, "lock", "Lock everything; a fully locked layer is kept in every run"),
 )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
 from psd_tools import ParseLimits
-from psd_tools.constants import ChannelID, ColorMode, SectionDivider, Tag
+from psd_tools.compression import PSDDecompressionWarning
+from psd_tools.constants import ChannelID, ColorMode, Compression, SectionDivider, Tag
 from psd_tools.psd.document import PSD
 from psd_tools.psd.layer_and_mask import ChannelData, LayerRecord
 
@@ -24,6 +28,7 @@ _MAGIC = b"8BPS"
 _DIVIDERS = (Tag.SECTION_DIVIDER_SETTING, Tag.NESTED_SECTION_DIVIDER_SETTING)
 _COLOUR_PLANES = {ColorMode.RGB: 3, ColorMode.GRAYSCALE: 1}
 _GROUP_KINDS = {SectionDivider.OPEN_FOLDER, SectionDivider.CLOSED_FOLDER}
+_decoding = Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,17 @@ def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
     return opened
 
 
+@contextmanager
+def strict_decoding() -> Iterator[None]:
+    """Inside, pixels that do not decode raise: psd_tools alone fills the channel with black and only warns.
+
+    One thread at a time, because the filters of warnings belong to the process.
+    """
+    with _decoding, warnings.catch_warnings():
+        warnings.simplefilter("error", PSDDecompressionWarning)
+        yield
+
+
 def box_of(record: LayerRecord) -> Rect:
     """Return where a record's pixels stand on the canvas."""
     return Rect.from_edges(record.left, record.top, record.right, record.bottom)
@@ -160,7 +176,8 @@ def merged_rgb(file: PsdFile) -> U8Array:
         raise unsupported_colours(file)
     header = file.psd.header
     try:
-        planes = file.psd.image_data.get_data(header)
+        with strict_decoding():
+            planes = file.psd.image_data.get_data(header)
     except Exception as exc:  # a parser of somebody else on bytes of unknown origin
         raise corrupt_psd(file.path) from exc
     size = (header.height, header.width)
@@ -191,10 +208,21 @@ def unsupported_colours(file: PsdFile) -> FileUnsupported:
 def _plane(file: PsdFile, channel: ChannelData, place: Rect) -> U8Array:
     header = file.psd.header
     try:
-        raw = channel.get_data(place.width, place.height, header.depth, header.version)
+        _check_rows(channel, place.height, header.version)
+        with strict_decoding():
+            raw = channel.get_data(place.width, place.height, header.depth, header.version)
         return _to_u8(raw, header.depth).reshape(place.height, place.width)
     except Exception as exc:  # a parser of somebody else on bytes of unknown origin
         raise corrupt_psd(file.path) from exc
+
+
+def _check_rows(channel: ChannelData, height: int, version: int) -> None:
+    """Raise ValueError when packed rows claim more bytes than there are: the decoder would fill up with zeros."""
+    if channel.compression is not Compression.RLE:
+        return
+    counts = np.frombuffer(channel.data, ">u2" if version == 1 else ">u4", count=height)
+    if int(counts.sum()) > len(channel.data) - counts.nbytes:
+        raise ValueError("rows longer than their channel")
 
 
 def _to_u8(raw: bytes, depth: int) -> U8Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from typing import BinaryIO
 
@@ -11,6 +10,7 @@ from psd_tools.psd.document import PSD
 
 from psdstudio.errors import FileWriteFailed
 from psdstudio.io.files import SAFE
+from psdstudio.io.psd_read import strict_decoding
 from psdstudio.io.psd_records import WrittenRecord
 
 _RESOURCES_AT = 26 + 4
@@ -23,14 +23,12 @@ def verify_psd(file: BinaryIO, meant: PSD, written: list[WrittenRecord]) -> None
     Raises:
         FileWriteFailed: It does not; the caller must not let the file take the old one's place.
     """
-    with warnings.catch_warnings():
-        # psd_tools fills a channel that it cannot decode with black and only warns.
-        warnings.simplefilter("error", PSDDecompressionWarning)
-        try:
+    try:
+        with strict_decoding():
             file.seek(0)
             fault = _first_fault(PSD.read(file), meant, written) or _resource_fault(file, meant)
-        except (ValueError, EOFError, PSDDecompressionWarning) as exc:
-            fault = f"{type(exc).__name__}: {exc}"
+    except (ValueError, EOFError, PSDDecompressionWarning) as exc:
+        fault = f"{type(exc).__name__}: {exc}"
     if fault:
         raise FileWriteFailed(
             f"The export was stopped because the file did not read back as it should ({fault}).",

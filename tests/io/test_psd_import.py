@@ -17,7 +17,7 @@ from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupport
 from psdstudio.io.layer_info import document_info
 from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_import import import_psd
-from psdstudio.io.psd_read import PsdLimits
+from psdstudio.io.psd_read import PsdLimits, open_psd
 from psdstudio.io.psd_records import can_be_background
 from psdstudio.io.psd_tables import clean_name
 from psdstudio.render.compositor import Compositor
@@ -113,6 +113,21 @@ def test_damaged_files_end_in_a_document_or_a_sentence(tmp_path: Path) -> None:
             outcomes["document"] += 1
     assert outcomes["sentence"] > 5
     assert outcomes["document"] > 5
+
+
+@pytest.mark.expects_logs
+@pytest.mark.filterwarnings("ignore")  # as in the product: psd_tools only warns and fills with black
+def test_pixels_that_do_not_decode_are_damage_and_no_black_layer(tmp_path: Path) -> None:
+    path = tmp_path / "a.psd"
+    export_psd(scene_document(), path)
+    info = open_psd(path).psd.layer_and_mask_information.layer_info
+    assert info is not None
+    packed = max((channel.data for layer in info.channel_image_data for channel in layer), key=len)
+    data = path.read_bytes()
+    at = data.index(packed)
+    path.write_bytes(data[:at] + b"\xff" * 20 + data[at + 20 :])  # the lengths of the first rows
+    with pytest.raises(FileCorrupt, match="damaged or incomplete"):
+        import_psd(path)
 
 
 def _fixtures() -> list[Path]:

@@ -152,9 +152,9 @@ def _props(node: PsdNode, losses: _Losses) -> LayerProps:
     setting = blocks.get_data(Tag.SECTION_DIVIDER_SETTING)
     if node.children is not None and setting is not None:
         is_open = setting.kind.name == "OPEN_FOLDER"
-    if int(_number(blocks.get_data(Tag.KNOCKOUT_SETTING))):
+    if _number(blocks.get_data(Tag.KNOCKOUT_SETTING)):
         losses.add(f"“{name}” does not knock out the layers below it.")
-    locks = locks_from_bits(int(_number(blocks.get_data(Tag.PROTECTED_SETTING))))
+    locks = locks_from_bits(_number(blocks.get_data(Tag.PROTECTED_SETTING)))
     if record.flags.transparency_protected and Lock.ALL not in locks:
         locks |= {Lock.TRANSPARENCY}
     label = blocks.get_data(Tag.SHEET_COLOR_SETTING)
@@ -162,7 +162,7 @@ def _props(node: PsdNode, losses: _Losses) -> LayerProps:
         name=clean_name(name, "Layer"),
         visible=record.flags.visible,
         opacity=record.opacity,
-        fill=int(_number(blocks.get_data(Tag.BLEND_FILL_OPACITY), 255)),
+        fill=_number(blocks.get_data(Tag.BLEND_FILL_OPACITY), 255),
         blend_mode=mode,
         clipping=bool(record.clipping.value),
         locks=locks,

@@ -56,9 +56,12 @@ def hashes(document: Document) -> dict[tuple[str, ...], str | None]:
 @pytest.mark.slow
 @pytest.mark.torch
 def test_the_files_carry_recipes_of_the_shipped_weights() -> None:
-    import hashlib
+    from psdstudio.engine.embedded import EmbeddedEngine
 
-    weights = hashlib.sha256(resource_dir("model/scene.safetensors").read_bytes()).hexdigest()
+    engine = EmbeddedEngine(threads=1)
+    for _ in engine.load():
+        pass
+    weights = engine.info.weights_sha256
     for recipe in EXAMPLES:
         document = load_project(FOLDER / recipe["file"])
         assert document.validate() == []

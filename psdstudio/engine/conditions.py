@@ -14,7 +14,7 @@ from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
 from psdstudio.engine import frames
 from psdstudio.engine.compose import Placed, canvas_frame, known_plate
-from psdstudio.engine.flow import layer_noise
+from psdstudio.engine.flow import layer_noise, mixed_seed
 from psdstudio.engine.library import ReferenceLibrary
 from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
 from psdstudio.engine.pictures import pad_colour, raster_in_frame, rect_frame, to_tensor
@@ -28,11 +28,6 @@ CELLS = 1024
 SMALLEST_SIDE = 2e-3
 MIN_CELLS_A_SIDE, MAX_CELLS_A_SIDE = 16, 64
 EFFECT_SEED, LAYOUT_SEED, CANVAS_SEED = 0x5EED_EFFE, 0x5EED_1A10, 0x5EED_CA4A
-
-
-def mixed_seed(seed: int, salt: int) -> int:
-    """Return a second seed for another part of the same layer, within what torch accepts."""
-    return (seed ^ salt) & (2**63 - 1)
 
 
 def canvas_grid(width: int, height: int) -> tuple[int, int]:
@@ -77,6 +72,11 @@ class Words:
     def ground(self) -> Tensor:
         """Pooled words of the background, (1, 384)."""
         return pool_words(self.background[0][None], self.background[1][None])
+
+    def of_object(self, i: int) -> Tensor:
+        """Pooled words of object i, (384,)."""
+        states, mask = self.objects[i]
+        return pool_words(states, mask)
 
 
 def encode_words(request: GenerationRequest, encoder: TextEncoder) -> Words:
@@ -125,7 +125,7 @@ class SceneRows:
     """Rows of one scene split into known (encoded once) and free (denoised), and what delivery needs.
 
     `free_looks`, `free_effects`: object numbers of the free rows in their order. `canvas_free`: roles in the free
-    canvas group. `boxes`: (k, 4) square units. `placed_known`: premultiplied known looks at engine size by object.
+    canvas group. `boxes`: (k, 4) square units. `seeds`: of the free rows, by group.
     """
 
     known: list[Rows]
@@ -137,6 +137,7 @@ class SceneRows:
     aspect: float
     canvas_px: tuple[int, int]
     library_items: dict[LayerId, str] = field(default_factory=dict)
+    seeds: dict[str, list[int]] = field(default_factory=dict)
 
 
 def scene_rows(
@@ -201,7 +202,9 @@ def _add_canvas(
     composite = layer_noise((3, h, w), seed)
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0])
     states, roles, said = [composite], [RowRole.COMPOSITE], [words.scene]
+    out.seeds["canvas"] = [seed]
     if ground is None:
+        out.seeds["canvas"].append(request.background.seed)
         states.append(layer_noise((3, h, w), request.background.seed))
         roles.append(RowRole.BACKGROUND)
         said.append(words.background)
@@ -229,7 +232,10 @@ def _add_looks(
         if not at:
             continue
         kept = [look * 2 - 1 for look in looks if look is not None]
-        states = kept if known else [layer_noise((4, px, px), request.objects[i].seed) for i in at]
+        seeds = [request.objects[i].seed for i in at]
+        states = kept if known else [layer_noise((4, px, px), seed) for seed in seeds]
+        if not known:
+            out.seeds["look"] = seeds
         rows = _rows(
             "look", torch.stack(states)[None], torch.stack([plates[i] for i in at])[None], [RowRole.LOOK] * len(at),
             [i + 1 for i in at], _fractions(crops[at], out.aspect)[None], [words.objects[i] for i in at],
@@ -257,8 +263,9 @@ def _add_effects(
         if known:
             states = [_effect_state(request, out.boxes, i, px) * 2 - 1 for i in at]
         else:
-            states = [layer_noise((5, px, px), mixed_seed(request.objects[i].seed, EFFECT_SEED)) for i in at]
-            out.feed = feed
+            seeds = [mixed_seed(request.objects[i].seed, EFFECT_SEED) for i in at]
+            states = [layer_noise((5, px, px), seed) for seed in seeds]
+            out.feed, out.seeds["effect"] = feed, seeds
         rows = _rows(
             "effect", torch.stack(states)[None], feed.plate(None, px), [RowRole.EFFECT] * len(at),
             [i + 1 for i in at], frames_of[at][None], [words.objects[i] for i in at],

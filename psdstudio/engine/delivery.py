@@ -1,7 +1,8 @@
-"""From network rows to rasters at document size: whole objects, ground effects masked by what stands behind."""
+"""From network rows to rasters at document size: details, whole objects, effects masked by what stands behind."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
 from psdstudio.engine.compose import mask_effects, over_composite, place_object
-from psdstudio.engine.conditions import SceneRows, light_value
+from psdstudio.engine.conditions import SceneRows, Words, light_value
 from psdstudio.engine.pictures import enlarged_look, frame_rect, opaque, pad_colour, resized_u8, to_u8
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
 
@@ -22,13 +23,18 @@ FAINTEST_EFFECT = 0.03
 """Effects nowhere denser than this are absent (matt ground, flying object)."""
 
 
+Enlarge = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
+"""Paints a part (4, h, w) in 0..1 that words (384,) name, if possible up to a (height, width); see `detail`."""
+
+
 @dataclass(slots=True)
 class Painted:
-    """The network's last prediction in -1..1 by group and the scene it belongs to."""
+    """The network's last prediction in -1..1 by group, the scene it belongs to and what its parts show."""
 
     scene: SceneRows
     rows: dict[str, Tensor]
     light: Tensor
+    words: Words
 
 
 def clean_alpha(alpha: Tensor) -> Tensor:
@@ -38,10 +44,14 @@ def clean_alpha(alpha: Tensor) -> Tensor:
 
 def look_picture(painted: Painted, i: int) -> Tensor | None:
     """Return object i's painted look (4, p, p) in 0..1, or None when it was kept."""
+    look = _raw_look(painted, i)
+    return None if look is None else _sure_colour(look[:3], clean_alpha(look[3:]))
+
+
+def _raw_look(painted: Painted, i: int) -> Tensor | None:
     if i not in painted.scene.free_looks:
         return None
-    look = (painted.rows["look"][0, painted.scene.free_looks.index(i)] + 1) / 2
-    return _sure_colour(look[:3], clean_alpha(look[3:]))
+    return (painted.rows["look"][0, painted.scene.free_looks.index(i)] + 1) / 2
 
 
 def _sure_colour(colour: Tensor, alpha: Tensor) -> Tensor:
@@ -52,23 +62,27 @@ def _sure_colour(colour: Tensor, alpha: Tensor) -> Tensor:
     return pad_colour(torch.cat([colour * alpha, alpha])[None])[0]
 
 
-def deliver(request: GenerationRequest, painted: Painted, weights_sha256: str) -> GenerationResult:
-    """Build the result: every free part at document size."""
-    size, scene = request.size, painted.scene
-    rasters: list[Raster | None] = []
+def deliver(
+    request: GenerationRequest, painted: Painted, enlarge: Enlarge, weights_sha256: str
+) -> Generator[int, None, GenerationResult]:
+    """Build the result, every free part at document size; yields the number of enlarged parts (see `part_count`)."""
+    looks: list[Raster | None] = []
+    done = 0
     for i in range(len(request.objects)):
-        picture = look_picture(painted, i)
-        rasters.append(
-            None if picture is None else _look_raster(picture, frames.crop_of(scene.boxes[i]), size)
-        )
-    objects = []
+        looks.append(_finished_look(request, painted, i, enlarge))
+        if looks[-1] is not None:
+            done += 1
+            yield done
+    background = _finished_background(request, painted, enlarge)
+    yield part_count(painted)
+    scene, objects = painted.scene, []
     for i, part in enumerate(request.objects):
-        shadow, reflection = _effects(request, painted, rasters, i)
+        shadow, reflection = _effects(request, painted, looks, i)
         objects.append(
             ObjectResult(
                 id=part.id,
                 box=part.box or _canvas_box(scene.boxes[i], scene.aspect),
-                look=rasters[i],
+                look=looks[i],
                 shadow=shadow,
                 reflection=reflection,
                 effects_made=not part.effects_known,
@@ -77,12 +91,17 @@ def deliver(request: GenerationRequest, painted: Painted, weights_sha256: str) -
         )
     return GenerationResult(
         request=request,
-        background=_background(request, painted),
+        background=background,
         objects=tuple(objects),
         light=light_value(painted.light),
         composite=composite_raster(request, painted),
         weights_sha256=weights_sha256,
     )
+
+
+def part_count(painted: Painted) -> int:
+    """Return the last number that `deliver` yields."""
+    return len(painted.scene.free_looks) + 1
 
 
 def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerId, Raster], ...]:
@@ -114,10 +133,22 @@ def composite_raster(request: GenerationRequest, painted: Painted) -> Raster:
     )
 
 
-def _look_raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
-    rect = frame_rect(frame, size)
-    native = Size(picture.shape[2], picture.shape[1])
-    return Raster(rgba=enlarged_look(picture, rect.width, rect.height), rect=rect, native_size=native)
+def _finished_look(request: GenerationRequest, painted: Painted, i: int, enlarge: Enlarge) -> Raster | None:
+    look = _raw_look(painted, i)
+    if look is None:
+        return None
+    rect = frame_rect(frames.crop_of(painted.scene.boxes[i]), request.size)
+    look = torch.cat([_sure_colour(look[:3], clean_alpha(look[3:]))[:3], look[3:]])
+    big = enlarge(look, painted.words.of_object(i), (rect.height, rect.width))
+    picture = _sure_colour(big[:3], clean_alpha(big[3:]))
+    return Raster(
+        rgba=enlarged_look(picture, rect.width, rect.height), rect=rect, native_size=_detailed_size(look)
+    )
+
+
+def _detailed_size(painted: Tensor) -> Size:
+    """Return how large a part was painted: the first doubling adds detail, those after it only enlarge."""
+    return Size(2 * painted.shape[-1], 2 * painted.shape[-2])
 
 
 def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
@@ -126,14 +157,14 @@ def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
     return Raster(rgba=resized_u8(picture, rect.width, rect.height), rect=rect, native_size=native)
 
 
-def _background(request: GenerationRequest, painted: Painted) -> Raster | None:
+def _finished_background(request: GenerationRequest, painted: Painted, enlarge: Enlarge) -> Raster | None:
     if request.background.look is not None:
         return None
-    picture = (painted.rows["canvas"][0, 1] + 1) / 2
+    picture = opaque((painted.rows["canvas"][0, 1] + 1) / 2)
     size = request.size
-    big = resized_u8(opaque(picture), size.width, size.height)
-    native = Size(picture.shape[2], picture.shape[1])
-    return Raster(rgba=big, rect=Rect(0, 0, size.width, size.height), native_size=native)
+    big = enlarge(picture, painted.words.ground[0], (size.height, size.width))
+    rgba = resized_u8(opaque(big[:3]), size.width, size.height)
+    return Raster(rgba=rgba, rect=Rect(0, 0, size.width, size.height), native_size=_detailed_size(picture))
 
 
 def _canvas_box(box: Tensor, aspect: float) -> BoxF:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,20 +18,23 @@ from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
 from psdstudio.engine.conditions import Words, box_units, encode_words, layout_state, light_units, scene_rows
-from psdstudio.engine.delivery import Painted, composite_raster, deliver, previews
+from psdstudio.engine.delivery import Painted, composite_raster, deliver, part_count, previews
+from psdstudio.engine.detail import DetailNet, with_detail
 from psdstudio.engine.library import ReferenceLibrary
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import MAX_OBJECTS, SceneNet
 from psdstudio.engine.sampler import PaintState, sample_appearance, sample_layout
-from psdstudio.engine.weights import WeightsInfo, load_weights
+from psdstudio.engine.weights import WeightsInfo, load_detail, load_weights
 from psdstudio.errors import EngineFailed, EngineProtocolError
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.request import GenerationRequest, GenerationResult
 from psdstudio.gen.text_encoder import TextEncoder
 from psdstudio.resources_path import resource_dir
 
+Net = TypeVar("Net", SceneNet, DetailNet)
 TITLE = "Embedded (illustration)"
 MODEL_FILE = "model/scene.safetensors"
+DETAIL_FILE = "model/detail.safetensors"
 SMALLEST_BOX, LARGEST_BOX = 0.03, 1.6
 """Boxes the layout path may give, in canvas heights."""
 _SHARE = {Stage.ENCODE: 0.02, Stage.LAYOUT: 0.08, Stage.DENOISE: 0.85, Stage.DECODE: 0.05}
@@ -41,6 +47,8 @@ class EmbeddedEngine:
         self._folder = folder
         self._threads = threads
         self._net: SceneNet | None = None
+        self._detail: DetailNet | None = None
+        self._sha256 = ""
         self._encoder: TextEncoder | None = None
         self._library: ReferenceLibrary | None = None
         self._weights: WeightsInfo | None = None
@@ -53,9 +61,9 @@ class EmbeddedEngine:
         return EngineInfo(
             key="embedded",
             title=TITLE,
-            weights_sha256=self._weights.sha256,
+            weights_sha256=self._sha256,
             max_objects=MAX_OBJECTS,
-            native_note=f"paints objects at {px} px, the canvas at about {px * 2} px",
+            native_note=f"paints objects at {px * 2} px, the canvas at about {px * 4} px",
         )
 
     def load(self) -> Iterator[Progress]:
@@ -64,7 +72,9 @@ class EmbeddedEngine:
         torch.set_num_threads(self._threads or min(8, _cores()))
         yield Progress(stage=Stage.LOAD, done=0, total=2, fraction=0.0)
         net, self._weights = load_weights(self._path(MODEL_FILE))
-        self._net = _settled(net)
+        detail, detail_sha256 = load_detail(self._path(DETAIL_FILE))
+        self._net, self._detail = _settled(net), _settled(detail)
+        self._sha256 = both_sha256(self._weights.sha256, detail_sha256)
         yield Progress(stage=Stage.LOAD, done=1, total=2, fraction=0.5)
         self._encoder = TextEncoder.load(self._path("text_encoder"))
         self._library = ReferenceLibrary(self._path("library"))
@@ -74,7 +84,13 @@ class EmbeddedEngine:
     @torch.inference_mode()
     def generate(self, request: GenerationRequest) -> Generator[EngineEvent, None, GenerationResult]:
         """Make every unknown part jointly; see `gen.engine.Engine`. Closing the generator cancels."""
-        if self._net is None or self._encoder is None or self._library is None or self._weights is None:
+        if (
+            self._net is None
+            or self._detail is None
+            or self._encoder is None
+            or self._library is None
+            or self._weights is None
+        ):
             raise EngineProtocolError("generate() was called before load()")
         if len(request.objects) > MAX_OBJECTS:
             raise EngineFailed(
@@ -119,28 +135,33 @@ class EmbeddedEngine:
         self, request: GenerationRequest, words: Words, boxes: Tensor, light: Tensor
     ) -> Generator[EngineEvent, None, GenerationResult]:
         """Appearance path: all unknown rows jointly, then delivery at document size."""
-        assert self._net is not None and self._weights is not None and self._library is not None
+        assert self._net is not None and self._detail is not None
+        assert self._weights is not None and self._library is not None
         scene = scene_rows(request, words, boxes, look_px=self._weights.look_px, library=self._library)
         known = self._net.know(scene.known, light, words.ground) if scene.known else None
-        state = PaintState(scene.free, known, light, words.ground, scene.feed)
+        state = PaintState(scene.free, known, light, words.ground, scene.feed, scene.seeds)
         steps = request.sampling.steps
         loop = sample_appearance(self._net, state, steps=steps, guidance=request.sampling.text_guidance)
         painted: Painted | None = None
         for step, rows in loop:
             _check_numbers(*rows.values())
-            painted = Painted(scene, rows, light)
+            painted = Painted(scene, rows, light, words)
             yield Preview(
                 step=step, rasters=previews(request, painted), composite=composite_raster(request, painted)
             )
             yield _progress(Stage.DENOISE, step, steps)
         assert painted is not None, "at least one step"
         yield _progress(Stage.DECODE, 0, 1)
-        result = deliver(request, painted, self._weights.sha256)
-        yield _progress(Stage.DECODE, 1, 1)
-        return result
+        finishing = deliver(request, painted, partial(with_detail, self._detail), self.info.weights_sha256)
+        return (yield from _decoded(finishing, part_count(painted)))
 
 
-def _settled(net: SceneNet) -> SceneNet:
+def both_sha256(scene: str, detail: str) -> str:
+    """Return the identity of a pair of weight files from their hashes."""
+    return hashlib.sha256((scene + detail).encode("ascii")).hexdigest()
+
+
+def _settled(net: Net) -> Net:
     """Arrange the weights as the kernels read them.
 
     Autocast turns every weight into bfloat16 anew in every forward when there are no gradients: an eighth of the time
@@ -176,6 +197,19 @@ def _reported(
             units, light = stop.value
             return units, light
         yield _progress(Stage.LAYOUT, done, steps)
+
+
+def _decoded(
+    finishing: Generator[int, None, GenerationResult], parts: int
+) -> Generator[EngineEvent, None, GenerationResult]:
+    """Run the delivery to its end, with a progress event after each part."""
+    while True:
+        try:
+            done = next(finishing)
+        except StopIteration as stop:
+            result: GenerationResult = stop.value
+            return result
+        yield _progress(Stage.DECODE, done, parts)
 
 
 def _cores() -> int:

@@ -31,6 +31,15 @@ def euler_step(x: Tensor, clean: Tensor, level: float, next_level: float) -> Ten
     return clean + ratio * (x - clean)
 
 
+def renoised_step(clean: Tensor, noise: Tensor, next_level: float) -> Tensor:
+    """Move to `next_level` with fresh `noise`: x = (1 - s) clean + s e (Song et al. 2303.01469, algorithm 1).
+
+    Against `euler_step` this forgets the mistakes of earlier predictions; with a briefly trained network pictures come
+    out visibly cleaner.
+    """
+    return (1 - next_level) * clean + next_level * noise
+
+
 def noise_levels(steps: int, *, shift: float = 1.0) -> list[float]:
     """Return steps + 1 levels from 1 down to 0, uniform in time and bent by `shift` (> 1: longer at high noise).
 
@@ -44,3 +53,8 @@ def layer_noise(shape: tuple[int, ...], seed: int) -> Tensor:
     """Gaussian noise from a generator of its own on the CPU, so a layer's noise depends on its seed alone."""
     generator = torch.Generator(device="cpu").manual_seed(seed)
     return torch.randn(shape, generator=generator)
+
+
+def mixed_seed(seed: int, salt: int) -> int:
+    """Return a second seed for another part of the same layer, within what torch accepts."""
+    return (seed ^ salt) & (2**63 - 1)

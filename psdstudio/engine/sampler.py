@@ -15,9 +15,12 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine.compose import effect_plate
-from psdstudio.engine.flow import euler_step, noise_levels
+from psdstudio.engine.flow import euler_step, layer_noise, mixed_seed, noise_levels, renoised_step
 from psdstudio.engine.network import KnownRows, Rows, SceneNet
 
+SHIFT = 2.0
+"""Bend of the appearance levels: words become shapes at high noise, so more of the steps go there."""
+STEP_SEED = 0x9E37_79B9_7F4A_7C15
 GUIDED_LEVELS = (0.15, 0.97)
 """Text guidance acts between these noise levels only (limited interval; Kynkaanniemi et al. 2404.07724)."""
 
@@ -60,7 +63,7 @@ class PaintState:
     """Everything the appearance loop reads.
 
     `groups`: free rows (canvas, look, effect; groups without a free row are absent), x = pure noise. `known`: cached
-    keys and values. `guessed`: how effect rows are fed with looks and ground, see `EffectFeed`.
+    keys and values. `feed`: how effect rows are fed with looks and ground. `seeds`: of every row, by group.
     """
 
     groups: list[Rows]
@@ -68,6 +71,15 @@ class PaintState:
     light: Tensor
     ground: Tensor
     feed: EffectFeed | None
+    seeds: dict[str, list[int]]
+
+    def fresh_noise(self, rows: Rows, step: int) -> Tensor:
+        """Noise for the rows of one group, each from its own seed and the step's number."""
+        shape = tuple(rows.x.shape[2:])
+        salt = STEP_SEED * step
+        return torch.stack([layer_noise(shape, mixed_seed(seed, salt)) for seed in self.seeds[rows.group]])[
+            None
+        ]
 
 
 @dataclass(slots=True)
@@ -117,7 +129,7 @@ def sample_appearance(
     net: SceneNet, state: PaintState, *, steps: int, guidance: float
 ) -> Generator[tuple[int, dict[str, Tensor]], None, dict[str, Tensor]]:
     """Denoise all free rows; yields (step, clean prediction per group in -1..1); returns the last prediction."""
-    levels = noise_levels(steps)
+    levels = noise_levels(steps, shift=SHIFT)
     guesses: dict[str, Tensor] | None = None
     for i, (level, following) in enumerate(pairwise(levels)):
         for rows in state.groups:
@@ -128,7 +140,7 @@ def sample_appearance(
         guesses = {rows.group: made for rows, made in zip(state.groups, clean, strict=True)}
         for rows, made in zip(state.groups, clean, strict=True):
             rows.guess = made
-            rows.x = euler_step(rows.x, made, level, following)
+            rows.x = renoised_step(made, state.fresh_noise(rows, i + 1), following) if following else made
         yield i + 1, guesses
     assert guesses is not None
     return guesses

@@ -108,7 +108,8 @@ class _PipeHandler(logging.Handler):
         try:
             self._send(LogLine(name=record.name, level=record.levelno, text=text, job=job))
         except OSError:
-            self.handleError(record)
+            # The program is gone. The record is in the worker's own log; a traceback on the terminal helps nobody.
+            return
 
 
 def serve(

@@ -6,27 +6,28 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from psdstudio.engine.network import SceneNet
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(slots=True)
-class TrainState:
+class TrainState(Generic[Net]):
     """What a run needs to go on: network, its average, optimizer, samples seen per stage."""
 
-    net: SceneNet
-    average: SceneNet
+    net: Net
+    average: Net
     optimizer: torch.optim.AdamW
     step: int
     seen: dict[str, int]
 
 
-def save_state(path: Path, state: TrainState, *, with_optimizer: bool = True) -> None:
+def save_state(path: Path, state: TrainState[Net], *, with_optimizer: bool = True) -> None:
     """Write the state beside `path` and rename, so a stopped run never leaves half a file."""
     tensors: dict[str, Tensor] = {}
     for prefix, module in (("net.", state.net), ("average.", state.average)):
@@ -44,7 +45,7 @@ def save_state(path: Path, state: TrainState, *, with_optimizer: bool = True) ->
     os.replace(beside, path)
 
 
-def load_state(path: Path, state: TrainState) -> None:
+def load_state(path: Path, state: TrainState[Net]) -> None:
     """Fill `state` from a file written by `save_state`; a missing optimizer part leaves the optimizer fresh."""
     with safe_open(path, framework="pt") as file:
         meta = file.metadata()

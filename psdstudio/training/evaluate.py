@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from psdstudio.engine.delivery import clean_alpha
-from psdstudio.engine.embedded import MODEL_FILE, EmbeddedEngine
+from psdstudio.engine.embedded import DETAIL_FILE, MODEL_FILE, EmbeddedEngine
 from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_weights
 from psdstudio.gen.request import Sampling
@@ -41,12 +41,13 @@ KEPT_EVERY = 5
 """Every fifth scene (one of three objects) also checks that a kept layer stays what it is."""
 
 
-def loaded_engine(weights: Path, threads: int) -> EmbeddedEngine:
+def loaded_engine(weights: Path, detail: Path, threads: int) -> EmbeddedEngine:
     """Return the product's engine on these weights, with the shipped text encoder and library."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / MODEL_FILE).parent.mkdir(parents=True)
         (folder / MODEL_FILE).symlink_to(weights.resolve())
+        (folder / DETAIL_FILE).symlink_to(detail.resolve())
         for part in ("text_encoder", "library"):
             (folder / part).symlink_to(resource_dir(part), target_is_directory=True)
         engine = EmbeddedEngine(folder, threads=threads)
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     if args.count:
         prompts = frozen_prompts(nouns, vocabulary, args.count)
-        engine = loaded_engine(args.weights, args.threads)
+        engine = loaded_engine(args.weights, args.detail, args.threads)
         sampling = Sampling(steps=args.steps) if args.steps else Sampling()
         for name, use_library in (("text alone", False), ("with library", True)):
             if use_library and not args.references:
@@ -168,6 +169,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     out = argparse.ArgumentParser(description=__doc__)
     out.add_argument("--weights", type=Path, default=Path("resources/model/scene.safetensors"))
+    out.add_argument("--detail", type=Path, default=Path("resources/model/detail.safetensors"))
     out.add_argument("--classifier", type=Path, default=Path("training_data/classifier.safetensors"))
     out.add_argument("--data", type=Path, default=Path("training_data"), help="sprites for --neighbours")
     out.add_argument("--out", type=Path, default=Path("training_data/eval"))

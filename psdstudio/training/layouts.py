@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from psdstudio.training.looks import LookPlan, choose_colour, object_words, plan_look
+from psdstudio.training.looks import COLOURS, LookPlan, choose_colour, object_words, plan_look
 from psdstudio.training.sprites import Noun, Sprite, SpriteLibrary
 from psdstudio.training.world import World, draw_world
 
 FLYING_GROUPS = frozenset({"animal", "bird", "nature", "vehicle"})
 FLYING_TOYS = frozenset({"balloon", "kite", "soap bubble"})
 FIT_RATE = 0.85
+ACCENT_RATE = 0.5
+"""Share of scenes with an accent colour: things whose colour is not said take it, so that a scene's colours agree."""
 PREPOSITIONS = {
     "room": "in",
     "meadow": "in",
@@ -52,10 +54,12 @@ def draw_layout(library: SpriteLibrary, rng: np.random.Generator, count: int, as
     sizes = _relative_sizes(nouns, rng)
     slots = (np.arange(count) + 0.5) / count + rng.normal(0, 0.10 / max(1, count - 1) + 0.03, count)
     rng.shuffle(slots)
+    accent = COLOURS[str(rng.choice(list(COLOURS)))] if rng.random() < ACCENT_RATE else None
     placed = []
     for noun, size, slot in zip(nouns, sizes, slots, strict=True):
         sprite = library.by_noun[noun.noun][int(rng.integers(len(library.by_noun[noun.noun])))]
-        placed.append(_place(noun, sprite, size, float(slot), world, aspect, rng))
+        look, words = _dressed(noun, sprite, world, accent, rng)
+        placed.append(_place(noun, look, words, size, float(slot), world, aspect, rng))
     placed.sort(key=lambda p: (p.standing, p.box[1] + p.box[3]))
     return Layout(world, tuple(placed), _scene_words([p.words for p in placed], world, rng), aspect)
 
@@ -87,14 +91,15 @@ def _relative_sizes(nouns: list[Noun], rng: np.random.Generator) -> list[float]:
 
 def _place(
     noun: Noun,
-    sprite: Sprite,
+    look: LookPlan,
+    words: str,
     size: float,
     slot: float,
     world: World,
     aspect: float,
     rng: np.random.Generator,
 ) -> Placement:
-    flying = is_flying(noun)
+    sprite, flying = look.sprite, is_flying(noun)
     if flying:
         height = size * 0.8
         ground = float(rng.uniform(0.10 + height, max(0.12 + height, world.horizon + 0.15)))
@@ -105,11 +110,17 @@ def _place(
     width = min(height * sprite.aspect, 0.62 * aspect)
     height = width / sprite.aspect
     x = float(np.clip(slot * aspect, 0.35 * width, aspect - 0.35 * width)) - width / 2
+    return Placement(sprite, look, words, (x, ground - height, width, height), not flying)
+
+
+def _dressed(
+    noun: Noun, sprite: Sprite, world: World, accent: float | None, rng: np.random.Generator
+) -> tuple[LookPlan, str]:
+    """Choose the colour of one object under the scene's light, and the words for it."""
     colour, hue = choose_colour(sprite, rng)
-    look = plan_look(sprite, hue, world.gain, world.shade, rng)
-    return Placement(
-        sprite, look, object_words(noun, colour, rng), (x, ground - height, width, height), not flying
-    )
+    if colour is None and accent is not None and sprite.recolourable:
+        hue = accent + float(rng.uniform(-8, 8))
+    return plan_look(sprite, hue, world.gain, world.shade, rng), object_words(noun, colour, rng)
 
 
 def _scene_words(words: list[str], world: World, rng: np.random.Generator) -> str:

@@ -153,7 +153,7 @@ def background_loss(material: Material, count: int, px: int) -> LossFunction:
 
 MIXES: dict[str, tuple[tuple[str, float], ...]] = {
     "parts": (("objects", 0.58), ("backgrounds", 0.38), ("layouts", 0.04)),
-    "mixed": (("scenes", 0.32), ("objects", 0.25), ("backgrounds", 0.35), ("layouts", 0.08)),
+    "mixed": (("scenes", 0.44), ("objects", 0.25), ("backgrounds", 0.25), ("layouts", 0.06)),
 }
 """Share of steps of each kind. Single parts cost a fraction of a scene and teach what things look like; scenes teach
 how they belong together, so they come last."""

@@ -11,12 +11,15 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np  # the wait policy must be set before torch starts its threads
 import torch
+from torch import Tensor, nn
 
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import SceneNet
@@ -37,6 +40,7 @@ from psdstudio.training.stages import (
 from psdstudio.training.words import WordBank
 from psdstudio.training.world import draw_world
 
+Net = TypeVar("Net", bound=nn.Module)
 SHEET_NOUNS = (
     "swan", "flamingo", "fox", "lantern", "cat", "dog", "red car", "teapot", "cup", "apple", "sofa", "chair",
     "tree", "sailboat", "guitar", "bicycle", "rose", "pineapple", "penguin", "blue umbrella", "wine glass", "smoke",
@@ -51,7 +55,7 @@ def learning_rate(step: int, peak: float, share_done: float, final_share: float 
     return peak * warm * fall
 
 
-def build_state(peak: float) -> TrainState:
+def build_state(peak: float) -> TrainState[SceneNet]:
     """Return a fresh network with its average and optimizer."""
     torch.manual_seed(0)
     net = SceneNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks this keyword
@@ -65,7 +69,12 @@ def build_state(peak: float) -> TrainState:
     return TrainState(net, averaged_copy(net), optimizer, 0, {})
 
 
-def train_step(state: TrainState, loss_of: LossFunction, rng: np.random.Generator, rate: float) -> float:
+def train_step(
+    state: TrainState[Net],
+    loss_of: Callable[[Net, np.random.Generator], Tensor],
+    rng: np.random.Generator,
+    rate: float,
+) -> float:
     """Take one optimizer step and update the average; return the loss."""
     for group in state.optimizer.param_groups:
         group["lr"] = rate
@@ -81,7 +90,7 @@ def train_step(state: TrainState, loss_of: LossFunction, rng: np.random.Generato
     return float(loss.detach())
 
 
-def write_look_sheet(state: TrainState, bank: WordBank, out: Path, px: int) -> None:
+def write_look_sheet(state: TrainState[SceneNet], bank: WordBank, out: Path, px: int) -> None:
     """Paint the fixed nouns with fixed seeds into out/sheet-STEP.png."""
     with torch.no_grad():
         looks = sample_looks(state.average, bank, SHEET_NOUNS, px=px, steps=12, guidance=2.0, seed=1)

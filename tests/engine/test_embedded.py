@@ -141,7 +141,7 @@ def test_any_canvas(engine: EmbeddedEngine, size: Size) -> None:
     assert (result.background.rgba[..., 3] == 255).all()
     for made in result.objects:
         assert made.look is not None
-        assert made.look.native_size == Size(TINY_LOOK_PX, TINY_LOOK_PX)
+        assert made.look.native_size == Size(2 * TINY_LOOK_PX, 2 * TINY_LOOK_PX)
         assert made.look.rgba.shape == (made.look.rect.height, made.look.rect.width, 4)
         for effect in (made.shadow, made.reflection):
             if effect is not None:

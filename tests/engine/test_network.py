@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from psdstudio.engine.flow import renoised_step
 from psdstudio.engine.network import KnownRows, Rows, SceneNet
 from psdstudio.engine.network_blocks import JointBlock, TokenContext, attend
 from psdstudio.engine.sampler import PaintState, _predict
@@ -186,7 +187,7 @@ def test_said_and_silent_in_one_batch_are_two_forwards(net: SceneNet) -> None:
     known, free = scene()
     light, ground = light_and_ground()
     cached = net.know(known, light, ground)
-    state = PaintState(free, cached, light, ground, None)
+    state = PaintState(free, cached, light, ground, None, {})
     silent = [replace(group, word_mask=torch.zeros_like(group.word_mask)) for group in free]
     said, bare = net(free, light, ground, cached), net(silent, light, torch.zeros_like(ground), cached)
     made = _predict(net, state, 0.5, 2.0)
@@ -195,3 +196,26 @@ def test_said_and_silent_in_one_batch_are_two_forwards(net: SceneNet) -> None:
         assert float((a - b).abs().max()) > 1e-3
     for a, c in zip(said, _predict(net, state, 0.99, 2.0), strict=True):
         same(c, a.clamp(-1, 1))
+
+
+def test_fresh_noise_depends_on_the_layer_and_the_step_alone() -> None:
+    _, free = scene()
+    looks = next(group for group in free if group.group == "look")
+    light, ground = light_and_ground()
+
+    def noise(seeds: list[int], step: int) -> Tensor:
+        return PaintState(free, None, light, ground, None, {"look": seeds}).fresh_noise(looks, step)
+
+    one = noise([5, 6], 1)
+    assert one.shape == looks.x.shape
+    assert torch.equal(one, noise([5, 6], 1))
+    assert torch.equal(one.flip(1), noise([6, 5], 1)), "a layer keeps its noise wherever it stands"
+    pictures = [noise([5, 6], 1)[0], noise([5, 6], 2)[0], noise([4, 7], 1)[0]]
+    flat = torch.cat(pictures).flatten(1)
+    assert float((torch.corrcoef(flat) - torch.eye(6)).abs().max()) < 0.1, "no two are alike"
+
+
+def test_a_step_to_level_zero_is_the_prediction() -> None:
+    clean, noise = torch.rand(1, 2, 4, 8, 8), torch.randn(1, 2, 4, 8, 8)
+    assert torch.equal(renoised_step(clean, noise, 0.0), clean)
+    assert torch.equal(renoised_step(clean, noise, 1.0), noise)

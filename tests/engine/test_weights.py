@@ -126,7 +126,13 @@ def test_a_file_that_may_not_be_read_is_refused_by_path(weights: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["model/scene.safetensors", "text_encoder/vocab.txt", "text_encoder/model.safetensors"]
+    "file",
+    [
+        "model/scene.safetensors",
+        "model/detail.safetensors",
+        "text_encoder/vocab.txt",
+        "text_encoder/model.safetensors",
+    ],
 )
 def test_an_engine_names_the_file_it_lacks(folder: Path, tmp_path: Path, file: str) -> None:
     mine = tmp_path / "mine"

@@ -11,13 +11,15 @@ from torch import Tensor
 
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
+from psdstudio.engine.detail import DetailConfig, DetailNet
 from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.network import GROUPS, NetConfig, RowRole, Rows, SceneNet
-from psdstudio.engine.weights import save_weights
+from psdstudio.engine.weights import save_detail, save_weights
 from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling
 from psdstudio.resources_path import resource_dir
 
 TINY = NetConfig(c0=16, c1=32, c2=48, joint_blocks=2, heads=2, c_cond=48)
+TINY_DETAIL = DetailConfig(c0=16, c1=16, c2=32, c_out=8, c_cond=16)
 TINY_LOOK_PX = 32
 FAST = Sampling(steps=2, layout_steps=2)
 
@@ -31,6 +33,18 @@ def tiny_net(seed: int = 0) -> SceneNet:
         for parameter in net.parameters():
             if not parameter.any():
                 parameter.normal_(0, 0.15)
+    return net.eval().requires_grad_(False)
+
+
+def tiny_detail(seed: int = 0) -> DetailNet:
+    """A detail network that changes what it enlarges; float32."""
+    torch.manual_seed(seed)
+    net = DetailNet(TINY_DETAIL)
+    net.uses_bfloat16 = False
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if not parameter.any():
+                parameter.normal_(0, 0.05)
     return net.eval().requires_grad_(False)
 
 
@@ -83,6 +97,7 @@ def model_folder(folder: Path, seed: int = 0) -> Path:
     save_weights(
         folder / "model" / "scene.safetensors", tiny_net(seed), look_px=TINY_LOOK_PX, trained={"objects": 1}
     )
+    save_detail(folder / "model" / "detail.safetensors", tiny_detail(seed), trained={"pairs": 1})
     for part in ("text_encoder", "library"):
         (folder / part).symlink_to(resource_dir(part), target_is_directory=True)
     return folder
@@ -92,11 +107,11 @@ def loaded(folder: Path) -> EmbeddedEngine:
     """The engine of that folder, ready, in float32 and on one thread."""
     engine = EmbeddedEngine(folder, threads=1)
     assert [event.done for event in engine.load()][-1] == 2
-    net = engine._net
-    assert net is not None
     # The same arithmetic on every machine: bfloat16 is used only where the processor has it.
-    net.float()
-    net.uses_bfloat16 = False
+    for net in (engine._net, engine._detail):
+        assert net is not None
+        net.float()
+        net.uses_bfloat16 = False
     return engine
 
 

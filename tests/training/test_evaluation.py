@@ -12,7 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psdstudio.engine.weights import save_weights
+from psdstudio.engine.detail import DetailNet
+from psdstudio.engine.weights import save_detail, save_weights
 from psdstudio.training.classifier import train_judge
 from psdstudio.training.classifier_net import save_judge
 from psdstudio.training.evaluate import main
@@ -29,6 +30,7 @@ from psdstudio.training.evaluation_report import markdown
 from psdstudio.training.scene_truth import render_scenes
 from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary
 from psdstudio.training.words import WordBank
+from tests.engine.toys import TINY_DETAIL
 from tests.training.toys import SHAPES, draw_shape, layouts_of, lively_net
 
 VOCABULARY = {n.noun: n for n in read_vocabulary()}
@@ -131,12 +133,14 @@ def test_the_whole_command_writes_its_report(
     pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_weights(tmp_path / "w.safetensors", lively_net(), look_px=32, trained={"objects": 1})
+    save_detail(tmp_path / "d.safetensors", DetailNet(TINY_DETAIL), trained={"pairs": 1})
     judge = train_judge(SpriteLibrary.load(pack, "classifier"), steps=2, batch=8, seed=1, width=8)
     save_judge(tmp_path / "judge.safetensors", judge)
     out = tmp_path / "eval"
     main(
         [
-            "--weights", str(tmp_path / "w.safetensors"), "--classifier", str(tmp_path / "judge.safetensors"),
+            "--weights", str(tmp_path / "w.safetensors"), "--detail", str(tmp_path / "d.safetensors"),
+            "--classifier", str(tmp_path / "judge.safetensors"),
             "--data", str(pack), "--out", str(out), "--quick", "--count", "5", "--neighbours", "1",
             "--references", "--per-noun", "--threads", "1", "--steps", "2",
         ]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_weights, save_weights
 from psdstudio.training.checkpoints import TrainState, load_state, save_state
 from psdstudio.training.losses import flow_loss, row_errors
@@ -130,7 +131,7 @@ def test_sixty_steps_on_a_few_looks_halve_the_loss(pack: Path) -> None:
     assert state.step == 60
 
 
-def _loss(state: TrainState, loss_of: LossFunction) -> float:
+def _loss(state: TrainState[SceneNet], loss_of: LossFunction) -> float:
     with torch.no_grad():
         return float(np.mean([float(loss_of(state.net, np.random.default_rng([77, i]))) for i in range(6)]))
 
@@ -157,7 +158,7 @@ def test_the_scene_stage_reaches_every_kind_of_row(pack: Path) -> None:
 def test_a_run_goes_on_as_if_it_had_never_stopped(pack: Path, tmp_path: Path) -> None:
     loss_of = object_loss(material(pack), 4, 32)
 
-    def steps(state: TrainState, count: int) -> TrainState:
+    def steps(state: TrainState[SceneNet], count: int) -> TrainState[SceneNet]:
         for _ in range(count):
             train_step(state, loss_of, np.random.default_rng([3, state.step]), 2e-3)
         return state

@@ -13,6 +13,7 @@ from psdstudio.core.layers import BlendMode, LayerProps, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.engine.compose import Placed, mask_effects, over_composite
 from psdstudio.render.compositor import Compositor
+from psdstudio.training.looks import PARAPHRASES
 from psdstudio.training.scene_truth import SceneTruth, placed_objects, render_scenes
 from psdstudio.training.sprites import SpriteLibrary
 from tests.training.toys import layouts_of
@@ -46,7 +47,26 @@ def test_every_picture_is_in_range_and_objects_stand_back_to_front(
     for layout in truth.layouts:
         order = [(p.standing, p.box[1] + p.box[3]) for p in layout.objects]
         assert order == sorted(order)
-        assert layout.words.count(" and ") <= 1
+        assert layout.words.removesuffix(layout.world.words).count(" and ") <= 1
+
+
+def test_colours_nobody_says_agree_in_many_scenes(library: SpriteLibrary) -> None:
+    """The other parts must tell something that words and light do not: accent, exposure and warmth."""
+    drawn = layouts_of(library, seed=3, count=300, objects=4)
+    silent = [
+        [p.look.hue for p in layout.objects if p.look.hue is not None and not _says_colour(p.words)]
+        for layout in drawn
+    ]
+    pairs = [hues for hues in silent if len(hues) >= 2]
+    assert pairs
+    assert all(max(hues) - min(hues) <= 16 for hues in pairs)
+    assert len({layout.world.gain for layout in drawn}) == len(drawn)
+
+
+def _says_colour(words: str) -> bool:
+    return any(
+        said in words.split(" ") for names in PARAPHRASES.values() for name in names for said in name.split()
+    )
 
 
 def test_flying_objects_and_matt_ground_leave_no_trace(library: SpriteLibrary) -> None:

@@ -81,7 +81,7 @@ def material(folder: Path) -> Material:
     return Material(SpriteLibrary.load(folder, "train"), WordBank())
 
 
-def tiny_state(rate: float = 3e-3) -> TrainState:
+def tiny_state(rate: float = 3e-3) -> TrainState[SceneNet]:
     """A fresh tiny network in float32 with its optimizer."""
     torch.manual_seed(0)
     net = SceneNet(TINY)

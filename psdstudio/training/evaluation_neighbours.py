@@ -34,6 +34,8 @@ from psdstudio.training.words import WordBank
 
 TEST_SEED = 990_017
 LEVELS = (0.9, 0.7, 0.5)
+DRAWS = 4
+"""Noises a comparison is averaged over: one draw alone decides many near ties by chance."""
 PARTS = ("look", "background", "effect")
 GRID = (32, 32)
 BATCH = 6
@@ -80,17 +82,18 @@ def _errors(
         right.groups[0].words[:, 0],
         right.groups[0].word_mask[:, 0],
     )
-    noise = [torch.from_numpy(rng.normal(size=tuple(c.shape))).float() for c in right.clean]
     out = torch.zeros(2, len(LEVELS), BATCH)
-    for i, level in enumerate(LEVELS):
-        for side, (batch, shown) in enumerate(((right, truth), (wrong, wrong_truth))):
-            group, row = _place(part, j)
-            _set_noise(batch, noise, group, row, level)
-            fill_effect_plates(batch, shown, known, None)
-            with torch.inference_mode():
-                made = net(batch.groups, batch.light, batch.ground)[group]
-            name = batch.groups[group].group
-            out[side, i] = row_errors(made, batch.clean[group], name)[:, row]
+    for _ in range(DRAWS):
+        noise = [torch.from_numpy(rng.normal(size=tuple(c.shape))).float() for c in right.clean]
+        for i, level in enumerate(LEVELS):
+            for side, (batch, shown) in enumerate(((right, truth), (wrong, wrong_truth))):
+                group, row = _place(part, j)
+                _set_noise(batch, noise, group, row, level)
+                fill_effect_plates(batch, shown, known, None)
+                with torch.inference_mode():
+                    made = net(batch.groups, batch.light, batch.ground)[group]
+                name = batch.groups[group].group
+                out[side, i] += row_errors(made, batch.clean[group], name)[:, row] / DRAWS
     return out
 
 

@@ -6,6 +6,7 @@ The environment is set before anything imports Qt, torch or tokenizers: they rea
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_SCALE_FACTOR", "1")
@@ -21,10 +22,14 @@ from hypothesis import settings
 
 from tests.leaks import LeakWatch, LogWatch, SharedMemoryLedger
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs with Ctrl+C ignored, and every program that a test starts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # No deadline: a busy machine is not a failing test. Derandomised in CI, so that a red run can be repeated.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+settings.load_profile(os.environ.get("PSDSTUDIO_TEST_PROFILE") or ("ci" if os.environ.get("CI") else "local"))
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from psdstudio.engine.network import WORD_DIM, has_fast_bfloat16
 from psdstudio.engine.network_blocks import ResBlock, fourier
 
 PAINTED_LEVEL = 0.4
-"""Mistake level told for what SceneNet painted from pure noise; chosen by eye."""
+"""Mistake level told for what SceneNet painted from pure noise: amid the trained ones, others were not tried."""
 ENLARGED_LEVEL = 0.0
 """Level of the second doubling onwards: its input is already clean."""
 MAX_DOUBLINGS = 3
@@ -107,7 +107,7 @@ def doublings(painted: tuple[int, int], wanted: tuple[int, int]) -> int:
 def with_detail(net: DetailNet, picture: Tensor, words: Tensor, wanted: tuple[int, int]) -> Tensor:
     """Return a painted part (4, h, w) in 0..1 cleaned and doubled until it reaches `wanted` (h, w), at least once."""
     h, w = picture.shape[-2:]
-    # Reflected edges instead of grey ones where a side is no multiple of four.
+    # Repeated edges instead of grey ones where a side is no multiple of four.
     padded = F.pad(picture[None], (0, -w % 4, 0, -h % 4), mode="replicate")
     x = padded * 2 - 1
     for i in range(max(1, doublings((h, w), wanted))):

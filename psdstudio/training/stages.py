@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ from torch import Tensor
 
 from psdstudio.engine.flow import add_noise, velocity_weight
 from psdstudio.engine.network import Rows, SceneNet
-from psdstudio.training.background_batches import draw_background_batch
+from psdstudio.training.background_batches import BackgroundBatch, draw_background_batch
 from psdstudio.training.layouts import draw_layout
 from psdstudio.training.losses import flow_loss
-from psdstudio.training.object_batches import draw_object_batch
+from psdstudio.training.object_batches import ObjectBatch, draw_object_batch
 from psdstudio.training.scene_batches import (
     SceneBatch,
     draw_known,
@@ -28,7 +29,7 @@ from psdstudio.training.scene_batches import (
     make_scene_batch,
 )
 from psdstudio.training.scene_truth import render_scenes
-from psdstudio.training.sprites import SpriteLibrary
+from psdstudio.training.sprites import SpriteLibrary, trained_nouns
 from psdstudio.training.words import WordBank
 
 GUESS_RATE = 0.5
@@ -43,6 +44,13 @@ class Material:
 
     library: SpriteLibrary
     bank: WordBank
+
+    @classmethod
+    def load(cls, folder: Path) -> Material:
+        """Read the training drawings of the trained nouns and their encoded captions."""
+        material = cls(SpriteLibrary.load(folder, "train", trained_nouns()), WordBank())
+        material.bank.load(folder)
+        return material
 
 
 def draw_levels(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
@@ -73,17 +81,21 @@ def object_loss(material: Material, count: int, px: int) -> LossFunction:
     """Return the loss of the stage "objects" at a look size of `px`."""
 
     def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
-        batch = draw_object_batch(material.library, material.bank, rng, count, px)
-        rows = batch.rows
-        rows.noise = draw_levels(rng, (count, 1))
-        rows.x = add_noise(batch.clean, normal(rng, batch.clean), rows.noise)
-        if rng.random() < GUESS_RATE * 0.6:
-            with_guess(net, [rows], batch.light, batch.ground)
-        predicted = net([rows], batch.light, batch.ground)[0]
-        total, weight = flow_loss(predicted, batch.clean, rows.noise, torch.ones(count, 1), "look")
-        return total / weight
+        return single_row_loss(net, draw_object_batch(material.library, material.bank, rng, count, px), rng)
 
     return loss
+
+
+def single_row_loss(net: SceneNet, batch: ObjectBatch | BackgroundBatch, rng: np.random.Generator) -> Tensor:
+    """Noise a batch of single rows, predict, compare."""
+    rows, count = batch.rows, batch.clean.shape[0]
+    rows.noise = draw_levels(rng, (count, 1))
+    rows.x = add_noise(batch.clean, normal(rng, batch.clean), rows.noise)
+    if rng.random() < GUESS_RATE * 0.6:
+        with_guess(net, [rows], batch.light, batch.ground)
+    predicted = net([rows], batch.light, batch.ground)[0]
+    total, weight = flow_loss(predicted, batch.clean, rows.noise, torch.ones(count, 1), rows.group)
+    return total / weight
 
 
 ASPECTS: tuple[tuple[float, tuple[int, int]], ...] = (
@@ -138,15 +150,8 @@ def background_loss(material: Material, count: int, px: int) -> LossFunction:
 
     def loss(net: SceneNet, rng: np.random.Generator) -> Tensor:
         grid, cell = draw_grid(rng), px // 16
-        batch = draw_background_batch(material.bank, rng, count, (grid[0] * cell, grid[1] * cell))
-        rows = batch.rows
-        rows.noise = draw_levels(rng, (count, 1))
-        rows.x = add_noise(batch.clean, normal(rng, batch.clean), rows.noise)
-        if rng.random() < GUESS_RATE * 0.6:
-            with_guess(net, [rows], batch.light, batch.ground)
-        predicted = net([rows], batch.light, batch.ground)[0]
-        total, weight = flow_loss(predicted, batch.clean, rows.noise, torch.ones(count, 1), "canvas")
-        return total / weight
+        canvas = (grid[0] * cell, grid[1] * cell)
+        return single_row_loss(net, draw_background_batch(material.bank, rng, count, canvas), rng)
 
     return loss
 

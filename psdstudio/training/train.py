@@ -27,7 +27,6 @@ from psdstudio.engine.weights import load_weights
 from psdstudio.training.checkpoints import TrainState, load_state, save_state
 from psdstudio.training.looks import choose_colour, object_words
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
-from psdstudio.training.sprites import SpriteLibrary, trained_nouns
 from psdstudio.training.stages import (
     MIXES,
     LossFunction,
@@ -103,8 +102,7 @@ def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
-    material = Material(SpriteLibrary.load(args.data, "train", trained_nouns()), WordBank())
-    material.bank.load(args.data)
+    material = Material.load(args.data)
     state = build_state(args.rate)
     last = out / "last.safetensors"
     if last.exists():

@@ -24,14 +24,12 @@ from torch import Tensor
 from psdstudio.engine.detail import DetailNet
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import SceneNet
-from psdstudio.engine.weights import load_weights, save_detail
+from psdstudio.engine.weights import load_detail, load_weights, save_detail
 from psdstudio.training.checkpoints import TrainState, load_state, save_state
 from psdstudio.training.detail_batches import DetailBatch, background_pairs, look_pairs
 from psdstudio.training.sheets import matted, write_sheet
-from psdstudio.training.sprites import SpriteLibrary, trained_nouns
 from psdstudio.training.stages import Material
 from psdstudio.training.train import learning_rate, train_step
-from psdstudio.training.words import WordBank
 
 BACKGROUND_SHARE = 0.25
 SLOPE_WEIGHT = 1.0
@@ -94,8 +92,7 @@ def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
-    material = Material(SpriteLibrary.load(args.data, "train", trained_nouns()), WordBank())
-    material.bank.load(args.data)
+    material = Material.load(args.data)
     scene_net, info = load_weights(args.scene)
     px = info.look_px
     state = build_detail_state(args.rate, scene_net)
@@ -103,6 +100,10 @@ def run(args: argparse.Namespace) -> None:
     if last.exists():
         load_state(last, state)
         print(f"resumed at step {state.step}, seen {state.seen}", flush=True)
+    elif args.init is not None:
+        shipped, _ = load_detail(args.init)
+        for held in (state.net, state.average):
+            held.load_state_dict(shipped.state_dict())
 
     def loss_of(net: DetailNet, rng: np.random.Generator) -> Tensor:
         batch = draw_pairs(material, scene_net, rng, args.batch, px)
@@ -142,6 +143,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=Path("training_data"))
     parser.add_argument("--scene", type=Path, default=Path("resources/model/scene.safetensors"))
+    parser.add_argument("--init", type=Path, help="shipped file to start from where the run folder is empty")
     parser.add_argument("--out", type=Path, default=Path("training_data/run"))
     parser.add_argument("--to", type=Path, default=Path("resources/model/detail.safetensors"))
     parser.add_argument("--ship", action="store_true", help="write the product's file at the end")

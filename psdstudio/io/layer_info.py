@@ -16,7 +16,17 @@ from psdstudio.core.geometry import Rect, Size, union_of
 from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array, tight_box
 from psdstudio.io.project_load import load_project
-from psdstudio.io.psd_read import Nodes, PsdFile, PsdNode, box_of, is_psd, name_of, open_psd, rgba_of
+from psdstudio.io.psd_read import (
+    Nodes,
+    PsdFile,
+    PsdNode,
+    box_of,
+    is_psd,
+    name_of,
+    open_psd,
+    rgba_of,
+    within_memory,
+)
 from psdstudio.io.psd_tables import OUR_MODES
 from psdstudio.io.xmp import LayerOrigin, layer_origins
 
@@ -57,7 +67,8 @@ class FileInfo:
 def read_info(path: Path) -> FileInfo:
     """Describe a project or PSD file, told apart by its first bytes. Raises `FileError` as the readers do."""
     if is_psd(path):
-        return psd_info(open_psd(path))
+        with within_memory(path):
+            return psd_info(open_psd(path))
     return document_info(load_project(path))
 
 

@@ -28,6 +28,7 @@ from psdstudio.io.psd_read import (
     open_psd,
     rgba_of,
     unsupported_colours,
+    within_memory,
 )
 from psdstudio.io.psd_tables import OUR_MODES, clean_name, label_from_index, locks_from_bits
 
@@ -79,8 +80,13 @@ def import_psd(path: Path, limits: PsdLimits = PsdLimits()) -> tuple[Document, I
 
     Raises:
         FileUnsupported: It is no PSD, or has colours that are not read.
-        FileCorrupt, FileTooLarge, FileError: as `open_psd`.
+        FileCorrupt, FileTooLarge, FileError: as `open_psd`; `FileTooLarge` also when there is too little memory.
     """
+    with within_memory(path):
+        return _import(path, limits)
+
+
+def _import(path: Path, limits: PsdLimits) -> tuple[Document, ImportReport]:
     file = open_psd(path, limits)
     if not file.has_known_colours():
         raise unsupported_colours(file)

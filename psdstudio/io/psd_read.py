@@ -87,6 +87,7 @@ def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
         FileUnsupported: It is no PSD.
         FileCorrupt: It is truncated or damaged.
         FileTooLarge: It claims more than `limits`.
+        MemoryError: It needs more than there is; see `within_memory`.
     """
     size = checked_size(path, limits.max_file_bytes, "PSD")
     try:
@@ -98,7 +99,7 @@ def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
                 file, parse_limits=ParseLimits(max_read_bytes=size + 1, max_total_bytes=8 * size + 2**20)
             )
             nodes = _tree(psd, path)
-    except FileError:
+    except (FileError, MemoryError):
         raise
     except OSError as exc:
         raise read_error(path, exc) if exc.errno else corrupt_psd(path) from exc
@@ -107,6 +108,18 @@ def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
     opened = PsdFile(psd=psd, layers=nodes, path=path)
     _check(opened, limits)
     return opened
+
+
+@contextmanager
+def within_memory(path: Path) -> Iterator[None]:
+    """Inside, a lack of memory while this file is opened becomes `FileTooLarge`: the file itself is sound."""
+    try:
+        yield
+    except MemoryError as exc:
+        raise FileTooLarge(
+            f"There is not enough memory free to open “{path.name}”.",
+            "Nothing was changed and the file is fine. Close other programs and try again.",
+        ) from exc
 
 
 @contextmanager
@@ -178,6 +191,8 @@ def merged_rgb(file: PsdFile) -> U8Array:
     try:
         with strict_decoding():
             planes = file.psd.image_data.get_data(header)
+    except MemoryError:
+        raise
     except Exception as exc:  # a parser of somebody else on bytes of unknown origin
         raise corrupt_psd(file.path) from exc
     size = (header.height, header.width)
@@ -212,6 +227,8 @@ def _plane(file: PsdFile, channel: ChannelData, place: Rect) -> U8Array:
         with strict_decoding():
             raw = channel.get_data(place.width, place.height, header.depth, header.version)
         return _to_u8(raw, header.depth).reshape(place.height, place.width)
+    except MemoryError:
+        raise
     except Exception as exc:  # a parser of somebody else on bytes of unknown origin
         raise corrupt_psd(file.path) from exc
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from psdstudio.core.document import Document
 from psdstudio.core.layers import GroupLayer, Layer, Lock, PixelLayer
 from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
-from psdstudio.io.layer_info import document_info
+from psdstudio.io.layer_info import document_info, read_info
 from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_import import import_psd
 from psdstudio.io.psd_read import PsdLimits, open_psd
@@ -89,6 +89,24 @@ def test_a_truncated_file_is_corrupt(tmp_path: Path, share: float) -> None:
     path.write_bytes(path.read_bytes()[: max(5, int(path.stat().st_size * share))])
     with pytest.raises(FileCorrupt, match="damaged or incomplete"):
         import_psd(path)
+
+
+@pytest.mark.parametrize(
+    "place", ["psd_tools.psd.document.PSD.read", "psd_tools.psd.layer_and_mask.ChannelData.get_data"]
+)
+def test_a_lack_of_memory_is_not_called_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    path = tmp_path / "a.psd"
+    export_psd(scene_document(), path)
+
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(place, out_of_memory)
+    for read in (import_psd, read_info):
+        with pytest.raises(FileTooLarge, match=r"not enough memory free to open “a\.psd”"):
+            read(path)
 
 
 @pytest.mark.expects_logs

@@ -47,7 +47,7 @@ def need_pixel_layer(doc: Document, layer_id: LayerId) -> PixelLayer:
     layer = need(doc, layer_id)
     if not isinstance(layer, PixelLayer):
         raise CommandError(
-            f"'{layer.props.name}' is a group and has no pixels of its own.", "Select a layer inside it."
+            f"“{layer.props.name}” is a group and has no pixels of its own.", "Select a layer inside it."
         )
     return layer
 
@@ -57,7 +57,7 @@ def need_part(doc: Document, layer_id: LayerId) -> tuple[Layer, Part]:
     layer = need(doc, layer_id)
     if layer.part is None:
         raise CommandError(
-            f"'{layer.props.name}' is not part of the generated scene.",
+            f"“{layer.props.name}” is not part of the generated scene.",
             "Select the background or an object of the scene.",
         )
     return layer, layer.part
@@ -169,9 +169,9 @@ def _refuse_unfit(layer: Layer, wanted: SetProps) -> None:
             raise CommandError("Opacity and fill lie between 0 and 100 %.")
     if isinstance(layer, GroupLayer):
         if wanted.clipping:
-            raise CommandError(f"'{name}' is a group; only layers can be clipped.")
+            raise CommandError(f"“{name}” is a group; only layers can be clipped.")
     elif wanted.blend_mode is BlendMode.PASS_THROUGH:
-        raise CommandError(f"'{name}' is not a group; only groups can pass through.")
+        raise CommandError(f"“{name}” is not a group; only groups can pass through.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +226,7 @@ class SetBox:
         """Set the box of an object group; raises CommandError for other layers and boxes without an area."""
         layer, part = need_part(doc, self.layer_id)
         if part.role is not Role.OBJECT_GROUP:
-            raise CommandError(f"'{layer.props.name}' has no layout box.", "Select the object's group.")
+            raise CommandError(f"“{layer.props.name}” has no layout box.", "Select the object's group.")
         if self.box is not None and not (self.box.width > 0 and self.box.height > 0):
             raise CommandError("A layout box needs a width and a height.")
         new = replace(part, box=self.box, box_is_users=self.is_users and self.box is not None)

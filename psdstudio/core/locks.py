@@ -34,7 +34,7 @@ def refuse_locked(doc: Document, layer_id: LayerId, lock: Lock, against: str) ->
         return
     held = Lock.ALL if Lock.ALL in holder.props.locks else lock
     raise CommandError(
-        f"'{holder.props.name}' is locked against {against}.", f"Unlock its {_LOCK_NAMES[held]} first."
+        f"“{holder.props.name}” is locked against {against}.", f"Unlock its {_LOCK_NAMES[held]} first."
     )
 
 

@@ -93,7 +93,7 @@ class AddMask:
         layer = need(doc, self.layer_id)
         refuse_locked(doc, layer.id, Lock.ALL, "masking")
         if layer.mask is not None:
-            raise CommandError(f"'{layer.props.name}' has a mask already.")
+            raise CommandError(f"“{layer.props.name}” has a mask already.")
         if self.grey is not None:
             mask = Mask(pixels=TileGrid.from_array(self.grey, fill=0), offset=self.at)
         else:
@@ -134,7 +134,7 @@ class ApplyMask:
         refuse_locked(doc, layer.id, Lock.TRANSPARENCY, "applying the mask")
         if not mask.enabled:
             raise CommandError(
-                f"The mask of '{layer.props.name}' is switched off.", "Switch it on, or delete it."
+                f"The mask of “{layer.props.name}” is switched off.", "Switch it on, or delete it."
             )
         pixels, dx, dy = layer.pixels, layer.offset.x - mask.offset.x, layer.offset.y - mask.offset.y
         for key in layer.pixels.tiles:
@@ -200,5 +200,5 @@ class WriteMask:
 def _need_mask(doc: Document, layer_id: LayerId) -> tuple[Layer, Mask]:
     layer = need(doc, layer_id)
     if layer.mask is None:
-        raise CommandError(f"'{layer.props.name}' has no mask.", "Add a layer mask first.")
+        raise CommandError(f"“{layer.props.name}” has no mask.", "Add a layer mask first.")
     return layer, layer.mask

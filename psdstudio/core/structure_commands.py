@@ -48,7 +48,7 @@ class InsertLayer:
         _need_open_group(doc, self.parent)
         taken = {layer.id for layer in doc.walk()}
         if any(layer.id in taken for layer in tree.walk((self.layer,))):
-            raise CommandError(f"'{self.layer.props.name}' is in the document already.")
+            raise CommandError(f"“{self.layer.props.name}” is in the document already.")
         checked_name(self.layer.props.name)
         after = doc.with_layers(tree.inserted(doc.layers, self.layer, parent=self.parent, index=self.index))
         return with_stale_contacts(doc, after)
@@ -178,7 +178,7 @@ class MoveLayers:
             inside = {self.parent, *(group.id for group in tree.ancestors(doc.layers, self.parent))}
             for layer in moving:
                 if layer.id in inside:
-                    raise CommandError(f"The group '{layer.props.name}' cannot go into itself.")
+                    raise CommandError(f"The group “{layer.props.name}” cannot go into itself.")
         target = doc.layers if self.parent is None else tree.siblings_in(doc.layers, self.parent)
         ids = {layer.id for layer in moving}
         index = sum(1 for layer in target[: max(0, self.index)] if layer.id not in ids)
@@ -237,7 +237,7 @@ class UngroupLayer:
         """Ungroup; raises CommandError for layers that are no group and for fully locked groups."""
         group = need(doc, self.layer_id)
         if not isinstance(group, GroupLayer):
-            raise CommandError(f"'{group.props.name}' is not a group.")
+            raise CommandError(f"“{group.props.name}” is not a group.")
         refuse_locked(doc, group.id, Lock.ALL, "ungrouping")
         parent = tree.parent_of(doc.layers, group.id)
         index = _index_of(parent.children if parent else doc.layers, group.id)
@@ -342,7 +342,7 @@ def _place_above(doc: Document, above: LayerId | None) -> tuple[LayerId | None, 
 def _need_open_group(doc: Document, parent: LayerId | None, *, leaving: tuple[Layer, ...] = ()) -> None:
     """Raise CommandError when `parent` is no group, or a fully locked group would be entered or left."""
     if parent is not None and not isinstance(need(doc, parent), GroupLayer):
-        raise CommandError(f"'{need(doc, parent).props.name}' is not a group.")
+        raise CommandError(f"“{need(doc, parent).props.name}” is not a group.")
     entered = parent
     for layer in leaving:
         old = tree.parent_of(doc.layers, layer.id)

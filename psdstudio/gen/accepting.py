@@ -79,14 +79,14 @@ def acceptance_notes(doc: Document, result: GenerationResult) -> tuple[str, ...]
     for part, made in _pairs(result):
         view = _object_in(doc, part.id)
         if view is None or (made.look is not None and view.pinned):
-            notes.append(_note(f"'{part.name}'"))
+            notes.append(_note(f"“{part.name}”"))
     return tuple(notes)
 
 
 def _note(who: str) -> str:
     return (
         f"{who} was kept or deleted while the run was going; what was made for it is in the hidden group "
-        f"'{GENERATED_GROUP}'."
+        f"“{GENERATED_GROUP}”."
     )
 
 

@@ -29,13 +29,13 @@ def engine_target(key: str) -> str:
     targets = sorted({point.value for point in points})
     if len(targets) > 1:
         raise PluginError(
-            f"Two packages offer an engine named '{key}': {' and '.join(targets)}.", "Uninstall one of them."
+            f"Two packages offer an engine named “{key}”: {' and '.join(targets)}.", "Uninstall one of them."
         )
     if targets:
         return targets[0]
     if key in _CHECKOUT_ENGINES:
         return _CHECKOUT_ENGINES[key]
-    raise PluginError(f"There is no engine named '{key}'.", "Choose another engine, or install its package.")
+    raise PluginError(f"There is no engine named “{key}”.", "Choose another engine, or install its package.")
 
 
 def make_engine(key: str, *, fake: FakeScript | None = None) -> Engine:
@@ -56,7 +56,7 @@ def make_engine(key: str, *, fake: FakeScript | None = None) -> Engine:
         factory = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as exc:
         raise PluginError(
-            f"The engine '{key}' cannot be loaded: {exc}",
+            f"The engine “{key}” cannot be loaded: {exc}",
             "Install PSDStudio again, or choose another engine.",
         ) from exc
     return cast(Engine, factory())

@@ -121,7 +121,8 @@ def _object_part(
         look = render_layer(item.look, item.masks)
         if look is None:
             raise CommandError(
-                f"'{item.name}' has no visible pixel to keep.", "Unpin it, hide it, or change its mask."
+                f"“{item.name}” has no visible pixel to keep.",
+                "Stop keeping it, hide it, or change its mask.",
             )
         box = BoxF.from_rect(look.rect, doc.size)
     elif part.box_known:

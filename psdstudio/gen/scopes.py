@@ -131,28 +131,28 @@ class Scope:
         if count > max_objects:
             return PromptError(
                 f"This scene has {count} objects; the engine paints at most {max_objects} together.",
-                f"Remove or hide {count - max_objects} of them, or merge some into one layer.",
+                f"Leave {count - max_objects} of them out; objects that are hidden do not count.",
             )
         width, height = self.canvas
         if width * height > MAX_CANVAS_PX:
             return ModelIncompatible(
-                f"A canvas of {width} x {height} pixels is too large to generate on; nothing was changed.",
-                "Generate on a canvas of at most 8192 x 8192 pixels.",
+                f"A canvas of {width:,} × {height:,} px is too large to generate on; nothing was changed.",
+                "Generate on a canvas of at most 8192 × 8192 px.",
             )
         if self.background_id is None:
-            return CommandError("There is no scene yet.", "Describe one in the prompt bar.")
+            return CommandError("There is no scene yet.", "Describe one first.")
         if self.pinned_targets:
             name = self.pinned_targets[0]
             return CommandError(
-                f"'{name}' is kept, so it cannot be regenerated.", "Unpin or unlock it first."
+                f"“{name}” is kept, so it cannot be regenerated.", "Stop keeping it, or unlock it, first."
             )
         if self.empty_pins:
             name = self.empty_pins[0]
-            return CommandError(f"'{name}' is kept but has no pixels yet.", "Unpin it, or hide it.")
+            return CommandError(f"“{name}” is kept but has no pixels yet.", "Stop keeping it, or hide it.")
         if not self.has_target:
             return CommandError("No part of the scene is selected.", "Select an object or the background.")
         if not self.free_ids and not self.refreshed:
-            return CommandError("Everything is kept, so there is nothing to make.", "Unpin a layer first.")
+            return CommandError("Everything is kept, so there is nothing to make.", "Keep one layer less.")
         return None
 
 

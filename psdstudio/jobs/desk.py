@@ -313,7 +313,7 @@ class Desk:
         if count > self._info.max_objects:
             fault = ModelIncompatible(
                 f"This scene has {count} objects; {self._info.title} paints at most {self._info.max_objects}.",
-                f"Remove or hide {count - self._info.max_objects} of them.",
+                f"Leave {count - self._info.max_objects} of them out; objects that are hidden do not count.",
             )
             self._end(JobState.FAILED, JobFailed(job_id=job.id, report=report_of(fault)))
             self._advance()

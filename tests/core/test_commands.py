@@ -154,8 +154,8 @@ def test_moving_there_and_back_is_the_old_place() -> None:
 @pytest.mark.parametrize(
     ("lock", "command", "words"),
     [
-        (Lock.POSITION, lambda i: TranslateLayers(ids=(i,), dx=1, dy=0), "'a' is locked against moving."),
-        (Lock.ALL, lambda i: TranslateLayers(ids=(i,), dx=1, dy=0), "'a' is locked against moving."),
+        (Lock.POSITION, lambda i: TranslateLayers(ids=(i,), dx=1, dy=0), "“a” is locked against moving."),
+        (Lock.ALL, lambda i: TranslateLayers(ids=(i,), dx=1, dy=0), "“a” is locked against moving."),
         (
             Lock.PIXELS,
             lambda i: WritePixels(layer_id=i, at=Point(0, 0), rgba=WHITE),
@@ -210,7 +210,7 @@ def test_locks_allow_what_photoshop_allows(lock: Lock, command: Callable[[LayerI
 def test_a_group_with_a_locked_layer_does_not_move_at_all() -> None:
     doc, ids = nested_doc()
     locked = locked_doc(doc, ids["c"], Lock.POSITION)
-    with pytest.raises(CommandError, match="'c' is locked against moving"):
+    with pytest.raises(CommandError, match="“c” is locked against moving"):
         TranslateLayers(ids=(ids["a"], ids["g"]), dx=1, dy=1).apply(locked)
 
 
@@ -258,7 +258,7 @@ def test_masks_are_added_painted_switched_and_removed() -> None:
     assert off.layer(a).mask == replace(mask, enabled=False)
     assert RemoveMask(layer_id=a).apply(off) == doc
     for command in (RemoveMask(layer_id=a), SetMask(layer_id=a, enabled=True)):
-        with pytest.raises(CommandError, match="'a' has no mask"):
+        with pytest.raises(CommandError, match="“a” has no mask"):
             command.apply(doc)
     with pytest.raises(CommandError, match="has a mask already"):
         AddMask(layer_id=a).apply(masked)

@@ -60,7 +60,7 @@ def test_layers_move_to_the_gap_in_their_order(
 @pytest.mark.parametrize("target", ["g", "h"])
 def test_a_group_cannot_go_into_itself(target: str) -> None:
     doc, ids = nested_doc()
-    with pytest.raises(CommandError, match="'g' cannot go into itself"):
+    with pytest.raises(CommandError, match="“g” cannot go into itself"):
         MoveLayers(ids=(ids["g"],), parent=ids[target], index=0).apply(doc)
 
 
@@ -74,7 +74,7 @@ def test_grouping_and_ungrouping_is_the_old_tree() -> None:
     assert tree_text(ungrouped) == "a b h (c) d e"
     regrouped = GroupLayers(ids=(ids["b"], ids["h"], ids["d"]), name="g").apply(ungrouped)
     assert tree_text(regrouped) == tree_text(doc)
-    with pytest.raises(CommandError, match="'a' is not a group"):
+    with pytest.raises(CommandError, match="“a” is not a group"):
         UngroupLayer(layer_id=ids["a"]).apply(doc)
 
 

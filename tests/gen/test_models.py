@@ -22,7 +22,7 @@ def with_entries(patch: pytest.MonkeyPatch, *entries: metadata.EntryPoint) -> No
 def test_an_uninstalled_checkout_has_the_engine_that_ships(monkeypatch: pytest.MonkeyPatch) -> None:
     with_entries(monkeypatch)
     assert engine_target(EMBEDDED_KEY) == "psdstudio.engine.plugin:embedded"
-    with pytest.raises(PluginError, match="no engine named 'large'"):
+    with pytest.raises(PluginError, match="no engine named “large”"):
         engine_target("large")
 
 
@@ -41,7 +41,7 @@ def test_the_same_entry_twice_is_one_engine(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("target", ["psdstudio.no_such_module:make", "psdstudio.errors:no_such_function"])
 def test_a_broken_plug_in_is_an_error(monkeypatch: pytest.MonkeyPatch, target: str) -> None:
     with_entries(monkeypatch, entry("large", target))
-    with pytest.raises(PluginError, match="'large' cannot be loaded"):
+    with pytest.raises(PluginError, match="“large” cannot be loaded"):
         make_engine("large")
 
 

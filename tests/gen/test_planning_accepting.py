@@ -124,7 +124,7 @@ def test_a_layer_kept_while_the_run_was_going_is_not_touched() -> None:
     assert after.validate() == []
     notes = acceptance_notes(later, result)
     assert len(notes) == 2
-    assert "'swan'" in notes[1]
+    assert "“swan”" in notes[1]
 
 
 def test_a_layer_deleted_while_the_run_was_going_comes_back_hidden() -> None:

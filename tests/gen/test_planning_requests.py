@@ -78,7 +78,7 @@ def test_a_kept_layer_that_shows_nothing_is_named() -> None:
     doc = kept(generated("swan"), "swan")
     layer = child(group_named(doc, "swan"), Role.OBJECT)
     doc = doc.with_layer(replace(layer, mask=Mask(pixels=TileGrid(channels=1))))
-    with pytest.raises(StudioError, match="'swan' has no visible pixel"):
+    with pytest.raises(StudioError, match="“swan” has no visible pixel"):
         request_of(doc)
 
 

@@ -145,7 +145,7 @@ def test_a_kept_layer_cannot_be_the_target_of_a_verb() -> None:
     for verb in (Verb.NEW_LOOK, Verb.REGENERATE_LAYER):
         fault = plan_scope(doc, verb, [group_named(doc, "swan").id]).problem()
         assert fault is not None
-        assert "'swan' is kept" in fault.user_message
+        assert "“swan” is kept" in fault.user_message
     assert plan_scope(doc, Verb.REFRESH_CONTACTS, [group_named(doc, "swan").id]).problem() is None
 
 

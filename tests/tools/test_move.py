@@ -298,7 +298,7 @@ def test_a_locked_layer_stays_and_the_message_says_why() -> None:
     hand = Hand(doc)
     hand.press(60, 70)
     hand.drag(90, 70)
-    assert hand.driver.message == "'swan' is locked against moving. Unlock its position first."
+    assert hand.driver.message == "“swan” is locked against moving. Unlock its position first."
     assert hand.session.document is doc
     assert hand.session.transaction is None
     assert hand.state is State.READY

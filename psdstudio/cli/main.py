@@ -40,6 +40,9 @@ Outcome = dict[str, Any]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `argv` without the program's name."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words and (fault := _fault_of_file(words[0])):
+        print(f"psdstudio: {fault}\n  Nothing was opened. Check the name and the folder.", file=sys.stderr)
+        return EXIT_USER
     if not words or _is_file_to_open(words[0]):
         from psdstudio.app import main as open_window  # not above: a command must start without Qt
 
@@ -76,6 +79,17 @@ def _ended_like_ctrl_c() -> Iterator[None]:
 
 def _is_file_to_open(word: str) -> bool:
     return not word.startswith("-") and word not in _COMMANDS and Path(word).is_file()
+
+
+def _fault_of_file(word: str) -> str:
+    """Say why a word that can only be meant as a file, by its ending or its folder, cannot be opened; or ""."""
+    path = Path(word)
+    if word.startswith("-") or word in _COMMANDS or path.is_file():
+        return ""
+    if path.is_dir():
+        return f"“{word}” is a folder."
+    is_meant = len(path.parts) > 1 or (path.suffix != "" and " " not in path.suffix)
+    return f"There is no file “{word}”." if is_meant else ""
 
 
 def _check_use(arguments: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Scene
 from psdstudio.errors import CommandError, FileError, PromptError
+from psdstudio.gen.drafts import unique_names
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject
 from psdstudio.gen.planner import MAX_CHARACTERS, plan_scene
@@ -85,13 +86,7 @@ def plan_of_parts(background: str, objects: tuple[str, ...]) -> Plan:
         raise PromptError("The words of an object are empty.", "Say what it should show.")
     if len(objects) > MAX_PLANNED:
         raise PromptError(f"{len(objects)} objects are too many.", "Name a handful.")
-    names: list[str] = []
-    for words in objects:
-        name, number = " ".join(words.split()), 2
-        while name in names:
-            name = f"{' '.join(words.split())} {number}"
-            number += 1
-        names.append(name)
+    names = unique_names([" ".join(words.split()) for words in objects])
     return Plan(
         sentence="",
         background=PlannedBackground(words=background, engine_words=background),

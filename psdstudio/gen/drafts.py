@@ -50,9 +50,10 @@ def head_noun(phrase: NounPhrase) -> str:
 
 
 def is_unknown(phrase: NounPhrase, lexicon: Lexicon) -> bool:
-    """Whether the noun cannot be drawn as a layer: in no table, or known as a ground only."""
+    """Whether the noun cannot be drawn as a layer: in no table, or known as a ground or by name only."""
     noun = phrase.noun
-    return noun is None or (noun.kind is NounKind.EITHER and not lexicon.is_drawable(noun.canonical))
+    named = noun is not None and noun.kind in (NounKind.EITHER, NounKind.OBJECT)
+    return noun is None or (named and not lexicon.is_drawable(noun.canonical))
 
 
 def is_several(phrase: NounPhrase) -> bool:
@@ -127,12 +128,16 @@ def by_depth(drafts: Sequence[Draft], behind: Sequence[tuple[Draft, Draft]]) -> 
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Number the names that occur more than once: "duck 1", "duck 2"."""
-    seen: dict[str, int] = {}
+    """Number the names that occur more than once: "duck 1", "duck 2"; a number that is a name already is left out."""
+    taken = {name for name in names if names.count(name) == 1}
     out = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(f"{name} {seen[name]}" if names.count(name) > 1 else name)
+        own, number = name, 0
+        while names.count(name) > 1 and own in {name, *taken}:
+            number += 1
+            own = f"{name} {number}"
+        taken.add(own)
+        out.append(own)
     return out
 
 

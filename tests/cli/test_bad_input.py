@@ -76,6 +76,25 @@ def test_wrong_use_is_exit_code_2(capsys: pytest.CaptureFixture[str], words: lis
     assert "usage: psdstudio" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("nothere.psdstudio", "There is no file “nothere.psdstudio”."),
+        ("photos/swan", "There is no file “photos/swan”."),
+        ("pictures", "“pictures” is a folder."),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_named_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], word: str, message: str
+) -> None:
+    Path("pictures").mkdir()
+    assert main([word]) == 1
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert len(shown.splitlines()) == 2
+    assert "usage:" not in shown
+
+
 def _broken(kind: str) -> str:
     path = Path("broken.psdstudio")
     if kind == "missing":
@@ -134,7 +153,7 @@ def test_a_missing_resource_is_exit_code_3(
 @pytest.mark.expects_logs
 def test_an_unknown_engine_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", SENTENCE, "--engine", "nobody", "-o", "a.psd"]) == 3
-    assert "no engine named 'nobody'" in capsys.readouterr().err
+    assert "no engine named “nobody”" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_the_run(

@@ -53,7 +53,7 @@ def test_layers_can_be_named_one_by_one(capsys: pytest.CaptureFixture[str]) -> N
     words = ["--background", "a meadow", "--object", "red fox", "--object", "lantern", "--object", "lantern"]
     assert generate(*words, "--no-library", "--json") == 0
     groups = [layer["name"] for layer in printed_json(capsys)["layers"] if layer["role"] == "object group"]
-    assert groups == ["red fox", "lantern", "lantern 2"]
+    assert groups == ["red fox", "lantern 1", "lantern 2"]
     document = load_project(Path("scene.psdstudio"))
     assert document.scene.use_library is False
     assert document.layers[0].part is not None

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psdstudio.errors import PromptError
+from psdstudio.gen.drafts import unique_names
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan, Relation, UnknownNoun
 from psdstudio.gen.planner import MAX_OBJECTS, plan_scene
@@ -47,6 +48,11 @@ def test_sentences_are_parsed_exactly(lexicon: Lexicon) -> None:
     print("\n".join(failures))
     assert len(SENTENCES) >= 100
     assert len(SENTENCES) - len(failures) >= 0.95 * len(SENTENCES), "\n".join(failures)
+
+
+def test_a_number_is_never_given_twice() -> None:
+    assert unique_names(["swan", "duck", "duck"]) == ["swan", "duck 1", "duck 2"]
+    assert unique_names(["duck", "duck 1", "duck"]) == ["duck 2", "duck 1", "duck 3"]
 
 
 def test_names_are_numbered_and_words_are_not(lexicon: Lexicon) -> None:

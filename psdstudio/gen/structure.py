@@ -56,7 +56,18 @@ class ScenePlan(Protocol):
 
 
 def new_scene(doc: Document, plan: ScenePlan, *, prompt: str | None = None) -> Document:
-    """Return the document with a placeholder for everything in the plan.
+    """Return the document with a placeholder for everything in the plan; see `planned_scene`."""
+    return planned_scene(doc, plan, prompt=prompt)[0]
+
+
+def planned_scene(
+    doc: Document,
+    plan: ScenePlan,
+    *,
+    prompt: str | None = None,
+    same: Sequence[LayerId | None] | None = None,
+) -> tuple[Document, tuple[LayerId, ...]]:
+    """Return the document with a placeholder for everything in the plan, and the id of each planned object.
 
     An object that is there already (same words) stays with its pixels, pin and box; one that the plan no
     longer names goes, unless it is kept or has something of the user's inside. Everything that is not a
@@ -66,17 +77,24 @@ def new_scene(doc: Document, plan: ScenePlan, *, prompt: str | None = None) -> D
         doc: Any document.
         plan: Background and objects, back to front.
         prompt: The sentence the plan came from; None leaves the scene's prompt alone.
+        same: For each object the one in the document that it is, None for a new one. Without it objects are
+            found by their words.
     """
     view = read_scene(doc)
-    matched = _matched(view, plan)
+    known = {item.id: item for item in view.objects}
+    matched = (
+        _matched(view, plan)
+        if same is None
+        else [known.get(one) if one is not None else None for one in same]
+    )
     named = {item.id for item in matched if item is not None}
     layers = doc.layers
     for item in view.objects:
         if item.id not in named and not _must_stay(item):
             layers = tree.removed(layers, item.id)
     doc = _with_background(doc.with_layers(layers), view, plan.background.words)
-    doc = _with_objects(doc, plan, matched)
-    return doc if prompt is None else replace(doc, scene=replace(doc.scene, prompt=prompt))
+    doc, ids = _with_objects(doc, plan, matched)
+    return (doc if prompt is None else replace(doc, scene=replace(doc.scene, prompt=prompt))), ids
 
 
 def _must_stay(item: ObjectView) -> bool:
@@ -87,19 +105,24 @@ def _must_stay(item: ObjectView) -> bool:
 
 
 def _matched(view: SceneView, plan: ScenePlan) -> list[ObjectView | None]:
-    """For each planned object the one in the document with the same words; kept ones first."""
-    left = sorted((item for item in view.objects if not item.foreign), key=lambda item: not item.pinned)
-    matched: list[ObjectView | None] = []
-    for planned in plan.objects:
-        item = next((x for x in left if _same(x.words, planned.words)), None)
-        if item is not None:
-            left.remove(item)
-        matched.append(item)
-    return matched
+    """For each planned object one in the document with the same words.
+
+    Of more than are planned the kept ones stay; those that stay keep their order, or two ducks would change places.
+    """
+    left: dict[str, list[ObjectView]] = {}
+    for words in {_folded(planned.words) for planned in plan.objects}:
+        there = [item for item in view.objects if not item.foreign and _folded(item.words) == words]
+        wanted = sum(_folded(planned.words) == words for planned in plan.objects)
+        staying = {item.id for item in sorted(there, key=lambda item: not item.pinned)[:wanted]}
+        left[words] = [item for item in there if item.id in staying]
+    return [
+        left[words].pop(0) if left[words] else None
+        for words in (_folded(planned.words) for planned in plan.objects)
+    ]
 
 
-def _same(a: str, b: str) -> bool:
-    return " ".join(a.split()).casefold() == " ".join(b.split()).casefold()
+def _folded(words: str) -> str:
+    return " ".join(words.split()).casefold()
 
 
 def _with_background(doc: Document, view: SceneView, words: str) -> Document:
@@ -117,7 +140,9 @@ def _with_background(doc: Document, view: SceneView, words: str) -> Document:
     return doc.with_layer(replace(old.layer, part=replace(old.part, words=words)))
 
 
-def _with_objects(doc: Document, plan: ScenePlan, matched: list[ObjectView | None]) -> Document:
+def _with_objects(
+    doc: Document, plan: ScenePlan, matched: list[ObjectView | None]
+) -> tuple[Document, tuple[LayerId, ...]]:
     order: list[LayerId] = []
     for planned, item in zip(plan.objects, matched, strict=True):
         if item is not None:
@@ -131,7 +156,8 @@ def _with_objects(doc: Document, plan: ScenePlan, matched: list[ObjectView | Non
     top = {layer.id: layer for layer in doc.layers}
     wanted = iter([layer_id for layer_id in order if layer_id in top])
     slots = set(order)
-    return doc.with_layers(tuple(top[next(wanted)] if layer.id in slots else layer for layer in doc.layers))
+    layers = tuple(top[next(wanted)] if layer.id in slots else layer for layer in doc.layers)
+    return doc.with_layers(layers), tuple(order)
 
 
 def _background_id(doc: Document) -> LayerId | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +72,7 @@ def test_chips_can_be_removed_added_and_renamed(qtbot: QtBot, rig: Rig) -> None:
     window.prompt.chips()[2].removed.emit()
     assert window.prompt.button.text() == "Generate scene, 2 layers"
     window.prompt.chips()[1].renamed.emit("black swan")
-    window.generation.edit_chips(replace(window.generation.edits, added=("lantern",)))
+    window.generation.edit_chips(window.generation.edits.with_added("lantern"))
     assert [chip.text for chip in window.prompt.chips()] == ["calm water at sunset", "black swan", "lantern"]
     generate(qtbot, rig)
     assert [layer.props.name for layer in rig.document.layers] == ["Background", "black swan", "lantern"]

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QRectF
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Size
+from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.layers import BlendMode, LayerProps, Lock, Part, PixelLayer, Role
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.planner import plan_scene
@@ -69,7 +70,7 @@ def test_words() -> None:
 
 def test_chip_edits_survive_a_new_reading_of_the_sentence() -> None:
     lexicon = Lexicon.load(VOCABULARY)
-    edits = ChipEdits(added=("lantern",)).without("flamingo").with_words("swan", "white swan")
+    edits = ChipEdits().with_added("lantern").without("flamingo").with_words("swan", "white swan")
     draft = from_plan(plan_scene(SENTENCE, lexicon), edits)
     assert [layer.words for layer in draft.objects] == ["white swan", "lantern"]
     again = from_plan(plan_scene(SENTENCE + " and a boat", lexicon), edits)
@@ -85,11 +86,41 @@ def test_boxes_of_chips_reach_the_planned_document() -> None:
     box = BoxF(0.1, 0.2, 0.3, 0.4)
     edits = ChipEdits().with_box("swan", box).with_words("swan", "black swan")
     plan = plan_scene(SENTENCE, Lexicon.load(VOCABULARY))
-    planned = planned_document(Document(size=Size(200, 100)), from_plan(plan, edits), prompt=SENTENCE)
+    planned, _ = planned_document(Document(size=Size(200, 100)), from_plan(plan, edits), prompt=SENTENCE)
     boxes = {item.words: (item.part.box, item.part.box_is_users) for item in read_scene(planned).objects}
     assert boxes == {"black swan": (box, True), "flamingo": (None, False)}
     assert planned.scene.prompt == SENTENCE
     assert [layer.words for layer in from_document(planned).objects] == ["black swan", "flamingo"]
+
+
+def test_two_chips_with_the_same_words_are_two_chips() -> None:
+    plan = plan_scene("two ducks and a swan on a lake", Lexicon.load(VOCABULARY))
+    first, second, _ = (layer.key for layer in from_plan(plan).objects)
+    assert [layer.name for layer in from_plan(plan, ChipEdits().without(first)).objects] == ["duck 2", "swan"]
+    renamed = from_plan(plan, ChipEdits().with_words(second, "black duck"))
+    assert [layer.words for layer in renamed.objects] == ["duck", "black duck", "swan"]
+    box = BoxF(0.1, 0.2, 0.3, 0.4)
+    draft = from_plan(plan, ChipEdits().with_box(second, box))
+    planned, _ = planned_document(Document(size=Size(200, 100)), draft, prompt="")
+    assert [item.part.box for item in read_scene(planned).objects] == [None, box, None]
+    twice = ChipEdits().with_added("cat").with_added("cat")
+    (_, last) = (key for key, _ in twice.added)
+    both = from_plan(plan, twice).objects[-2:]
+    assert [layer.name for layer in both] == ["cat", "cat 2"]
+    assert [layer.words for layer in from_plan(plan, twice.without(last)).objects][-2:] == ["swan", "cat"]
+
+
+def test_of_two_ducks_in_the_document_the_one_whose_chip_goes_goes() -> None:
+    plan = plan_scene("two ducks on a lake", Lexicon.load(VOCABULARY))
+    doc, _ = planned_document(Document(size=Size(200, 100)), from_plan(plan), prompt="")
+    one, two = (item.id for item in read_scene(doc).objects)
+    for gone, left in ((0, two), (1, one)):
+        edits = ChipEdits().without(from_document(doc).objects[gone].key)
+        after, _ = planned_document(doc, from_document(doc, edits), prompt="")
+        assert [item.id for item in read_scene(after).objects] == [left]
+    kept = SetKeep(ids=(two,), keep=True).apply(doc)
+    assert planned_document(kept, from_document(kept), prompt="")[0].layers == kept.layers
+    assert planned_document(kept, from_plan(plan), prompt="")[0].layers == kept.layers
 
 
 def test_every_part_of_a_row_answers_at_its_place() -> None:

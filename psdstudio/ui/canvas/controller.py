@@ -121,10 +121,11 @@ class CanvasController(QObject):
         self.refresh()
         if change.origin is Origin.PREVIEW:
             return
-        edits = self._generation.edits
+        edits, keys = self._generation.edits, self._generation.chip_keys()
         for group in object_groups(change.after):
-            if group.part is not None and group.part.box_is_users and group.part.box is not None:
-                edits = edits.with_box(group.part.words, group.part.box)
+            part = group.part
+            if part is not None and part.box_is_users and part.box is not None and group.id in keys:
+                edits = edits.with_box(keys[group.id], part.box)
         self._is_dragging_draft = True  # our own edit must not build the boxes anew under the pointer
         self._generation.edit_chips(edits)
         self._is_dragging_draft = False
@@ -219,7 +220,7 @@ def _layout_boxes(
         is_users, is_painted = group.part.box_is_users, not object_rect(group).is_empty
         if only_users and (is_painted or not is_users):
             continue
-        name = group.props.name if is_users or is_painted else f"{group.props.name}, suggested"
+        name = group.props.name if is_users or is_painted else f"{group.props.name}, drag to place"
         out.append(
             LayoutBox(
                 key=layer_id,

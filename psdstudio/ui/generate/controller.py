@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -18,6 +18,7 @@ from psdstudio.gen.engine_words import WordsFilter
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.planning import build_request
 from psdstudio.gen.request import Sampling
+from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, Scope, Verb, plan_scope
 from psdstudio.gen.structure import InsertObject
 from psdstudio.jobs.events import (
@@ -34,7 +35,15 @@ from psdstudio.jobs.events import (
 from psdstudio.jobs.job import JobId
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
 from psdstudio.ui.generate.draft import ChipEdits, Draft, from_document, from_plan, planned_document
-from psdstudio.ui.generate.run import InsertTarget, PlanScene, Runner, RunView, phase_text, planned_again
+from psdstudio.ui.generate.run import (
+    InsertTarget,
+    PlanScene,
+    Proposal,
+    Runner,
+    RunView,
+    phase_text,
+    planned_again,
+)
 from psdstudio.ui.generate.run_store import RunStore
 
 PLAN_DELAY_MS = 180
@@ -84,7 +93,7 @@ class Generation(QObject):
         self._last_seed = 0
         self._max_objects = DEFAULT_MAX_OBJECTS
         self._reading = 0
-        self._memo: tuple[tuple[object, ...], tuple[Document | None, Scope | None]] | None = None
+        self._memo: tuple[tuple[object, ...], Proposal] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PLAN_DELAY_MS)
@@ -144,36 +153,45 @@ class Generation(QObject):
 
     def planned(self) -> Document | None:
         """Return the document as the primary run would begin with it; None when nothing is asked."""
-        return self._proposal()[0]
+        return self._proposal().planned
 
     def scope(self) -> Scope | None:
         """Return what the primary button would do; None when nothing is asked."""
-        return self._proposal()[1]
+        return self._proposal().scope
 
-    def _proposal(self) -> tuple[Document | None, Scope | None]:
+    def chip_keys(self) -> Mapping[LayerId, str]:
+        """Return which chip each object of `planned` is."""
+        return self._proposal().keys
+
+    def kept_chips(self) -> frozenset[str]:
+        """Return the keys of chips whose object is kept; "" stands for a kept background."""
+        view, keys = read_scene(self.document), self.chip_keys()
+        kept = {keys[item.id] for item in view.objects if item.pinned and item.id in keys}
+        if view.background is not None and view.background.pinned:
+            kept.add("")
+        return frozenset(kept)
+
+    def _proposal(self) -> Proposal:
         """Planned document and scope, computed once for each state of document, sentence and chips."""
         key = (self.document, self._text, self._plan, self._edits, self._insert)
         known = self._memo
         if known is None or any(a is not b for a, b in zip(known[0], key, strict=True)):
-            planned = self._compute_planned()
-            self._memo = known = (key, (planned, self._compute_scope(planned)))
+            self._memo = known = (key, self._propose())
         return known[1]
 
-    def _compute_planned(self) -> Document | None:
+    def _propose(self) -> Proposal:
         if self._insert is not None:
             command = self._insert_command()
-            return None if command is None else command.apply(self.document)
+            if command is None:
+                return Proposal()
+            planned, new = command.apply(self.document), command.placeholder_id(self.document)
+            scope = plan_scope(planned, Verb.INSERT, {new})
+            return Proposal(planned=planned, scope=scope, keys={new: command.words})
         draft = self.draft()
-        return None if draft.is_empty else planned_document(self.document, draft, prompt=self._text.strip())
-
-    def _compute_scope(self, planned: Document | None) -> Scope | None:
-        if planned is None:
-            return None
-        if self._insert is not None:
-            command = self._insert_command()
-            assert command is not None
-            return plan_scope(planned, Verb.INSERT, {command.placeholder_id(self.document)})
-        return plan_scope(planned, Verb.GENERATE_SCENE)
+        if draft.is_empty:
+            return Proposal()
+        planned, keys = planned_document(self.document, draft, prompt=self._text.strip())
+        return Proposal(planned=planned, scope=plan_scope(planned, Verb.GENERATE_SCENE), keys=keys)
 
     def set_text(self, text: str) -> None:
         """The sentence changed; it is read a moment later, off this thread."""

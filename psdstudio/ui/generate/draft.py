@@ -2,57 +2,64 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from psdstudio.core.commands import SetBox
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF
+from psdstudio.core.layers import LayerId
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.scene_parts import read_scene
-from psdstudio.gen.structure import new_scene
+from psdstudio.gen.structure import planned_scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftLayer:
-    """One proposed layer. `nearest` is the known noun it will be drawn as when its own is unknown ("" = none near)."""
+    """One proposed layer. `nearest` is the known noun it will be drawn as when its own is unknown ("" = none near).
+
+    `key` tells it from the others, also from one with the same words; `of` is the object that is it already.
+    """
 
     name: str
     words: str
     nearest: str | None = None
+    key: str = ""
+    of: LayerId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipEdits:
-    """What the user did to the chips, by the words the planner gave: survives a new reading of the sentence."""
+    """What the user did to the chips, by their keys: survives a new reading of the sentence."""
 
     removed: frozenset[str] = frozenset()
     renamed: tuple[tuple[str, str], ...] = ()
-    added: tuple[str, ...] = ()
+    added: tuple[tuple[str, str], ...] = ()
     background: str | None = None
     boxes: tuple[tuple[str, BoxF], ...] = ()
 
-    def with_box(self, words: str, box: BoxF | None) -> ChipEdits:
+    def with_box(self, key: str, box: BoxF | None) -> ChipEdits:
         """Return the edits with that object's box set, or free again."""
-        rest = tuple(pair for pair in self.boxes if pair[0] != words)
-        return replace(self, boxes=rest if box is None else (*rest, (words, box)))
+        rest = tuple(pair for pair in self.boxes if pair[0] != key)
+        return replace(self, boxes=rest if box is None else (*rest, (key, box)))
 
-    def with_words(self, old: str, new: str) -> ChipEdits:
+    def with_added(self, words: str) -> ChipEdits:
+        """Return the edits with another object."""
+        last = max((int(key[1:]) for key, _ in self.added), default=0)
+        return replace(self, added=(*self.added, (f"+{last + 1}", words)))
+
+    def with_words(self, key: str, words: str) -> ChipEdits:
         """Return the edits with an object's words changed; its box stays with it."""
-        boxes = tuple((new if words == old else words, box) for words, box in self.boxes)
-        if old in self.added:
-            return replace(
-                self, added=tuple(new if words == old else words for words in self.added), boxes=boxes
-            )
-        first = next((was for was, now in self.renamed if now == old), old)
-        renamed = (*(pair for pair in self.renamed if pair[0] != first), (first, new))
-        return replace(self, renamed=renamed, boxes=boxes)
+        if key in dict(self.added):
+            return replace(self, added=tuple((k, words if k == key else old) for k, old in self.added))
+        return replace(self, renamed=(*(pair for pair in self.renamed if pair[0] != key), (key, words)))
 
-    def without(self, words: str) -> ChipEdits:
+    def without(self, key: str) -> ChipEdits:
         """Return the edits with an object taken away."""
-        if words in self.added:
-            return replace(self, added=tuple(x for x in self.added if x != words))
-        first = next((was for was, now in self.renamed if now == words), words)
-        return replace(self, removed=self.removed | {first})
+        if key in dict(self.added):
+            return replace(self, added=tuple(pair for pair in self.added if pair[0] != key))
+        return replace(self, removed=self.removed | {key})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,8 @@ class Draft:
     background: DraftLayer = field(default_factory=lambda: DraftLayer(name="Background", words=""))
     objects: tuple[DraftLayer, ...] = ()
     boxes: tuple[tuple[str, BoxF], ...] = ()
+    is_documents: bool = False
+    """Whether it shows the document's own scene: then only an object with `of` is there already."""
 
     @property
     def is_empty(self) -> bool:
@@ -76,7 +85,7 @@ def from_plan(plan: Plan, edits: ChipEdits = ChipEdits()) -> Draft:
     base = Draft(
         sentence=plan.sentence,
         background=DraftLayer(name="Background", words=plan.background.words),
-        objects=tuple(
+        objects=_keyed(
             DraftLayer(name=thing.name, words=thing.words, nearest=_nearest(unknown, thing.noun, thing.words))
             for thing in plan.objects
         ),
@@ -93,7 +102,10 @@ def from_document(doc: Document, edits: ChipEdits = ChipEdits()) -> Draft:
         background=DraftLayer(
             name="Background", words="" if ground is None or ground.foreign else ground.part.words
         ),
-        objects=tuple(DraftLayer(name=x.name, words=x.words) for x in view.objects if not x.foreign),
+        objects=_keyed(
+            DraftLayer(name=x.name, words=x.words, of=x.id) for x in view.objects if not x.foreign
+        ),
+        is_documents=True,
     )
     return edited(base, edits)
 
@@ -103,25 +115,48 @@ def edited(base: Draft, edits: ChipEdits) -> Draft:
     renamed = dict(edits.renamed)
     objects = []
     for layer in base.objects:
-        if layer.words in edits.removed:
+        if layer.key in edits.removed:
             continue
-        words = renamed.get(layer.words)
-        objects.append(layer if words is None else DraftLayer(name=words, words=words))
-    objects += [DraftLayer(name=words, words=words) for words in edits.added]
+        words = renamed.get(layer.key)
+        objects.append(layer if words is None else DraftLayer(name=words, words=words, key=layer.key))
+    for key, words in edits.added:
+        taken, number, name = {layer.name for layer in objects}, 1, words
+        while name in taken:
+            number += 1
+            name = f"{words} {number}"
+        objects.append(DraftLayer(name=name, words=words, key=key))
     ground = base.background
     if edits.background is not None:
         ground = replace(ground, words=edits.background)
     return replace(base, background=ground, objects=tuple(objects), boxes=edits.boxes)
 
 
-def planned_document(doc: Document, draft: Draft, *, prompt: str | None) -> Document:
-    """Return the document with placeholders for everything in the draft, boxes placed; `doc` itself is not changed."""
-    planned = new_scene(doc, draft, prompt=prompt)
+def planned_document(
+    doc: Document, draft: Draft, *, prompt: str | None
+) -> tuple[Document, dict[LayerId, str]]:
+    """Return the document with placeholders for everything in the draft, boxes placed, and the key of each object.
+
+    `doc` itself is not changed.
+    """
+    same = [layer.of for layer in draft.objects] if draft.is_documents else None
+    planned, ids = planned_scene(doc, draft, prompt=prompt, same=same)
+    keys = {layer_id: layer.key for layer_id, layer in zip(ids, draft.objects, strict=True)}
     boxes = dict(draft.boxes)
-    for item in read_scene(planned).objects:
-        if item.words in boxes and not item.foreign:
-            planned = SetBox(layer_id=item.id, box=boxes[item.words]).apply(planned)
-    return planned
+    for layer_id, key in keys.items():
+        if key in boxes:
+            planned = SetBox(layer_id=layer_id, box=boxes[key]).apply(planned)
+    return planned, keys
+
+
+def _keyed(layers: Iterable[DraftLayer]) -> tuple[DraftLayer, ...]:
+    """Give every layer its key: its words, and from the second with the same words on a number."""
+    seen: Counter[str] = Counter()
+    out = []
+    for layer in layers:
+        seen[layer.words] += 1
+        count = seen[layer.words]
+        out.append(replace(layer, key=layer.words if count == 1 else f"{layer.words} #{count}"))
+    return tuple(out)
 
 
 def _nearest(unknown: dict[str, str], noun: str, words: str) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from psdstudio.core.commands import Command
@@ -48,7 +49,7 @@ class PlanScene:
 
     def apply(self, doc: Document) -> Document:
         """Return the planned document."""
-        return planned_document(doc, self.draft, prompt=self.prompt)
+        return planned_document(doc, self.draft, prompt=self.prompt)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,15 @@ class InsertTarget:
 
     above: LayerId
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What the primary button would do: the document to begin with, the scope, which chip each object is."""
+
+    planned: Document | None = None
+    scope: Scope | None = None
+    keys: Mapping[LayerId, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

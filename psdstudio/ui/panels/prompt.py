@@ -9,7 +9,6 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from psdstudio.errors import StudioError
-from psdstudio.gen.scene_parts import SceneView, read_scene
 from psdstudio.ui import theme
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.generate.draft import Draft, DraftLayer
@@ -140,8 +139,7 @@ class PromptBar(QWidget):
         self.note.setVisible(bool(text))
 
     def _show_chips(self, draft: Draft) -> None:
-        view = read_scene(self._generation.document)
-        kept = _kept_words(view)
+        kept = self._generation.kept_chips()
         wanted = (draft, kept, self._generation.run is None)
         if wanted == self._shown:
             return
@@ -169,22 +167,22 @@ class PromptBar(QWidget):
     def _add_chip(
         self, layer: DraftLayer, kept: frozenset[str], *, is_background: bool, draft: Draft
     ) -> None:
-        key = "" if is_background else layer.words
+        key = "" if is_background else layer.key
         note = "" if layer.nearest is None else f"as {layer.nearest}" if layer.nearest else "not known"
         chip = Chip(
             layer.name,
             icon_name="mountain" if is_background else "image",
             note=note,
             is_kept=key in kept,
-            is_placed=not is_background and any(words == layer.words for words, _ in draft.boxes),
+            is_placed=not is_background and layer.key in dict(draft.boxes),
             can_remove=not is_background,
             parent=self._chip_box,
         )
-        chip.removed.connect(lambda: self._on_removed(layer.words))
+        chip.removed.connect(lambda: self._on_removed(layer.key))
         chip.renamed.connect(
             (lambda words: self._on_ground(words))
             if is_background
-            else (lambda words: self._on_renamed(layer.words, words))
+            else (lambda words: self._on_renamed(layer.key, words))
         )
         self._chips.addWidget(chip)
         chip.show()
@@ -194,18 +192,17 @@ class PromptBar(QWidget):
         self._chip_box.setEnabled(run is None)
         self.text.setReadOnly(run is not None)
 
-    def _on_removed(self, words: str) -> None:
-        self._generation.edit_chips(self._generation.edits.without(words))
+    def _on_removed(self, key: str) -> None:
+        self._generation.edit_chips(self._generation.edits.without(key))
 
-    def _on_renamed(self, old: str, new: str) -> None:
-        self._generation.edit_chips(self._generation.edits.with_words(old, new))
+    def _on_renamed(self, key: str, words: str) -> None:
+        self._generation.edit_chips(self._generation.edits.with_words(key, words))
 
     def _on_ground(self, words: str) -> None:
         self._generation.edit_chips(replace(self._generation.edits, background=words))
 
     def _on_added(self, words: str) -> None:
-        edits = self._generation.edits
-        self._generation.edit_chips(replace(edits, added=(*edits.added, words)))
+        self._generation.edit_chips(self._generation.edits.with_added(words))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -214,14 +211,6 @@ class PromptBar(QWidget):
         painter.setBrush(QColor(theme.PANEL))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 10, 10)
         painter.end()
-
-
-def _kept_words(view: SceneView) -> frozenset[str]:
-    """Words of kept objects; "" stands for a kept background."""
-    kept = {item.words for item in view.objects if item.pinned and not item.foreign}
-    if view.background is not None and view.background.pinned:
-        kept.add("")
-    return frozenset(kept)
 
 
 def _sentence(problem: StudioError) -> str:

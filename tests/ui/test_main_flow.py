@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
+from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import Role
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
@@ -201,6 +202,24 @@ def test_boxes_can_be_dragged_before_the_first_run(qtbot: QtBot, rig: Rig) -> No
     swan = group_named(rig, "swan").part
     assert swan is not None
     assert swan.box == boxes["swan"]
+
+
+def test_undoing_the_first_run_leaves_the_words_and_boxes_it_was_made_from(qtbot: QtBot, rig: Rig) -> None:
+    window, box = rig.window, BoxF(0.1, 0.3, 0.3, 0.4)
+    type_sentence(qtbot, rig)
+    window.generation.edit_chips(window.generation.edits.with_box("swan", box))
+    generate(qtbot, rig)
+    made = rig.document
+    window.actions_table["undo"].trigger()
+    qtbot.waitUntil(lambda: not window.generation.is_reading)
+    assert window.area.is_empty
+    assert window.prompt.text.text() == SENTENCE
+    assert [chip.text for chip in window.prompt.chips()] == ["calm water at sunset", "swan", "flamingo"]
+    assert dict(window.generation.edits.boxes) == {"swan": box}
+    window.actions_table["redo"].trigger()
+    assert rig.document is made
+    assert window.prompt.text.text() == SENTENCE
+    assert window.prompt.button.text() == "Regenerate scene, 3 layers"
 
 
 def test_rows_are_dragged_renamed_and_made_transparent(qtbot: QtBot, scene: Rig) -> None:

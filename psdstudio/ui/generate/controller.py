@@ -18,7 +18,6 @@ from psdstudio.gen.engine_words import WordsFilter
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.planning import build_request
 from psdstudio.gen.request import Sampling
-from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, Scope, Verb, plan_scope
 from psdstudio.gen.structure import InsertObject
 from psdstudio.jobs.events import (
@@ -34,11 +33,17 @@ from psdstudio.jobs.events import (
 )
 from psdstudio.jobs.job import JobId
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
-from psdstudio.ui.generate.draft import ChipEdits, Draft, from_document, from_plan, planned_document
+from psdstudio.ui.generate.draft import ChipEdits, Draft, from_document, from_plan
+from psdstudio.ui.generate.proposal import (
+    Proposal,
+    insert_command,
+    insert_proposal,
+    kept_chips,
+    scene_proposal,
+)
 from psdstudio.ui.generate.run import (
     InsertTarget,
     PlanScene,
-    Proposal,
     Runner,
     RunView,
     phase_text,
@@ -90,6 +95,7 @@ class Generation(QObject):
         self._edits = ChipEdits()
         self._insert: InsertTarget | None = None
         self._run: RunView | None = None
+        self._asked = ("", self._edits)
         self._last_seed = 0
         self._max_objects = DEFAULT_MAX_OBJECTS
         self._reading = 0
@@ -165,11 +171,7 @@ class Generation(QObject):
 
     def kept_chips(self) -> frozenset[str]:
         """Return the keys of chips whose object is kept; "" stands for a kept background."""
-        view, keys = read_scene(self.document), self.chip_keys()
-        kept = {keys[item.id] for item in view.objects if item.pinned and item.id in keys}
-        if view.background is not None and view.background.pinned:
-            kept.add("")
-        return frozenset(kept)
+        return kept_chips(self.document, self.chip_keys())
 
     def _proposal(self) -> Proposal:
         """Planned document and scope, computed once for each state of document, sentence and chips."""
@@ -181,17 +183,8 @@ class Generation(QObject):
 
     def _propose(self) -> Proposal:
         if self._insert is not None:
-            command = self._insert_command()
-            if command is None:
-                return Proposal()
-            planned, new = command.apply(self.document), command.placeholder_id(self.document)
-            scope = plan_scope(planned, Verb.INSERT, {new})
-            return Proposal(planned=planned, scope=scope, keys={new: command.words})
-        draft = self.draft()
-        if draft.is_empty:
-            return Proposal()
-        planned, keys = planned_document(self.document, draft, prompt=self._text.strip())
-        return Proposal(planned=planned, scope=plan_scope(planned, Verb.GENERATE_SCENE), keys=keys)
+            return insert_proposal(self.document, self._insert_command())
+        return scene_proposal(self.document, self.draft(), prompt=self._text.strip())
 
     def set_text(self, text: str) -> None:
         """The sentence changed; it is read a moment later, off this thread."""
@@ -221,13 +214,7 @@ class Generation(QObject):
         self.draft_changed.emit()
 
     def _insert_command(self) -> InsertObject | None:
-        words = self._text.strip()
-        if self._insert is None or not words or self.document.find(self._insert.above) is None:
-            return None
-        first = self._plan.objects[0] if self._plan is not None and self._plan.objects else None
-        name, words = (first.name, first.words) if first is not None else (words, words)
-        box = dict(self._edits.boxes).get(words)
-        return InsertObject(name=name, words=words, above=self._insert.above, box=box)
+        return insert_command(self.document, self._insert, self._plan, self._edits, words=self._text.strip())
 
     # ---- reading the sentence
 
@@ -276,6 +263,7 @@ class Generation(QObject):
         else:
             label = "Generate scene" if scope.button_text().startswith("Generate") else "Regenerate"
             prepare = PlanScene(draft=self.draft(), prompt=self._text.strip())
+            self._asked = (self._text, self._edits)
             self._submit(planned, scope, (prepare,), label=label)
 
     def start_verb(self, verb: Verb, ids: Collection[LayerId]) -> None:
@@ -341,17 +329,21 @@ class Generation(QObject):
 
     def _on_change(self, change: Change) -> None:
         if change.origin in (Origin.REPLACED, Origin.UNDO, Origin.REDO, Origin.GENERATION):
-            was = change.before.scene.prompt.strip()
-            if change.origin is Origin.REPLACED or self._text.strip() in (
-                was,
-                change.after.scene.prompt.strip(),
-            ):
-                self._text = change.after.scene.prompt
-                self._edits, self._insert = ChipEdits(), None
+            self._follow_scene(change)
         if self._run is not None and change.before.layers is not change.after.layers:
             self._show(replace(self._run, planned=planned_again(change.after, self._run)))
         if change.origin is not Origin.PREVIEW:
             self.draft_changed.emit()
+
+    def _follow_scene(self, change: Change) -> None:
+        """Show the scene's own sentence again, unless the user has written another one meanwhile."""
+        was, now = change.before.scene.prompt.strip(), change.after.scene.prompt.strip()
+        if change.origin is not Origin.REPLACED and self._text.strip() not in (was, now):
+            return
+        self._text, self._edits, self._insert = change.after.scene.prompt, ChipEdits(), None
+        if change.origin is Origin.UNDO and was and not now and self._asked[0].strip() == was:
+            self._text, self._edits = self._asked  # the first run is undone, not the words it was made from
+            self._timer.start()
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, EngineState):

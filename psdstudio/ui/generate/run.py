@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from psdstudio.core.commands import Command
@@ -58,15 +57,6 @@ class InsertTarget:
 
     above: LayerId
     name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What the primary button would do: the document to begin with, the scope, which chip each object is."""
-
-    planned: Document | None = None
-    scope: Scope | None = None
-    keys: Mapping[LayerId, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,9 +156,14 @@ class Scope:
         return None
 
 
+_LONG_NAME = 28
+"""Longer names are cut in the words of the button: they would leave no room for the rest of them."""
+
+
 def _listed(names: Sequence[str]) -> str:
     if len(names) > 3:
         return f"{len(names)} objects"
+    names = [name if len(name) <= _LONG_NAME else f"{name[: _LONG_NAME - 1].rstrip()}…" for name in names]
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
 
 

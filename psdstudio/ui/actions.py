@@ -39,6 +39,29 @@ MODE_LETTERS = {
 """Shift+Alt+letter, as Photoshop has them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """When an action can be done, and what to do first when it cannot."""
+
+    is_met: Callable[[], bool]
+    advice: str
+    others: tuple[Need, ...] = ()
+
+    def __call__(self) -> bool:
+        """Whether it and all others are met now."""
+        return self.why() == ""
+
+    def why(self) -> str:
+        """Return the advice of the first need that is not met; "" when all are."""
+        if not self.is_met():
+            return self.advice
+        return next((why for other in self.others if (why := other.why())), "")
+
+    def __and__(self, other: Need) -> Need:
+        """Return both as one."""
+        return Need(self.is_met, self.advice, (*self.others, other))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionSpec:
     """One action. `keys` are portable key texts; the first is shown in the menu."""
@@ -48,7 +71,7 @@ class ActionSpec:
     run: Callable[[], None]
     keys: tuple[str, ...] = ()
     icon: str = ""
-    can: Callable[[], bool] | None = None
+    can: Need | None = None
     checked: Callable[[], bool] | None = None
     tip: str = ""
 
@@ -76,7 +99,9 @@ class Actions:
         for spec in self._specs.values():
             action = self._actions[spec.id]
             if spec.can is not None:
-                action.setEnabled(spec.can())
+                why = spec.can.why()
+                action.setEnabled(not why)
+                action.setToolTip(f"{_tip(spec)}\n{why}" if why else _tip(spec))
             if spec.checked is not None:
                 action.setChecked(spec.checked())
 
@@ -96,12 +121,14 @@ def _action(spec: ActionSpec, window: QWidget) -> QAction:
     if spec.icon:
         action.setIcon(icon(spec.icon))
         action.setIconVisibleInMenu(False)
-    keys = (
-        f" ({QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)})"
-        if spec.keys
-        else ""
-    )
-    action.setToolTip((spec.tip or spec.text.replace("…", "")) + keys)
+    action.setToolTip(_tip(spec))
     action.setCheckable(spec.checked is not None)
     action.triggered.connect(lambda _=False: spec.run())
     return action
+
+
+def _tip(spec: ActionSpec) -> str:
+    words = spec.tip or spec.text.replace("…", "")
+    if not spec.keys:
+        return words
+    return f"{words} ({QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from psdstudio.core.layers import Mask, PixelLayer
-from psdstudio.ui.actions import ActionSpec
+from psdstudio.ui.actions import ActionSpec, Need
 from psdstudio.ui.window_api import Window
 
 
@@ -19,29 +19,32 @@ def mask_actions(window: Window) -> list[ActionSpec]:
         found = mask()
         return found is not None and found.enabled
 
+    some = Need(lambda: bool(edits.layers), "Select a layer first.")
+    has_mask = some & Need(lambda: mask() is not None, "The layer has no mask.")
+    can_apply = has_mask & Need(is_on, "The mask is switched off.")
+
     return [
         ActionSpec(
             id="mask",
             text="Add layer mask",
             run=edits.add_mask,
             icon="mask",
-            can=lambda: bool(edits.layers) and mask() is None,
+            can=some & Need(lambda: mask() is None, "The layer has a mask already."),
             tip="Add a layer mask that shows everything",
         ),
         ActionSpec(
             id="mask_off",
             text="Disable layer mask",
             run=edits.switch_selected_mask,
-            can=lambda: mask() is not None,
+            can=has_mask,
             checked=lambda: mask() is not None and not is_on(),
         ),
         ActionSpec(
             id="apply_mask",
             text="Apply layer mask",
             run=edits.apply_mask,
-            can=lambda: is_on() and isinstance(edits.layers[-1], PixelLayer),
+            can=can_apply
+            & Need(lambda: isinstance(edits.layers[-1], PixelLayer), "The mask of a group stays a mask."),
         ),
-        ActionSpec(
-            id="unmask", text="Delete layer mask", run=edits.remove_mask, can=lambda: mask() is not None
-        ),
+        ActionSpec(id="unmask", text="Delete layer mask", run=edits.remove_mask, can=has_mask),
     ]

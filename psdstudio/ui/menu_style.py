@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from PySide6.QtCore import QRectF
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QMenu, QProxyStyle, QStyle, QStyleOption, QWidget
+from PySide6.QtCore import QEvent, QObject, QRectF
+from PySide6.QtGui import QHelpEvent, QPainter
+from PySide6.QtWidgets import QMenu, QProxyStyle, QStyle, QStyleOption, QToolTip, QWidget
 
 from psdstudio.ui import theme
 from psdstudio.ui.icons import paint_icon
@@ -40,7 +40,24 @@ def _style() -> MenuStyle:
     return MenuStyle("Fusion")
 
 
+class _Reasons(QObject):
+    """Shows the tip of an item that cannot be chosen; what can be needs none, its words are in the menu."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if (
+            isinstance(watched, QMenu)
+            and isinstance(event, QHelpEvent)
+            and event.type() == QEvent.Type.ToolTip
+        ):
+            action = watched.actionAt(event.pos())
+            text = "" if action is None or action.isEnabled() else action.toolTip()  # type: ignore[redundant-expr]  # None beside the items
+            QToolTip.showText(event.globalPos(), text, watched)
+            return True
+        return super().eventFilter(watched, event)
+
+
 def dress(menu: QMenu) -> QMenu:
-    """Give a menu the sharp tick; returns it."""
+    """Give a menu the sharp tick and the reasons of what cannot be chosen; returns it."""
     menu.setStyle(_style())
+    menu.installEventFilter(_Reasons(menu))
     return menu

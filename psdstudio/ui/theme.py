@@ -29,7 +29,8 @@ CHECKER_B = "#767676"
 FONT_PX = 12
 ROW_PX = 40
 EFFECT_ROW_PX = 28
-MIN_WIDTH, MIN_HEIGHT = 1180, 720
+MIN_WIDTH, MIN_HEIGHT = 900, 540
+"""A screen of 1920 x 1080 has 960 x 540 of these pixels at 200 %."""
 
 
 def apply(app: QApplication) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from psdstudio.core.layers import GroupLayer, Layer, Role
 from psdstudio.core.parts import background_of, is_kept, object_group_of, object_groups
 from psdstudio.gen.scopes import Verb
-from psdstudio.ui.actions import MODE_LETTERS, ActionSpec
+from psdstudio.ui.actions import MODE_LETTERS, ActionSpec, Need
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.mask_actions import mask_actions
@@ -35,6 +35,7 @@ ROW_MENU = (
     "regenerate_layer new_look insert refresh_contacts - keep visible lock - rename duplicate group ungroup"
     " clip - mask mask_off apply_mask unmask - delete"
 )
+_SELECT_PART = "Select an object or the background first."
 _ALL_MODES = tuple(mode for group in MODE_GROUPS for mode in group)
 
 
@@ -70,14 +71,14 @@ def _file_actions(w: Window) -> list[ActionSpec]:
             "Export PSD…",
             lambda: w.show_export(ExportFormat.PSD),
             "Ctrl+Alt+Shift+S",
-            can=w.has_layers,
+            can=_layers(w),
         ),
         _spec(
             "export_png",
             "Export PNG…",
             lambda: w.show_export(ExportFormat.PNG),
             "Ctrl+Alt+Shift+W",
-            can=w.has_layers,
+            can=_layers(w),
         ),
         _spec("place", "Place picture as layer…", lambda: w.placing.ask()),
         _spec("quit", "Quit", lambda: w.leave(), "Ctrl+Q"),
@@ -86,9 +87,11 @@ def _file_actions(w: Window) -> list[ActionSpec]:
 
 def _edit_actions(w: Window) -> list[ActionSpec]:
     session = w.bridge.session
+    undo = Need(lambda: session.can_undo, "Nothing was changed yet.")
+    redo = Need(lambda: session.can_redo, "Nothing was undone.")
     return [
-        _spec("undo", "Undo", lambda: w.undo(), "Ctrl+Z", "Ctrl+Alt+Z", can=lambda: session.can_undo),
-        _spec("redo", "Redo", lambda: w.redo(), "Ctrl+Shift+Z", "Ctrl+Y", can=lambda: session.can_redo),
+        _spec("undo", "Undo", lambda: w.undo(), "Ctrl+Z", "Ctrl+Alt+Z", can=undo),
+        _spec("redo", "Redo", lambda: w.redo(), "Ctrl+Shift+Z", "Ctrl+Y", can=redo),
         _spec("paste", "Paste picture", lambda: w.placing.paste(), "Ctrl+V"),
         _spec("canvas_size", "Canvas size…", lambda: w.files.ask_canvas_size(), "Ctrl+Alt+C"),
     ]
@@ -96,12 +99,18 @@ def _edit_actions(w: Window) -> list[ActionSpec]:
 
 def _layer_actions(w: Window) -> list[ActionSpec]:
     edits = w.edits
-    some = w.has_selection
+    some = _some(w)
     return [
         _spec("new_layer", "New layer", edits.add_layer, "Ctrl+Shift+N", icon="new-layer"),
         _spec("duplicate", "Duplicate layer", edits.duplicate, "Ctrl+J", icon="duplicate", can=some),
         _spec("group", "Group layers", edits.group, "Ctrl+G", icon="folder", can=some),
-        _spec("ungroup", "Ungroup layers", edits.ungroup, "Ctrl+Shift+G", can=lambda: _is_group(w)),
+        _spec(
+            "ungroup",
+            "Ungroup layers",
+            edits.ungroup,
+            "Ctrl+Shift+G",
+            can=Need(lambda: _is_group(w), "Select a group first."),
+        ),
         _spec(
             "clip",
             "Clip to the layer below",
@@ -118,10 +127,10 @@ def _layer_actions(w: Window) -> list[ActionSpec]:
             "Merge visible",
             lambda: w.merging.merge_visible(),
             "Ctrl+Shift+E",
-            can=w.has_layers,
+            can=_layers(w),
         ),
         _spec(
-            "stamp", "Stamp visible", lambda: w.merging.stamp_visible(), "Ctrl+Alt+Shift+E", can=w.has_layers
+            "stamp", "Stamp visible", lambda: w.merging.stamp_visible(), "Ctrl+Alt+Shift+E", can=_layers(w)
         ),
         _spec("delete", "Delete layer", edits.delete, "Delete", "Backspace", icon="bin", can=some),
         _spec("lock", "Lock or unlock", edits.toggle_last_lock, "/", can=some),
@@ -129,7 +138,7 @@ def _layer_actions(w: Window) -> list[ActionSpec]:
 
 
 def _order_actions(w: Window) -> list[ActionSpec]:
-    edits, some = w.edits, w.has_selection
+    edits, some = w.edits, _some(w)
     return [
         _spec("bring_forward", "Bring forward", lambda: edits.shift(1), "Ctrl+]", can=some),
         _spec("send_backward", "Send backward", lambda: edits.shift(-1), "Ctrl+[", can=some),
@@ -139,21 +148,21 @@ def _order_actions(w: Window) -> list[ActionSpec]:
 
 
 def _selection_actions(w: Window) -> list[ActionSpec]:
-    edits, some = w.edits, w.has_selection
+    edits, some = w.edits, _some(w)
     return [
         _spec(
             "select_above",
             "Select next layer up",
             lambda: edits.select_neighbour(1),
             "Alt+]",
-            can=w.has_layers,
+            can=_layers(w),
         ),
         _spec(
             "select_below",
             "Select next layer down",
             lambda: edits.select_neighbour(-1),
             "Alt+[",
-            can=w.has_layers,
+            can=_layers(w),
         ),
         _spec(
             "extend_above",
@@ -161,7 +170,7 @@ def _selection_actions(w: Window) -> list[ActionSpec]:
             lambda: edits.extend_to_neighbour(1),
             "Alt+Shift+]",
             "Alt+Shift+}",
-            can=w.has_layers,
+            can=_layers(w),
         ),
         _spec(
             "extend_below",
@@ -169,13 +178,11 @@ def _selection_actions(w: Window) -> list[ActionSpec]:
             lambda: edits.extend_to_neighbour(-1),
             "Alt+Shift+[",
             "Alt+Shift+{",
-            can=w.has_layers,
+            can=_layers(w),
         ),
-        _spec("select_top", "Select top layer", lambda: edits.select_end(1), "Alt+.", can=w.has_layers),
-        _spec(
-            "select_bottom", "Select bottom layer", lambda: edits.select_end(-1), "Alt+,", can=w.has_layers
-        ),
-        _spec("select_all", "Select all layers", edits.select_all, "Ctrl+Alt+A", can=w.has_layers),
+        _spec("select_top", "Select top layer", lambda: edits.select_end(1), "Alt+.", can=_layers(w)),
+        _spec("select_bottom", "Select bottom layer", lambda: edits.select_end(-1), "Alt+,", can=_layers(w)),
+        _spec("select_all", "Select all layers", edits.select_all, "Ctrl+Alt+A", can=_layers(w)),
         _spec("deselect", "Deselect layers", lambda: w.bridge.session.select(()), can=some),
         _spec(
             "mode_next",
@@ -198,10 +205,12 @@ def _selection_actions(w: Window) -> list[ActionSpec]:
 
 def _scene_actions(w: Window) -> list[ActionSpec]:
     edits = w.edits
-    idle = w.is_idle
-
-    def in_scene() -> bool:
-        return idle() and any(_scene_role(w, layer) for layer in edits.layers)
+    idle = Need(w.is_idle, "A run is going on: stop it, or wait until it is done.")
+    running = Need(lambda: not w.is_idle(), "No run is going on.")
+    has_scene = Need(lambda: _has_scene(w), "Generate a scene first.")
+    in_scene = idle & Need(lambda: any(_scene_role(w, x) for x in edits.layers), _SELECT_PART)
+    can_insert = idle & has_scene & _some(w)
+    can_refresh = idle & Need(lambda: _can_refresh(w), "Select an object first.")
 
     return [
         _spec(
@@ -213,18 +222,18 @@ def _scene_actions(w: Window) -> list[ActionSpec]:
             icon="spark",
             can=idle,
         ),
-        _spec("stop", "Stop", lambda: w.generation.stop(), "Ctrl+.", icon="stop", can=lambda: not idle()),
+        _spec("stop", "Stop", lambda: w.generation.stop(), "Ctrl+.", icon="stop", can=running),
         _spec(
             "keep",
             "Keep",
             lambda: edits.toggle_keep(),
             "N",
             icon="pin",
-            can=w.has_selection,
+            can=_some(w),
             checked=lambda: _is_kept(w),
         ),
-        _spec("invert_keep", "Invert Keep", edits.invert_keep, "Shift+N", can=lambda: _has_scene(w)),
-        _spec("release_keeps", "Release all Keeps", edits.release_keeps, can=lambda: _has_scene(w)),
+        _spec("invert_keep", "Invert Keep", edits.invert_keep, "Shift+N", can=has_scene),
+        _spec("release_keeps", "Release all Keeps", edits.release_keeps, can=has_scene),
         _spec(
             "regenerate_layer",
             "Regenerate this layer",
@@ -236,13 +245,13 @@ def _scene_actions(w: Window) -> list[ActionSpec]:
             "insert",
             "Insert in front of this…",
             lambda: w.insert_above(),
-            can=lambda: idle() and _has_scene(w) and w.has_selection(),
+            can=can_insert,
         ),
         _spec(
             "refresh_contacts",
             "Refresh contacts",
             lambda: w.run_verb(Verb.REFRESH_CONTACTS),
-            can=lambda: idle() and _can_refresh(w),
+            can=can_refresh,
         ),
         _spec("focus_prompt", "Go to the prompt", lambda: w.focus_prompt(), "Ctrl+L"),
         _spec("restart_engine", "Restart the engine", lambda: w.generation.restart_engine(), can=idle),
@@ -305,7 +314,7 @@ def _tool_actions(w: Window) -> list[ActionSpec]:
 
 
 def _digit_actions(w: Window) -> list[ActionSpec]:
-    can = w.has_selection
+    can = _some(w)
     out = []
     for digit in range(10):
         opacity, fill = partial(w.type_opacity, digit), partial(w.type_fill, digit)
@@ -315,7 +324,7 @@ def _digit_actions(w: Window) -> list[ActionSpec]:
 
 
 def _mode_actions(w: Window) -> list[ActionSpec]:
-    can = w.has_selection
+    can = _some(w)
     return [
         _spec(
             f"mode_{mode.name.lower()}",
@@ -326,6 +335,14 @@ def _mode_actions(w: Window) -> list[ActionSpec]:
         )
         for key, mode in MODE_LETTERS.items()
     ]
+
+
+def _some(w: Window) -> Need:
+    return Need(w.has_selection, "Select a layer first.")
+
+
+def _layers(w: Window) -> Need:
+    return Need(w.has_layers, "There is no layer yet.")
 
 
 def _last(w: Window) -> Layer | None:

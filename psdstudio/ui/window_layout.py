@@ -26,7 +26,7 @@ def arrange_column(column: QSplitter, layers: QWidget, properties: QWidget) -> N
     column.setChildrenCollapsible(False)
     column.setMinimumWidth(_COLUMN_MIN)
     column.setMaximumWidth(_COLUMN_MAX)
-    properties.setMinimumHeight(240)
+    properties.setMinimumHeight(140)
 
 
 def body_of(area: QWidget, column: QWidget) -> QWidget:

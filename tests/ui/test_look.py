@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QMenu, QStyle, QStyleOptionMenuItem
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QStyle, QStyleOptionMenuItem
 from pytestqt.qtbot import QtBot
 
+from psdstudio.core.commands import SetProps
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerProps, PixelLayer
-from psdstudio.ui.dialogs.export import preflight
+from psdstudio.ui import theme
+from psdstudio.ui.dialogs.export import ExportDialog, preflight
 from psdstudio.ui.main_window import MainWindow
-from tests.ui.hands import RUN_MS, type_sentence
+from tests.ui.hands import RUN_MS, group_named, type_sentence
 from tests.ui.rig import Rig
 
 SMALLEST_TARGET = 24
@@ -81,6 +85,58 @@ def test_ticks_in_menus_are_sharp_on_fine_screens(rig: Rig, which: str) -> None:
     assert pixels.max() > 150
     # A mark made for one size comes out as blocks of two by two equal pixels.
     assert not np.array_equal(pixels, pixels[::2, ::2].repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_no_line_of_a_failed_export_is_cut(rig: Rig) -> None:
+    dialog = ExportDialog(rig.document, Path("swans.psd"), rig.window)
+    dialog.show()
+    dialog.show_problem("“a.psd” was not saved because the folder does not exist. Nothing was lost. " * 4)
+    QApplication.processEvents()
+    for label in (dialog.lines, dialog.problem):
+        assert label.height() >= label.heightForWidth(label.width())
+    dialog.png.setChecked(True)
+    QApplication.processEvents()
+    assert dialog.problem.height() >= dialog.problem.heightForWidth(dialog.problem.width())
+    dialog.reject()
+
+
+def test_the_prompt_can_be_read_beside_a_button_with_a_long_scope(qtbot: QtBot, scene: Rig) -> None:
+    window, swan = scene.window, group_named(scene, "swan")
+    window.bridge.apply(
+        SetProps(ids=(swan.id,), name="a name that a designer pasted from a brief, without end")
+    )
+    window.edits.toggle_keep((swan.id,))
+    qtbot.waitUntil(lambda: "kept" in window.prompt.button.text())
+    QApplication.processEvents()
+    assert window.prompt.text.width() >= 200
+    assert window.prompt.button.text() in window.prompt.button.toolTip()
+
+
+def test_a_button_that_cannot_be_pressed_says_why(qtbot: QtBot, scene: Rig) -> None:
+    window = scene.window
+    window.generation.set_text("")
+    qtbot.waitUntil(lambda: not window.generation.is_reading)
+    assert not window.prompt.button.isEnabled()
+    assert "Describe a scene" in window.prompt.button.toolTip()
+    assert "Describe a scene" in window.prompt.note.text()
+    window.bridge.session.select(())
+    actions = window.actions_table
+    for name in ("delete", "duplicate", "rename", "keep", "new_look"):
+        assert "elect" in actions[name].toolTip(), name
+    window.bridge.session.select((group_named(scene, "swan").id,))
+    for name in ("delete", "duplicate", "rename", "keep", "new_look"):
+        assert "Select" not in actions[name].toolTip(), name
+
+
+@pytest.mark.parametrize("size", [(900, 540), (1000, 600)])
+def test_a_small_window_cuts_nothing(qtbot: QtBot, scene: Rig, size: tuple[int, int]) -> None:
+    window = scene.window
+    window.resize(*size)
+    QApplication.processEvents()
+    assert (window.width(), window.height()) == size
+    assert window.layers.view.height() >= 2 * theme.ROW_PX
+    area = window.area.rect()
+    assert area.contains(window.prompt.geometry())
 
 
 @pytest.mark.parametrize(("hidden", "words"), [(1, "1 hidden layer stays"), (2, "2 hidden layers stay")])

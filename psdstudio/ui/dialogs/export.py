@@ -121,10 +121,12 @@ class ExportDialog(QDialog):
         )
         column.addWidget(self.strip)
         self._build_end(column, path)
-        (self.psd if kind is ExportFormat.PSD else self.png).setChecked(True)
+        chosen = self.psd if kind is ExportFormat.PSD else self.png
+        chosen.setChecked(True)
+        chosen.setFocus()
         self.psd.toggled.connect(self._on_format)
-        self._show_preflight()
         self.resize(520, self.minimumSizeHint().height())
+        self._show_preflight()
 
     def _build_end(self, column: QVBoxLayout, path: Path) -> None:
         row = QHBoxLayout()
@@ -183,6 +185,14 @@ class ExportDialog(QDialog):
         self.problem.setText(text)
         self.problem.show()
         self._set_busy(busy=False)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Take the height that the wrapped sentences need: a dialog gives them their one-line height alone."""
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
+        self.resize(self.width(), max(self.minimumHeight(), layout.totalHeightForWidth(self.width())))
 
     def _on_format(self) -> None:
         path = Path(self.path.text())
@@ -195,6 +205,7 @@ class ExportDialog(QDialog):
         size = self._doc.size
         flat = (f"One picture of {size.width} × {size.height} px, sRGB, as the canvas shows it.",)
         self.lines.setText(_bulleted(preflight(self._doc) if is_psd else flat))
+        self._fit()
 
     def _on_browse(self) -> None:
         filters = (

@@ -39,7 +39,7 @@ class CanvasArea(QWidget):
         prompt.resized.connect(self.arrange)
         notices.resized.connect(self.arrange)
         empty.resized.connect(self.arrange)
-        self.setMinimumSize(600, 420)
+        self.setMinimumSize(480, 360)
         self.setAcceptDrops(True)
 
     def set_empty(self, is_empty: bool) -> None:  # a state, set from one place
@@ -75,7 +75,9 @@ class CanvasArea(QWidget):
         height = _height(self._prompt, width)
         top = area.height() - height - _GAP
         if self._is_empty:
-            top = max(96, round(area.height() * 0.34 - height / 2))
+            above, below = self._empty.room_around(area.size())
+            highest, lowest = above + 8, area.height() - height - below - 8
+            top = max(highest, min(round(area.height() * 0.34 - height / 2), lowest))
         bar = QRect((area.width() - width) // 2, top, width, height)
         self._prompt.setGeometry(bar)
         self._prompt.raise_()

@@ -13,8 +13,9 @@ from psdstudio.core.geometry import Size
 from psdstudio.ui import theme
 from psdstudio.ui.widgets import icon_button
 
-CARD = QSize(164, 148)
-_PICTURE_H = 108
+_CARD_MAX, _CARD_MIN, _CARD_GAP = 164, 108, 12
+_CAPTION = 40
+_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,15 @@ class ExampleCard(QAbstractButton):
     def __init__(self, example: Example, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.example = example
-        self.setFixedSize(CARD)
+        self.set_width(_CARD_MAX)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip(f"Open the example “{example.name}”, {len(example.layers)} layers")
         self.setAccessibleName(f"Example {example.name}")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def set_width(self, width: int) -> None:
+        """Be this wide, with a picture of 3 : 2 over the name."""
+        self.setFixedSize(width, round(width * 0.66) + _CAPTION)
 
     def enterEvent(self, event: QEnterEvent) -> None:
         self.update()
@@ -57,7 +62,7 @@ class ExampleCard(QAbstractButton):
         for place, image in enumerate(layers):
             self._paint_layer(painter, image, spread * (place - (len(layers) - 1) / 2))
         painter.setPen(QColor(theme.TEXT))
-        words = QRectF(8, _PICTURE_H + 8, self.width() - 16, self.height() - _PICTURE_H - 12)
+        words = QRectF(8, self.height() - _CAPTION + 8, self.width() - 16, _CAPTION - 12)
         text = painter.fontMetrics().elidedText(
             self.example.name, Qt.TextElideMode.ElideRight, int(words.width())
         )
@@ -65,7 +70,7 @@ class ExampleCard(QAbstractButton):
         painter.end()
 
     def _paint_layer(self, painter: QPainter, image: QImage, shift: float) -> None:
-        area = QRectF(14, 12, self.width() - 28, _PICTURE_H - 8)
+        area = QRectF(14, 12, self.width() - 28, self.height() - _CAPTION - 8)
         scale = min(area.width() / image.width(), area.height() / image.height()) * (0.84 if shift else 1.0)
         size = QPointF(image.width() * scale, image.height() * scale)
         target = QRectF(
@@ -123,7 +128,7 @@ class EmptyState(QWidget):
         self._links.addStretch(1)
         bottom.addLayout(self._links)
         self._gallery = QHBoxLayout()
-        self._gallery.setSpacing(12)
+        self._gallery.setSpacing(_CARD_GAP)
         self.gallery_title = QLabel("Or begin with a layered scene")
         self.gallery_title.setObjectName("dim")
         self.gallery_title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -158,6 +163,21 @@ class EmptyState(QWidget):
             self._gallery.addWidget(card)
             card.show()  # at once: a hidden card has no height yet
         self._gallery.addStretch(1)
+
+    def room_around(self, size: QSize) -> tuple[int, int]:
+        """Return the heights needed above and below the prompt bar when the area is that large."""
+        cards = self.cards()
+        if cards:
+            room = (size.width() - 2 * _SIDE - (len(cards) - 1) * _CARD_GAP) // len(cards)
+            for card in cards:
+                card.set_width(min(_CARD_MAX, max(_CARD_MIN, room)))
+        return self.top.sizeHint().height(), self.bottom.sizeHint().height()
+
+    def cards(self) -> list[ExampleCard]:
+        """Return the cards of the gallery."""
+        items = (self._gallery.itemAt(at) for at in range(self._gallery.count()))
+        widgets = (item.widget() for item in items if item is not None)
+        return [widget for widget in widgets if isinstance(widget, ExampleCard)]
 
     def arrange(self, bar: QRectF) -> None:
         """Place headline and links around the prompt bar, which lies at `bar` (own coordinates)."""

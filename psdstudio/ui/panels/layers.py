@@ -20,6 +20,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, Lock, PixelLayer, Role
 from psdstudio.core.parts import is_kept, object_group_of
 from psdstudio.gen.scene_parts import read_scene
+from psdstudio.ui import theme
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.canvas.thumbnails import Thumbnails
 from psdstudio.ui.icons import icon
@@ -78,6 +79,7 @@ class LayersPanel(QWidget):
         line = QFrame()
         line.setObjectName("line")
         column.addWidget(line)
+        self.view.setMinimumHeight(2 * theme.ROW_PX + 2)
         column.addWidget(self.view, 1)
         self.footer = QHBoxLayout()
         self.footer.setContentsMargins(6, 2, 6, 2)

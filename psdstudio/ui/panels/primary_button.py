@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from psdstudio.ui import theme
 from psdstudio.ui.icons import paint_icon
@@ -20,6 +20,7 @@ class PrimaryButton(QPushButton):
         super().__init__(parent)
         self._fraction: float | None = None
         self.setMinimumSize(_MIN_WIDTH, 36)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from psdstudio.errors import StudioError
@@ -18,7 +18,13 @@ from psdstudio.ui.panels.chips import AddChip, Chip
 from psdstudio.ui.panels.flow_layout import FlowLayout
 from psdstudio.ui.panels.primary_button import PrimaryButton
 
-PLACEHOLDER = "For example: a swan and a flamingo on calm water at sunset"
+PLACEHOLDERS = (
+    "For example: a swan and a flamingo on calm water at sunset",
+    "For example: a swan on calm water",
+)
+"""The longest that fits is shown."""
+
+_TEXT_MIN = 220
 
 
 class PromptBar(QWidget):
@@ -61,9 +67,9 @@ class PromptBar(QWidget):
         self.note.setObjectName("hint")
         self.note.setWordWrap(True)
         self.text = QLineEdit()
-        self.text.setPlaceholderText(PLACEHOLDER)
         self.text.setAccessibleName("Prompt")
         self.text.setFixedHeight(34)
+        self.text.setMinimumWidth(_TEXT_MIN)  # a long scope on the button is cut, not the sentence
         self.text.setAcceptDrops(False)  # a picture dropped here is a layer, not its address in the sentence
         self.text.setMaxLength(20_000)
         self.text.setStyleSheet("QLineEdit { font-size: 13px; padding: 4px 10px; border-radius: 6px; }")
@@ -106,10 +112,25 @@ class PromptBar(QWidget):
         self._target.setVisible(target is not None)
         if target is not None:
             self.target_label.setText(f"New object in front of <b>{_escaped(target.name)}</b>")
-        self.text.setPlaceholderText(PLACEHOLDER if target is None else "What should stand there?")
+        self._show_placeholder()
         self._show_chips(generation.draft() if target is None else Draft())
         self._show_button()
         self.resized.emit()
+
+    def _show_placeholder(self) -> None:
+        room, metrics = self.text.width() - 26, self.text.fontMetrics()  # without padding and border
+        fits = (words for words in PLACEHOLDERS if metrics.horizontalAdvance(words) <= room)
+        is_insert = self._generation.insert_target is not None
+        self.text.setPlaceholderText(
+            "What should stand there?" if is_insert else next(fits, PLACEHOLDERS[-1])
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
+        self._show_placeholder()
 
     def _show_button(self) -> None:
         generation = self._generation
@@ -127,10 +148,12 @@ class PromptBar(QWidget):
         text = scope.button_text() if scope is not None else "Generate"
         self.button.setText(text)
         self.button.setAccessibleName(text)
-        self.button.setToolTip(f"{text} (Ctrl+Enter)")
-        self.button.setEnabled(problem is None or is_waiting)
+        can_run = problem is None or is_waiting
+        self.button.setToolTip(f"{text} (Ctrl+Enter)" if problem is None or can_run else _sentence(problem))
+        self.button.setEnabled(can_run)
         notes = [scope.note_text()] if scope is not None else []
-        if problem is not None and not is_waiting and generation.text.strip():
+        has_more = bool(generation.text.strip()) or (generation.is_fresh and generation.insert_target is None)
+        if problem is not None and not is_waiting and has_more:
             notes.insert(0, _sentence(problem))
         self._say(" ".join(note for note in notes if note))
 

@@ -6,10 +6,12 @@ from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -92,7 +94,13 @@ class PropertiesPanel(QWidget):
         inner.addWidget(self.free_box)
         inner.addWidget(self.library)
         inner.addStretch(1)
-        column.addWidget(body, 1)
+        scroll = QScrollArea()  # in a small window the facts scroll, the buttons are not pressed together
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(body)
+        column.addWidget(scroll, 1)
 
     def _header(self) -> QWidget:
         bar = QWidget()
@@ -142,6 +150,7 @@ class PropertiesPanel(QWidget):
         self.title.setText(
             self.title.fontMetrics().elidedText(layer.props.name, Qt.TextElideMode.ElideRight, 180)
         )
+        self.title.setToolTip(layer.props.name)
         self.role.setText(role_name(layer) or kind(layer).title())
         part = layer.part
         has_words = part is not None and part.role in (Role.BACKGROUND, Role.OBJECT_GROUP, Role.OBJECT)

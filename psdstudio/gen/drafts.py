@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psdstudio.gen import words
 from psdstudio.gen.lexicon import Lexicon, Nearest, NounKind, plural_of, singular_of
@@ -73,6 +73,13 @@ def is_single(phrase: NounPhrase) -> bool:
     return phrase.determiner.split(" ")[0] in ("a", "an", "one", "another") or bool(phrase.measure)
 
 
+def as_one(phrase: NounPhrase) -> NounPhrase:
+    """Several things said as one that goes on speaking of several: "dozen eggs", "twenty red balloons"."""
+    number = " ".join(word for word in phrase.determiner.split(" ") if word not in ("a", "an", "the", "some"))
+    of = "of" if number.endswith(("hundreds", "thousands")) else ""
+    return replace(phrase, measure=" ".join(part for part in (number, of, phrase.measure) if part), count=1)
+
+
 def noun_of(phrase: NounPhrase) -> str:
     """The known noun, or the user's word in the singular."""
     return phrase.noun.canonical if phrase.noun is not None else head_noun(phrase)
@@ -90,12 +97,14 @@ def texts_of(draft: Draft, nearest: Mapping[str, Nearest | None], lexicon: Lexic
         said = " ".join(phrase.content[-length:])
         known = plural_of(known) if looks_plural(phrase) else known
     near = nearest.get(head_noun(phrase)) if is_unknown(phrase, lexicon) else None
+    if near is not None:
+        known = plural_of(near.noun) if phrase.measure and looks_plural(phrase) else near.noun
     tail = [phrase.tail, *draft.tail]
 
     def text(noun: str) -> str:
         return " ".join(part for part in (phrase.measure, *front, noun, *tail) if part)
 
-    return text(said), text(near.noun if near is not None else known)
+    return text(said), text(known)
 
 
 def unknown_nouns(
@@ -113,6 +122,22 @@ def unknown_nouns(
                 else UnknownNoun(word=word, nearest=near.noun, similarity=near.similarity)
             )
     return tuple(found.values())
+
+
+def depth_of(draft: Draft, kind: RelationKind, target: Draft) -> list[tuple[Draft, Draft]]:
+    """What a relation says about depth: (further back, further front), or nothing."""
+    if draft is target:
+        return []
+    match kind:
+        case RelationKind.ON | RelationKind.IN_FRONT_OF | RelationKind.ABOVE:
+            return [(target, draft)]
+        case RelationKind.IN | RelationKind.BEHIND:
+            return [(draft, target)]
+        case RelationKind.UNDER:
+            hidden = noun_of(target.phrase).split(" ")[-1] in words.HIDING
+            return [(draft, target) if hidden else (target, draft)]
+        case RelationKind.BETWEEN | RelationKind.NEXT_TO | RelationKind.WITH:
+            return []
 
 
 def by_depth(drafts: Sequence[Draft], behind: Sequence[tuple[Draft, Draft]]) -> list[Draft]:

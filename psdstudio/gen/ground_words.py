@@ -39,7 +39,7 @@ _PLACES: Final = {
         "stable"
     ),
     "floor": (
-        "floor|ground|tiles|floorboards|parquet|earth|soil|mud|dirt|gravel|hay|straw bed|leaves|deck|"
+        "floor|ground|tiles|floorboards|parquet|soil|mud|dirt|gravel|hay|straw bed|leaves|deck|"
         "wooden planks|planks|surface|fallen leaves|autumn leaves|moss"
     ),
     "wall": (
@@ -72,13 +72,21 @@ NAMED_PLACES: Final = frozenset(
     "staircase|stairs|stairwell|steppe|stratosphere|street corner|suburb|suburbs|subway station|"
     "summit|sunroom|swamp|swampland|taiga|tavern|tennis court|theme park|thicket|throne room|tide pool|"
     "times square|town square|town street|toy shop|train station|tunnel|underpass|vault|veld|veranda|"
-    "waiting room|walk-in closet|wardrobe interior|warehouse|waterfront|waterhole|watering hole|"
+    "reading nook|nook|alcove|den|creek bed|lake bed|river bed|riverbed|sea bed|waiting room|"
+    "walk-in closet|wardrobe interior|warehouse|waterfront|waterhole|watering hole|"
     "wetland|whirlpool|wilderness|window ledge|window pane|window sills|windowpane|wine cellar|"
+    "clay court|canopy|jungle canopy|towpath|"
+    "bike lane|cycle lane|walkway|high street|main street|"
+    "roundabout|motorway|freeway|showroom|canteen|cafeteria|dance floor|dancefloor|ski resort|"
+    "bowling alley|"
+    "courtroom|aisle|sauna|moorland|heath|heathland|bog|mangrove|delta|estuary|inlet|loch|rock pool|"
+    "rockpool|brook|"
+    "glade|copse|forest path|treetops|alps|himalayas|snowscape|landscape|"
     "zebra crossing".split("|")
 )
 # A ground under "on" or "in", an object otherwise.
 EITHER: Final = frozenset(
-    "barn|iceberg|volcano|fence|picket fence|hedge|"
+    "earth|barn|iceberg|volcano|fence|picket fence|hedge|"
     "bar counter|bar top|beach towel|bedside cabinet|bedside table|bedspread|blanket|boardwalk|bridge|"
     "carpet|catwalk|cloth|coffee table|conveyor belt|counter|countertop|cutting mat|desk|dining table|"
     "dinner table|dock|doormat|dressing table|footbridge|garden table|island|jetty|kitchen island|"
@@ -87,6 +95,14 @@ EITHER: Final = frozenset(
     "roof terrace|roof tiles|rooftop|rug|shelf|side table|sideboard|slab|stage|table|table top|tablecloth|"
     "tabletop|tabletops|tarp|towel|trestle table|viaduct|wall shelf|wharf|work table|workbench|worktop|"
     "yoga mat".split("|")
+)
+# Things named after a known noun that they are not: it is not looked for in them.
+STRANGERS: Final = frozenset(
+    "hot dog|prairie dog|guinea pig|sea horse|sea cow|sea lion|clothes horse|pommel horse|star fish|"
+    "jelly fish|"
+    "cuttle fish|letter box|post box|mail box|phone box|telephone box|music box|match box|cable car|"
+    "movie star|film star|rock star|pop star|piano key|keyboard key|oil drum|prickly pear|compass rose|"
+    "light house|sleeping bag|tea bag|bean bag|punching bag".split("|")
 )
 LIGHTS: Final = frozenset(
     "dusk light|first light|last light|nightfall|daybreak|sundown|backlighting|sunray|sunrays|gloom|smog|"

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from psdstudio.errors import ModelLoadFailed, ModelNotFound
 from psdstudio.gen import ground_words, words
+from psdstudio.gen.spelling import Speller
 from psdstudio.gen.text_encoder import WIDTH, TextEncoder
+from psdstudio.gen.tokens import is_clock
 from psdstudio.resources_path import resource_dir
 
 MAX_NOUN_WORDS = 4
@@ -119,12 +121,14 @@ class Lexicon:
         self._known: dict[
             str, Nearest | None
         ] = {}  # answers so far: a sentence is planned at every keystroke
+        self._mended: dict[str, str] = {}
         self._index: tuple[tuple[_Entry, ...], NDArray[np.float32]] | None = None
         for row in ground_words.PLACES.values():
             self._add_all(row, NounKind.PLACE)
         self._add_all(ground_words.NAMED_PLACES, NounKind.PLACE)
         self._add_all(ground_words.EITHER, NounKind.EITHER)
         self._add_all(ground_words.LIGHTS - ground_words.LIGHT_AFTER_PREPOSITION, NounKind.LIGHT)
+        self._add_all(ground_words.STRANGERS, NounKind.OBJECT)
         listed = list(entries)
         self._drawable = frozenset(key(entry["noun"]) for entry in listed)
         for entry in listed:
@@ -136,6 +140,9 @@ class Lexicon:
                     self._stuffs.setdefault(key(synonym), key(entry["noun"]))
                 if _is_usable(key(synonym), key(entry["noun"])):
                     self._add(key(synonym), key(entry["noun"]), NounKind.OBJECT)
+
+        forms = [*self._singular, *self._plural, *ground_words.LIGHTS, *words.SPOKEN]
+        self._speller = Speller(part for form in forms for part in form.split(" "))
 
     @classmethod
     def load(cls, vocabulary: Path, encoder: TextEncoder | None = None, vectors: Path | None = None) -> Self:
@@ -186,9 +193,26 @@ class Lexicon:
                 return Noun(one.canonical, one.singular, one.kind, length, plural=False)
             if many is not None:
                 return Noun(many.canonical, many.singular, many.kind, length, plural=True)
-        if tokens and tokens[-1] in ground_words.LIGHT_AFTER_PREPOSITION:
+        if tokens and (tokens[-1] in ground_words.LIGHT_AFTER_PREPOSITION or is_clock(tokens[-1])):
             return Noun(tokens[-1], tokens[-1], NounKind.LIGHT, 1, plural=False)
+        doubled = self._singular.get(key(singular_of(tokens[-1]) or "")) if tokens else None
+        if doubled is not None and doubled.kind is NounKind.OBJECT:
+            return Noun(doubled.canonical, doubled.singular, doubled.kind, 1, plural=True)  # "two deers"
         return None
+
+    def knows(self, form: str) -> bool:
+        """Whether the words are a known noun, singular or plural."""
+        return key(form) in self._singular or key(form) in self._plural
+
+    def mended(self, word: str) -> str:
+        """The known word meant by a misspelt one ("elefant"); the word itself without an encoder, which knows words."""
+        if self._encoder is None:
+            return word
+        if word not in self._mended:
+            if len(self._mended) > _MEMORY:
+                self._mended.clear()
+            self._mended[word] = self._speller.mended(word, self._encoder.is_word)
+        return self._mended[word]
 
     def find_stuff(self, word: str) -> Noun | None:
         """The thing that a word for a stuff names when an article stands before: "an oak", "a marble"."""

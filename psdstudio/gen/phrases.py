@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psdstudio.gen import words
-from psdstudio.gen.lexicon import Lexicon, Noun, plural_of, singular_of
+from psdstudio.gen.lexicon import Lexicon, Noun, NounKind, plural_of, singular_of
 from psdstudio.gen.tokens import agrees, is_adverb, is_participle, number_of
 from psdstudio.gen.words import Position, RelationKind
 
@@ -94,6 +94,13 @@ def is_adjectives(content: Sequence[str]) -> bool:
     return bool(content) and all(word in words.ADJECTIVES for word in content)
 
 
+def lacks_noun(phrase: NounPhrase) -> bool:
+    """Whether the phrase is adjectives alone; "a rainbow" and "a plum" are colours no longer."""
+    return is_adjectives(phrase.content) and not (
+        phrase.determiner and phrase.content[-1] in words.THINGS_TOO
+    )
+
+
 def looks_plural(phrase: NounPhrase) -> bool:
     """Whether the noun's form says more than one."""
     if phrase.noun is not None:
@@ -153,6 +160,8 @@ class Scanner:
     def _step(self) -> None:
         token = self._tokens[self._at]
         item, length = _phrase_at(self._tokens, self._at)
+        if isinstance(item, Attribute) and self._is_use(token):
+            item, length = None, 0
         if length < 2 and self._is_verb(self._at):
             pose = words.VERBS.get(token, token)
             goes_off = (
@@ -175,7 +184,8 @@ class Scanner:
         elif (singular_of(token) or token) in words.COLLECTIVES and self._peek(1) == "of":
             self._take_collective(singular_of(token) or token)
         elif token in ("one", "ones") and self._content:
-            self._at += 1  # "a red one"
+            self._content += self._meant_by(token)  # "a red one"
+            self._at += 1
         elif token in words.DETERMINERS or number_of(token) is not None:
             self._take_determiner(token)
         elif token in words.PLACE_ADVERBS and self._content:
@@ -214,6 +224,12 @@ class Scanner:
         ends = not following or following in words.DETERMINERS or following in words.ADVERBS
         return ends or number_of(following) is not None or _phrase_at(self._tokens, at + 1)[1] > 0
 
+    def _is_use(self, token: str) -> bool:
+        """Whether a verb's form says what the thing after it is for: "a cosy reading nook", "two drinking straws"."""
+        before = bool(self._determiner or self._content)
+        plain = all(word in words.ADJECTIVES for word in self._content)
+        return token in words.DOING and before and plain and not self._ends(self._at) and not self._tail
+
     def _comparison(self) -> int:
         """The length of "taller than", "as big as" at this place; 0 where none stands."""
         if self._peek(1) == "than" and (self._content or self._items):
@@ -236,6 +252,22 @@ class Scanner:
             self._content = []
         else:
             self._tail.append("of")
+
+    def _meant_by(self, token: str) -> list[str]:
+        """The noun that "a red one" leaves out; none where it may speak of one of several things said before."""
+        last = self._items[-2] if len(self._items) > 1 and isinstance(self._items[-1], Join) else None
+        known = self._lexicon.find(self._content) is not None and not is_adjectives(self._content)
+        if known or not isinstance(last, NounPhrase) or is_adjectives(last.content):
+            return []
+        length = last.noun.length if last.noun is not None else 1
+        several = (last.count or 1) > 1 or looks_plural(last)
+        joint = self._items[-1]
+        described = len(last.content) > length and isinstance(joint, Join) and joint.text == "and"
+        if several and not described:
+            return []  # "two cats, a black one and a white one"
+        noun = " ".join(last.content[-length:])
+        one = singular_of(noun) or noun if several else noun
+        return (plural_of(one) if token == "ones" else one).split(" ")
 
     def _take_collective(self, token: str) -> None:
         if self._content:
@@ -270,6 +302,10 @@ class Scanner:
             return False
         if token in words.ATTRIBUTES and following in words.DETERMINERS:
             return False
+        acted = following in words.DETERMINERS or number_of(following) is not None
+        acts = token in words.TRANSITIVE or (token in words.GERUND_NOUNS and acted)
+        if acts and self._content and not is_adjectives(self._content):
+            return True  # "two kids building a sandcastle", "a hummingbird sipping nectar"
         compounds = [[token, following], [*self._content[-1:], token]]
         if any((noun := self._lexicon.find(pair)) is not None and noun.length > 1 for pair in compounds):
             return False  # "an orange swimming pool", "an office building"
@@ -293,7 +329,8 @@ class Scanner:
 
     def _is_plural(self) -> bool:
         """Whether the words so far speak of several things: a number, a plural, or "a cat and a dog"."""
-        listed = len(self._items) > 1 and isinstance(self._items[-1], Join)
+        joint = self._items[-1] if len(self._items) > 1 else None
+        listed = isinstance(joint, Join) and joint.text in ("and", "&", "plus")
         if listed and isinstance(self._items[-2], NounPhrase):
             return True
         noun = self._lexicon.find(self._content)
@@ -317,7 +354,10 @@ class Scanner:
         noun = self._lexicon.find(content, several=several, after=after)
         count = self._count
         alone = noun is not None and not noun.plural and noun.singular.endswith("s")
-        if pair and (alone or content[-1] in words.PLURAL_ONLY):
+        lenses = content[-1] == "glasses" and not words.VESSELS_OF_GLASS & set(content)
+        if pair and lenses:
+            noun = Noun("glasses", "glasses", NounKind.OBJECT, 1, plural=False)
+        if pair and (alone or lenses or content[-1] in words.PLURAL_ONLY):
             count = 1  # "a pair of scissors"
         return NounPhrase(
             " ".join(self._determiner), count, tuple(content), noun, " ".join(tail), " ".join(self._measure)

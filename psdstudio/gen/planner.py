@@ -15,9 +15,12 @@ from psdstudio.gen import words
 from psdstudio.gen.drafts import (
     Draft,
     Ground,
+    as_one,
     by_depth,
+    depth_of,
     ground_text,
     head_noun,
+    is_part,
     is_single,
     is_unknown,
     noun_of,
@@ -36,6 +39,7 @@ from psdstudio.gen.phrases import (
     Pose,
     Pronoun,
     is_adjectives,
+    lacks_noun,
     looks_plural,
 )
 from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject, Relation
@@ -46,6 +50,7 @@ from psdstudio.gen.words import Position, RelationKind
 MAX_CHARACTERS = 1000
 MAX_OBJECTS = 12
 PLAIN_BACKGROUND = "plain studio background"
+_CROWD = 12  # so many alike ("a dozen eggs") are one layer: nobody places them one by one
 _BARE_PLURAL_COUNT = 2  # "ducks" without a number: the fewest that are more than one
 
 
@@ -56,8 +61,10 @@ def plan_scene(sentence: str, lexicon: Lexicon) -> Plan:
         sentence: English, at most 1000 characters.
         lexicon: The known nouns; with a text encoder inside, unknown nouns get their nearest known one.
 
+    A dozen alike, or as many as find no room among the 12, become one layer.
+
     Raises:
-        PromptError: The sentence is empty, too long, names nothing, or names more than 12 objects.
+        PromptError: The sentence is empty, too long, names nothing, or names more than 12 different objects.
     """
     if len(sentence) > MAX_CHARACTERS:
         raise PromptError(
@@ -94,12 +101,19 @@ class _Builder:
         self._fronted = False  # the pending preposition stands before what it speaks of
         self._closed = False  # a relation that orders depth has been said: "and" begins a new cluster
         self._attributing = False
+        self._strange = False  # the noun that was read as a property before this one was unknown
+        self._listing = False  # it stood without article and number
+        self._owner: list[Draft] | Ground | None = (
+            None  # what bears the things of "with a cup and a jug on it"
+        )
+        self._posed = False  # the last item was what a thing does
         self._denied = False  # the last phrase was said not to be there
         self._awaited: tuple[RelationKind, list[Draft]] | None = None  # "behind it, a truck"
         self._opening: tuple[RelationKind, list[Draft]] | None = None  # "on a sofa, a cat"
 
     def take(self, item: Item) -> None:
         """Read the next item."""
+        posed, self._posed = self._posed, isinstance(item, Pose)
         match item:
             case NounPhrase():
                 self._take_phrase(item)
@@ -109,6 +123,9 @@ class _Builder:
                 self._pending = None
             case Join():
                 if not isinstance(self._pending, Link | Attribute):
+                    # "a clown juggling, a lion on a box": what has its own verb shares no preposition that follows.
+                    self._owner = self._last if item.text == "with" else self._owner
+                    self._closed = self._closed or (posed and item.text == ",")
                     self._pending = item
             case Link() | Attribute():
                 self._fronted = self._last is None or isinstance(self._pending, Join)
@@ -129,7 +146,7 @@ class _Builder:
         if phrase.noun is None and phrase.determiner and not isinstance(pending, Attribute):
             phrase = replace(phrase, noun=self._lexicon.find_stuff(phrase.content[-1]))
         loose = not isinstance(pending, Link | Attribute)
-        if loose and phrase.noun is None and is_adjectives(phrase.content) and isinstance(self._last, list):
+        if loose and phrase.noun is None and lacks_noun(phrase) and isinstance(self._last, list):
             for draft in self._last:
                 draft.front += phrase.content
             return
@@ -153,7 +170,7 @@ class _Builder:
         pending = self._pending
         also = self._denied and isinstance(pending, Join) and pending.text in ("or", "nor")
         self._denied = bool(words.NEGATIONS & set(phrase.determiner.split(" "))) or also
-        if self._denied:
+        if self._denied or phrase.count == 0:
             return True
         if isinstance(pending, Attribute) and pending.text == "for":
             return head_noun(phrase).split(" ")[-1] in words.MEDIA
@@ -182,7 +199,13 @@ class _Builder:
             return is_texture(phrase, self._pending)
         owner = head_noun(self._last[-1].phrase).split(" ")[-1]
         near = self._nearest.get(head_noun(phrase))
-        return is_property(phrase, self._pending, owner, near, attributing=self._attributing)
+        joined = isinstance(self._pending, Join) and self._pending.text == "and"
+        owned = phrase.determiner in words.POSSESSIVES
+        if phrase.noun is None and joined and not owned and self._attributing and self._strange:
+            return True  # "a board with a king and a queen"
+        self._strange = phrase.noun is None and near is None and not is_part(phrase)
+        listing, self._listing = self._listing, not phrase.determiner and phrase.count is None
+        return is_property(phrase, self._pending, owner, near, attributing=self._attributing, listing=listing)
 
     def _attach(self, phrase: NounPhrase) -> None:
         text = f"{self._pending.text} {phrase.full_text}" if self._pending is not None else phrase.full_text
@@ -213,6 +236,7 @@ class _Builder:
         if isinstance(link, Link) and self._last is not None and not isinstance(self._last, Ground):
             self._relate(self._cluster, link.kind, [])
         self._grounds.append(ground)
+        self._awaited = None
         # Light says nothing a later "with" could hold on to: "a fox at night with a lantern".
         if not is_light or subject or self._last is None:
             self._last = ground
@@ -271,6 +295,10 @@ class _Builder:
         if self._attributing:
             return  # "a vase with tulips in it": the tulips are no thing of their own
         targets = self._earlier
+        if isinstance(self._owner, list) and self._owner[-1] in self._objects:
+            borne = self._objects[self._objects.index(self._owner[-1]) + 1 :]
+            targets, self._last = (self._owner, borne) if borne else (targets, self._last)
+            self._owner = None
         self._behind = [pair for pair in self._behind if not (pair[0] in self._last and pair[1] in targets)]
         noun = targets[0].phrase.noun
         is_ground = len(targets) == 1 and noun is not None and noun.kind is NounKind.EITHER
@@ -303,6 +331,8 @@ class _Builder:
         count = phrase.count
         if count is None:
             count = _BARE_PLURAL_COUNT if looks_plural(phrase) and not is_single(phrase) else 1
+        if count >= _CROWD or (count > 1 and len(self._objects) + count > MAX_OBJECTS):
+            phrase, count = as_one(phrase), 1
         if len(self._objects) + count > MAX_OBJECTS:
             raise PromptError(
                 f"The prompt asks for more than {MAX_OBJECTS} objects.",
@@ -318,21 +348,9 @@ class _Builder:
 
     def _relate(self, group: Sequence[Draft], kind: RelationKind, targets: Sequence[Draft]) -> None:
         for draft in group:
-            if draft.relation is None or not draft.targets:
+            if draft.relation in (None, RelationKind.WITH) or not draft.targets:
                 draft.relation, draft.targets = kind, tuple(targets)
-            for target in targets:
-                if draft is target:
-                    continue
-                match kind:
-                    case RelationKind.ON | RelationKind.IN_FRONT_OF | RelationKind.ABOVE:
-                        self._behind.append((target, draft))
-                    case RelationKind.IN | RelationKind.BEHIND:
-                        self._behind.append((draft, target))
-                    case RelationKind.UNDER:
-                        hidden = noun_of(target.phrase).split(" ")[-1] in words.HIDING
-                        self._behind.append((draft, target) if hidden else (target, draft))
-                    case RelationKind.BETWEEN | RelationKind.NEXT_TO | RelationKind.WITH:
-                        pass
+            self._behind += [pair for target in targets for pair in depth_of(draft, kind, target)]
 
     # --- result --------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ def kind_of(phrase: NounPhrase, pending: Joint, near: Nearest | None, lexicon: L
     listed = isinstance(pending, Join) and pending.text == "and" and head_noun(phrase) in words.SCATTERED
     if kind is NounKind.PLACE and (phrase.measure or listed):
         return NounKind.OBJECT  # "a pile of leaves", "lemons and mint leaves"
+    if kind is NounKind.EITHER and words.SOILS & set(phrase.content):
+        return NounKind.PLACE  # "cracked earth" is a ground, "the earth" a globe
     if kind is NounKind.EITHER:
         if (
             isinstance(pending, Join)
@@ -93,7 +95,7 @@ def is_texture(phrase: NounPhrase, pending: Joint) -> bool:
 
 
 def is_property(
-    phrase: NounPhrase, pending: Joint, owner: str, near: Nearest | None, *, attributing: bool
+    phrase: NounPhrase, pending: Joint, owner: str, near: Nearest | None, *, attributing: bool, listing: bool
 ) -> bool:
     """Whether the phrase is a property of the thing before it and no thing of its own.
 
@@ -103,11 +105,13 @@ def is_property(
         owner: The last word of the thing's noun.
         near: The known noun nearest to the phrase's, if that is unknown.
         attributing: The phrase before this one was a property, so "and" may go on with it.
+        listing: That phrase had no article and no number, so another one without goes on with it.
     """
     if isinstance(pending, Attribute):
         return True
     if isinstance(pending, Join):
-        return attributing and pending.text in ("and", ",") and is_part(phrase)
+        mass = pending.text == "and" and listing and not phrase.determiner and phrase.count is None
+        return attributing and (mass or (pending.text in ("and", ",") and is_part(phrase)))
     if not isinstance(pending, Link):
         return False
     if pending.text == "in":
@@ -115,6 +119,9 @@ def is_property(
         return worn or (not phrase.determiner and is_adjectives(phrase.content))  # "a chair in red"
     if pending.kind is not RelationKind.WITH:
         return False
+    is_light = phrase.noun is not None and phrase.noun.kind is NounKind.LIGHT
+    if is_light and head_noun(phrase) not in words.GLOWS and pending.text != "showing":
+        return False  # "a fox with the sun behind it", but "a lamp with a warm light"
     if phrase.noun is None and near is None:
         return True  # "with a flurb": an unknown part rather than an unknown thing
     bare = not phrase.determiner and phrase.count is None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from psdstudio.gen import words
+from psdstudio.gen.drafts import is_part
 from psdstudio.gen.lexicon import Lexicon, NounKind
 from psdstudio.gen.phrases import (
     Attribute,
@@ -13,19 +14,23 @@ from psdstudio.gen.phrases import (
     Join,
     Link,
     NounPhrase,
+    Place,
     Pose,
     Pronoun,
     Scanner,
     is_adjectives,
+    lacks_noun,
     looks_plural,
 )
+from psdstudio.gen.rewriting import mended, rewritten
 from psdstudio.gen.tokens import strip_opening, tokenise
 from psdstudio.gen.words import RelationKind
 
 
 def parse_items(sentence: str, lexicon: Lexicon) -> list[Item]:
     """The items of a sentence in order; adjectives split by commas and "and" are put back to their noun."""
-    return merge_adjectives(complete(Scanner(strip_opening(tokenise(sentence)), lexicon).scan()), lexicon)
+    tokens = rewritten(strip_opening(mended(tokenise(sentence), lexicon)), lexicon)
+    return merge_adjectives(complete(Scanner(tokens, lexicon).scan()), lexicon)
 
 
 def complete(items: Sequence[Item]) -> list[Item]:
@@ -38,6 +43,10 @@ def complete(items: Sequence[Item]) -> list[Item]:
     for at, item in enumerate(items):
         following = items[at + 1] if at + 1 < len(items) else None
         if isinstance(item, Pose) and isinstance(following, NounPhrase) and item.said and out:
+            inverted = len(out) == 2 and isinstance(out[0], Link) and item.said in words.VERBS
+            if inverted:  # "behind a sofa stands a lamp"
+                out.append(Join(","))
+                continue
             transitive = isinstance(out[-1], NounPhrase | Pose)
             out.append(Link(RelationKind.NEXT_TO, item.said) if transitive else item)
             continue
@@ -53,12 +62,46 @@ def complete(items: Sequence[Item]) -> list[Item]:
         alone = isinstance(item, Link) and item.text in words.ALONE
         if alone and not isinstance(following, NounPhrase | Pronoun):
             out.append(Pronoun())
-    for at in range(len(out) - 3):
-        start, _, link, end = out[at : at + 4]
-        if not isinstance(start, Link) or start.kind is not RelationKind.WITH or not isinstance(end, Pronoun):
+    _free_what_is_placed(out)
+    return _positions_last(out)
+
+
+def _free_what_is_placed(items: list[Item]) -> None:
+    """Make "with" before a list that ends in "behind it" a joint: the list's members are things."""
+    for at, start in enumerate(items):
+        if not isinstance(start, Link) or start.kind is not RelationKind.WITH:
             continue
-        if isinstance(link, Link) and link.kind is not RelationKind.IN:
-            out[at] = Join(start.text)
+        end = at + 1
+        while isinstance(items[end : end + 1][0] if end < len(items) else None, NounPhrase | Join):
+            end += 1
+        link, last = (*items[end : end + 2], None, None)[:2]
+        if (
+            any(isinstance(item, NounPhrase) and is_part(item) for item in items[at + 1 : end])
+            and end > at + 2
+        ):
+            continue  # "a cage with an open door and a bird on top of it"
+        placed = isinstance(link, Link) and link.kind is not RelationKind.IN and isinstance(last, Pronoun)
+        if placed and end > at + 1:
+            items[at] = Join(start.text)
+
+
+def _positions_last(items: list[Item]) -> list[Item]:
+    """Put a place in the picture after the thing it is said before: "on the left a lion, on the right a lamb"."""
+    out: list[Item] = []
+    held: Item | None = None
+    for at, item in enumerate(items):
+        following = items[at + 1] if at + 1 < len(items) else None
+        opens = not out or isinstance(out[-1], Join)
+        leads = isinstance(following, NounPhrase) or (not out and isinstance(following, Join))
+        if isinstance(item, Place) and opens and leads:
+            held = item
+        elif held is not None and isinstance(item, Join) and not out:
+            continue
+        else:
+            out.append(item)
+            if held is not None and isinstance(item, NounPhrase):
+                out.append(held)
+                held = None
     return out
 
 
@@ -90,6 +133,8 @@ def _merged_end(out: list[Item], lexicon: Lexicon) -> list[Item] | None:
     if last.determiner and joint is not None:
         if rest and isinstance(rest[-1], Attribute):
             return None  # "a bucket made of wood and a glass jar": the material has no noun
+        if not first.determiner and first.count is None:
+            return None  # "a pie with mint and a cold beer", though "a red and a blue cup"
         noun = last.noun.length if last.noun is not None else 1
         # Without a noun to lend there would be adjectives again, and the merging would not end.
         if (last.noun is None and is_adjectives(last.content[-1:])) or len(last.content) <= noun:
@@ -114,7 +159,7 @@ def _is_more_content(first: NounPhrase, last: NounPhrase) -> bool:
 
 def _wants_noun(first: NounPhrase, last: NounPhrase) -> bool:
     """Whether `first` is adjectives that belong to the noun of `last`."""
-    if not is_adjectives(first.content) or first.measure:
+    if not (lacks_noun(first) if last.determiner else is_adjectives(first.content)) or first.measure:
         return False
     if first.noun is None:
         return True

@@ -165,6 +165,10 @@ class TextEncoder:
         pieces = self._tokenizer.encode(clean, add_special_tokens=False).ids
         return [cls_id, *pieces[: max_tokens - 2], sep_id]
 
+    def is_word(self, text: str) -> bool:
+        """Whether the text is one whole piece of the encoder's vocabulary; a rare word falls into several."""
+        return len(self.token_ids(text)) == 3
+
     def _forward(self, ids: NDArray[np.int64], mask: BoolMask) -> F32:
         """Ids (n, s) and mask (n, s) -> last hidden state (n, s, 384)."""
         x = self._norm(self._words[ids] + self._positions[: ids.shape[1]])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from psdstudio.gen import words
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[,;.:!?()&+/|—–-]")
+_CLOCK = re.compile(r"\d{1,2}(am|pm)|\d{1,2}:\d\d")
 _LONGEST_OPENING = 6
 _OFFERS = tuple(row.split(" ") for row in words.OFFERS)
 _OPENINGS = tuple(row.split(" ") for row in words.OPENINGS)
@@ -63,6 +64,24 @@ def number_of(token: str) -> int | None:
     if token.isascii() and token.isdigit():
         return min(int(token[:9]), 10**6)
     return None
+
+
+def clock_length(tokens: Sequence[str]) -> int:
+    """How many tokens at the beginning are a time of day ("half past six", "7 : 30 pm"); 0 for none."""
+    lead = 2 if tokens[:1] in (["half"], ["quarter"]) and tokens[1:2] in (["past"], ["to"]) else 0
+    if number_of(tokens[lead] if lead < len(tokens) else "") is None:
+        return 1 if tokens and _CLOCK.fullmatch(tokens[0]) else 0
+    end = lead + 1
+    if tokens[end : end + 1] == [":"] and tokens[end + 1 : end + 2] and tokens[end + 1].isdigit():
+        end += 2
+    if tokens[end : end + 1] in (["o'clock"], ["am"], ["pm"]):
+        return end + 1
+    return end if lead or end > 1 else 0
+
+
+def is_clock(token: str) -> bool:
+    """Whether the (merged) token is a time of day."""
+    return clock_length(token.replace(":", " : ").split(" ")) > 0
 
 
 def is_participle(token: str) -> bool:

@@ -55,7 +55,10 @@ _RELATIONS: Final = {
         "on the left of|on the right of|left of|right of|around|at the edge of|on the edge of|"
         "at the foot of|towards|toward|past|opposite|facing|chasing|watching|pointing at|pointing to|"
         "growing from|drinking from|eating from|after|during|crossing to|looking up at|staring at|"
-        "smiling at|barking at|looking down at|following|pulling|pushing|looking at|leading to|playing with|guarding|"
+        "smiling at|barking at|looking down at|following|pulling|pushing|looking at|leading to|"
+        "playing with|guarding|"
+        "going round|running round|dancing round|gathered round|gathered around|circling|orbiting|"
+        "encircling|"
         "surrounded by|to|together with|along with|accompanied by|on either side of|on both sides of|"
         "on each side of|at the end of|at the side of|by the side of|at the base of|flanked by|framed by|"
         "outside|outside of|pulled by|held by|followed by|overlooking|to its left|to its right|"
@@ -99,7 +102,8 @@ JOINS: Final = frozenset(
     "and|&|plus|as well as|and also|then|or|,|;|.|:|!|?|(|)|while|but|+|/|—|–|-".split("|")
 )
 DROPPED: Final = frozenset(
-    "is|are|was|were|be|being|been|that is|that are|which is|which are|who is|that|which|who|there is|"
+    "thanks|thank you|cheers|for me|for us|if possible|if you can|maybe|perhaps|is|are|was|were|be|"
+    "being|been|that is|that are|which is|which are|who is|that|which|who|there is|"
     "there are|there's|there stands|there|has|have|having|also|just|please|can you|could you|i want|"
     "i would like|we see|you see|i see|both|each|all|only|together|side by side|in a line|in line|"
     "in a circle|in a row|it is|it's|not far away|in the air|into the air|through the air|here|"
@@ -110,18 +114,23 @@ DROPPED: Final = frozenset(
 # What comes before an opening: "could you please draw".
 OFFERS: Final = tuple(
     "please|can you|could you|would you|i want|i need|i'd like|i would like|i'd love|we need|we want|"
-    "we'd like|let's|you to|to|see|have|me|us|now|,|.|hi|hello|kindly".split("|")
+    "we'd like|let's|can i have|can i get|could i have|could i get|can we have|could we have|can we get|"
+    "could we get|may i have|i'm after|i am after|we're after|i'm looking for|we're looking for|"
+    "looking for|"
+    "how about|what about|let me have|let me see|i'd love to see|try|you to|to|see|have|me|us|now|,|.|"
+    "hi|hello|kindly".split("|")
 )
 # Sentence openings that speak of the picture, not of what is in it.
 OPENINGS: Final = tuple(
     "draw me|draw|create|generate|make me|make|paint me|paint|show me|show|design|render|imagine|give me|"
-    "depict|visualize|visualise|illustrate|compose|sketch|produce|put together".split("|")
+    "depict|visualize|visualise|illustrate|give us|do me|get me|put|place|add|insert|mock up|build me|"
+    "build|model|compose|sketch|produce|put together".split("|")
 )
 PICTURES: Final = frozenset(
     "picture|image|photo|photograph|illustration|painting|drawing|sketch|rendering|render|scene|view|"
     "close-up|closeup|watercolor|watercolour|cartoon|artwork|poster|wallpaper|shot|still life|still-life|"
     "composition|portrait|landscape|snapshot|mockup|mock-up|banner|flat lay|macro|icon|collage|visual|"
-    "header".split("|")
+    "header|logo|graphic|doodle|emblem|mural|thumbnail|clipart".split("|")
 )
 STYLES: Final = frozenset(
     "style|photorealistic|realistic|cinematic|watercolor|watercolour|cartoon|minimalist|detailed|4k|8k|hd|"
@@ -141,14 +150,30 @@ POSITIONS: Final = {
     }.items()
     for phrase in row.split("|")
 }
+# Glasses to drink from come in pairs of two; any other pair of glasses is one thing.
+VESSELS_OF_GLASS: Final = frozenset(
+    "wine|champagne|beer|cocktail|martini|whisky|whiskey|shot|water|drinking|pint|sherry|brandy|empty|full|"
+    "tall|crystal|clinking|margarita|gin|port|cordial|hour".split("|")
+)
+# What earth is called where it is no planet.
+SOILS: Final = frozenset(
+    "bare|cracked|parched|scorched|ploughed|plowed|tilled|dug|muddy|loose|dry|damp".split("|")
+)
+# Nouns that say what somebody does where a thing with an article follows.
+GERUND_NOUNS: Final = frozenset("building|painting|drawing|carving|ringing|stringing|icing".split("|"))
+# Verbs that take an object without an article; no compound is made with them ("a coffee grinding machine" is one).
+TRANSITIVE: Final = frozenset(
+    "sipping|chasing|catching|throwing|kicking|chewing|munching|nibbling|licking|juggling|selling|pouring|"
+    "spilling|breathing|spitting|guarding|stealing|delivering|hugging|biting|blowing|devouring|spreading|"
+    "flipping|tossing|waving|lifting|dragging|hauling|hunting|sniffing".split("|")
+)
 # Adverbs that are a place by themselves: "a turtle underwater".
 PLACE_ADVERBS: Final = frozenset({"underwater"})
 PRONOUNS: Final = frozenset("it|them|him|themselves|itself|each other|one another".split("|"))
 
 DETERMINERS: Final = frozenset(
-    "a|an|the|this|that|these|those|some|any|its|their|his|her|my|our|your|another|a single|every|no|not".split(
-        "|"
-    )
+    "a|an|the|this|that|these|those|some|any|its|their|his|her|my|our|your|another|a single|every|no|"
+    "not".split("|")
 )
 NEGATIONS: Final = frozenset({"no", "not"})
 POSSESSIVES: Final = frozenset({"its", "their", "his", "her"})
@@ -217,7 +242,7 @@ TEXTURES: Final = frozenset(
 # Finite and participle forms of verbs without an object; what stays with the noun, "" if it says nothing.
 VERBS: Final = {
     "sits": "", "sit": "", "sitting": "", "seated": "", "stands": "", "stand": "", "standing": "",
-    "rests": "",
+    "rests": "", "sat": "", "stood": "", "knelt": "", "kneeling": "kneeling", "squatting": "crouching", "lay": "lying",
     "resting": "", "lies": "lying", "lie": "lying", "lying": "lying", "laying": "lying", "parked": "",
     "sleeps": "sleeping", "sleep": "sleeping", "sleeping": "sleeping", "asleep": "sleeping",
     "flies": "flying", "fly": "flying", "flying": "flying", "swims": "swimming", "swim": "swimming",
@@ -238,9 +263,8 @@ VERBS: Final = {
 }  # fmt: skip
 # Verb forms that are nouns as well; they are verbs only where they agree with what stands before.
 NOUN_VERBS: Final = frozenset(
-    "stand|stands|float|floats|fly|flies|rest|rests|run|runs|walk|walks|jump|jumps|play|plays|drive|drives".split(
-        "|"
-    )
+    "stand|stands|float|floats|fly|flies|rest|rests|run|runs|walk|walks|jump|jumps|play|plays|drive|"
+    "drives".split("|")
 )
 PARTICIPLES: Final = frozenset(
     "stuck|cut|hung|bent|built|torn|sunk|frozen|grown|broken|spread|worn|blown".split("|")
@@ -253,14 +277,17 @@ NO_PARTICIPLES: Final = frozenset(
     "engraving".split("|")
 )
 ADVERBS: Final = frozenset(
-    "fast|up|down|off|out|away|alone|still|together|upright|sideways|outdoors|indoors|ashore|apart|backwards|"
+    "fast|up|down|off|out|away|alone|still|together|upright|sideways|outdoors|indoors|ashore|apart|"
+    "backwards|"
     "forwards|aloft".split("|")
 )
 NO_ADVERBS: Final = frozenset(
     "family|lily|jelly|belly|butterfly|bully|holly|dolly|trolley|assembly|friendly|lovely|lonely|curly|"
     "silly|elderly|early|woolly|chilly|bubbly|wrinkly|prickly|sparkly|cuddly|wobbly|jolly|oily|smelly|"
     "holy|firefly|dragonfly|waterlily|monopoly|anomaly|housefly|hilly|leafy|tally|rally|ally|fly|ugly|"
-    "italy|july|deadly|heavenly|lively|ghostly".split("|")
+    "doily|gully|lolly|brolly|folly|supply|jolly|burly|pearly|scaly|frilly|gnarly|crumbly|bristly|stately|"
+    "homely|speckly|crinkly|swirly|spindly|pebbly|knobbly|squiggly|italy|july|deadly|heavenly|lively|"
+    "ghostly".split("|")
 )
 # Clothes: "a cat in a raincoat" wears it.
 WORN: Final = frozenset(
@@ -268,6 +295,10 @@ WORN: Final = frozenset(
     "pyjamas|armor|armour|helmet|boot|shoe|glasses|sunglasses|clothing|clothes|robe|kimono|spacesuit|"
     "shirt|t-shirt|skirt|jeans|gown|cap|vest|outfit|overalls|sneaker|sock|pullover|jumper|cloak|swimsuit|"
     "bikini|top hat|hood|mask|headphones|high heel".split("|")
+)
+# Light that a thing may give; other light lies on the whole picture.
+GLOWS: Final = frozenset(
+    "light|lighting|glow|neon lights|neon light|fairy lights|spotlight|shade|shadow|heat".split("|")
 )
 # What a body is on or in without a place being named: "lying on its side", "a bone in its mouth".
 BODY: Final = frozenset(
@@ -292,6 +323,10 @@ COLOURS: Final = frozenset(
     "charcoal|grey|gray|silver|white|dark|light|pale|bright|colorful|colourful|multicolored|pastel|lemon|"
     "cherry|blond|ginger|rainbow".split("|")
 )
+# Colours that are things where an article stands before and nothing follows: "a unicorn and a rainbow".
+THINGS_TOO: Final = frozenset(
+    "rainbow|plum|lime|olive|chestnut|salmon|peach|ruby|emerald|sapphire".split("|")
+)
 MATERIALS: Final = frozenset(
     "wood|wooden|oak|pine|walnut|teak|bamboo|metal|metallic|steel|iron|aluminium|aluminum|brass|chrome|"
     "tin|stone|marble|granite|concrete|brick|clay|ceramic|porcelain|glass|crystal|plastic|rubber|leather|"
@@ -299,7 +334,9 @@ MATERIALS: Final = frozenset(
     "denim|enamel".split("|")
 )
 ADJECTIVES: Final = (COLOURS | MATERIALS) - {"light"} | frozenset(
-    "small|tiny|little|big|large|huge|giant|enormous|tall|short|long|thin|thick|wide|narrow|round|square|"
+    "smaller|bigger|larger|taller|older|younger|shorter|longer|darker|brighter|smallest|biggest|tallest|"
+    "largest|small|tiny|little|big|large|huge|giant|enormous|tall|short|long|thin|thick|wide|narrow|"
+    "round|square|"
     "old|ancient|antique|vintage|retro|modern|rustic|new|young|cute|fat|happy|sad|sleepy|open|closed|"
     "empty|broken|shiny|glossy|matte|rusty|dusty|fluffy|soft|hard|smooth|rough|striped|spotted|dotted|hot|"
     "cold|wet|dry|fresh|ripe|beautiful|elegant|simple|cozy|cosy|wild|quiet|calm|very|really|heavy|tidy|"
@@ -311,8 +348,11 @@ ADJECTIVES: Final = (COLOURS | MATERIALS) - {"light"} | frozenset(
 COMPOUND_ENDS: Final = ("shelf", "wolf", "knife", "woman", "scarf", "leaf")
 # Plural in form, one thing all the same: "castle ruins", "a pair of jeans".
 PLURAL_ONLY: Final = frozenset(
-    "ruins|stairs|clothes|jeans|pants|trousers|shorts|binoculars|tongs|pliers|tweezers|goggles|earphones|tights|"
-    "leggings|remains|overalls|pajamas|pyjamas|fries|noodles|fireworks|news|bellows".split("|")
+    "ruins|stairs|clothes|jeans|pants|trousers|shorts|binoculars|tongs|pliers|tweezers|goggles|"
+    "earphones|tights|"
+    "leggings|spectacles|eyeglasses|shears|secateurs|clippers|pincers|forceps|handcuffs|dungarees|chinos|"
+    "slacks|breeches|knickers|corduroys|nutcrackers|knickerbockers|remains|overalls|pajamas|pyjamas|"
+    "fries|noodles|fireworks|news|bellows".split("|")
 )
 IRREGULAR_PLURALS: Final = {
     "mouse": "mice", "goose": "geese", "foot": "feet", "tooth": "teeth", "man": "men", "woman": "women",
@@ -325,3 +365,20 @@ IRREGULAR_PLURALS: Final = {
     "snowman": "snowmen", "fireman": "firemen", "policeman": "policemen", "die": "dice", "hoof": "hooves",
     "life": "lives", "wife": "wives", "salmon": "salmon", "squid": "squid", "swine": "swine", "elk": "elk",
 }  # fmt: skip
+
+# Every word of these tables that a misspelt one may mean.
+SPOKEN: Final = (
+    frozenset(RELATIONS)
+    | ATTRIBUTES
+    | ADJECTIVES
+    | MEASURES
+    | CONTAINERS
+    | PARTS
+    | WORN
+    | frozenset(VERBS)
+    | frozenset(POSITIONS)
+    | frozenset(COLLECTIVES)
+    | frozenset(NUMBERS)
+    | PICTURES
+    | frozenset(OPENINGS)
+)

@@ -132,9 +132,14 @@ def test_style_is_told_apart(lexicon: Lexicon) -> None:
     assert plan.background.words == "hill at sunset"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "   ", ",.!", "and the of", "a" * 1001, "13 ducks", "100000 red cars", "🦢"]
+THIRTEEN = (
+    "a bee, a cat, a cow, a dog, a drum, a key, a bed, a lamp, a cup, an owl, a pig, a bus, a swan".split(
+        ", "
+    )
 )
+
+
+@pytest.mark.parametrize("text", ["", "   ", ",.!", "and the of", "a" * 1001, "🦢", ", ".join(THIRTEEN)])
 def test_what_cannot_be_a_scene_is_refused_with_advice(lexicon: Lexicon, text: str) -> None:
     with pytest.raises(PromptError) as caught:
         plan_scene(text, lexicon)

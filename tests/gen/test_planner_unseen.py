@@ -1,4 +1,4 @@
-"""The planner on sentences written before its rules were read: 240 split at random into two halves, and 60 later ones.
+"""The planner on sentences written before its rules were read: 240 split at random into two halves, and later ones.
 
 Exact parses at the first measurement of each set:
 
@@ -6,10 +6,12 @@ Exact parses at the first measurement of each set:
 - held-out half: 78 of 120 (65 %) with the old rules, 94 (78 %) with the improved ones, before any of its failures was
   read; 100 (83 %) with the seven expectations below put right;
 - fresh set, written after the general causes of those failures had been mended: 56 of 60 (93 %), or 58 (97 %) with two
-  nouns put right that had been derived wrongly from the expected words.
+  nouns put right that had been derived wrongly from the expected words;
+- designers' set, written later by somebody who had not read the rules: 60 of 81 (74 %), 64 (79 %) with four nouns put
+  right in the same way, 68 (84 %) with four expectations put right too ("dragon sleeping" for one asleep, the moon
+  one rides on as a thing, trees beside a road as the background, "rainy window, sill").
 
-One person wrote all the sentences and the rules, so the figures flatter. By now every failure has been read, and what
-the test guards is no forecast any more: 119, 115 and 60.
+By now every failure has been read, and what the test guards is no forecast any more: 119, 118, 60 and 81.
 
 A plan is exact if background, objects in depth order, the words of each, its known noun, its relation where one was
 written down, and the unknown nouns are all as expected. Where several readings are right each is accepted:
@@ -18,10 +20,11 @@ written down, and the unknown nouns are all as expected. Where several readings 
 - a thing inside another may stand before or after it in depth, and so may one beneath another but not hidden by it;
 - what is held or worn is a property or a thing of its own; "with" binds either way unless it is a part of the thing;
 - a table, shelf or fence under "on" is the ground or a thing; a vague plural ("some", "lots of") is 2 to 6 things;
-- more than 12 things are refused, which is `accepted: []`.
+- a dozen alike, or as many as find no room among 12, are one layer ("dozen eggs");
+- what is refused is `accepted: []`.
 
-Seven expectations of the held-out half were put right by these rules after it was measured: two counts of more than
-12, two depths of things beneath others, one relation and two verbs. One of the development half was: a thing inside
+Seven expectations of the held-out half were put right by these rules after it was measured: two counts of a dozen and
+more, two depths of things beneath others, one relation and two verbs. One of the development half was: a thing inside
 another.
 """
 
@@ -94,7 +97,9 @@ def failure(case: dict[str, Any], lexicon: Lexicon) -> str | None:
     return f"{case['text']}\n  want {case['accepted'][:1]}\n  got  {plan.background.words!r} {got}"
 
 
-@pytest.mark.parametrize(("name", "size"), [("development", 120), ("held out", 120), ("fresh", 60)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("development", 120), ("held out", 120), ("fresh", 60), ("designers", 81)]
+)
 def test_unseen_sentences_are_parsed_exactly(lexicon: Lexicon, name: str, size: int) -> None:
     cases = SETS[name]
     failures = [text for case in cases if (text := failure(case, lexicon)) is not None]

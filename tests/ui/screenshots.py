@@ -116,7 +116,9 @@ class Camera:
         )
         pump(lambda: not window.generation.is_reading)
         self.shot("gallery", window)
-        window.generation.set_text("twelve ducks and a swan")
+        window.generation.set_text(
+            "a duck, a swan, a cat, a dog, a cow, a pig, a fox, a bus, a car, a key, a cup, a lamp, a drum"
+        )
         pump(lambda: not window.generation.is_reading)
         self.shot("problem", window)
         window.resize(1440, 900)

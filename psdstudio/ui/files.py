@@ -66,6 +66,8 @@ class Files(QObject):
         self._bridge, self._store, self._recovery = bridge, store, recovery
         self._background, self._window = background, window
         self._hashes = TileHashes()
+        self._new_scene = self._document.scene
+        """What the settings say of new documents: the window begins with one."""
         self.path: Path | None = None
         self.saved_at: float | None = None
         self._autosave = QTimer(self)
@@ -89,13 +91,14 @@ class Files(QObject):
     def new(self) -> None:
         """Ask for a size and begin (Ctrl+N)."""
         dialog = NewDocumentDialog(self._document.size, self._window)
-        dialog.accepted.connect(lambda: self._begin(dialog.document()))
+        dialog.accepted.connect(lambda: self._begin(dialog.document(self._new_scene)))
         dialog.open()
 
     def resize_empty(self) -> None:
         """Ask for another size of the still empty document."""
-        dialog = NewDocumentDialog(self._document.size, self._window, title="Canvas size")
-        dialog.accepted.connect(lambda: self._replace(dialog.document(), path=self.path))
+        doc = self._document
+        dialog = NewDocumentDialog(doc.size, self._window, title="Canvas size", dpi=doc.resolution_dpi)
+        dialog.accepted.connect(lambda: self._replace(dialog.document(doc.scene), path=self.path))
         dialog.open()
 
     def ask_canvas_size(self) -> None:

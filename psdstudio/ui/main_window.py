@@ -27,6 +27,7 @@ from psdstudio.ui.canvas.live import EDGE
 from psdstudio.ui.canvas.thumbnails import Thumbnails
 from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.view import CanvasView
+from psdstudio.ui.dialogs.about import about_box
 from psdstudio.ui.dialogs.errors import ErrorDialog
 from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.digits import DigitPairs
@@ -153,7 +154,7 @@ class MainWindow(QMainWindow):
         self.status.zoom_typed.connect(self._on_zoom_typed)
         self.canvas.said.connect(self.status.say)
         self.canvas.tool_changed.connect(self._on_tool)
-        self.layers.menu_asked.connect(self._show_row_menu)
+        self.layers.menu_asked.connect(lambda at: self.row_menu().popup(at))
         self.layers.refresh_asked.connect(
             lambda i: self.generation.start_verb(Verb.REFRESH_CONTACTS, (LayerId(i),))
         )
@@ -264,6 +265,10 @@ class MainWindow(QMainWindow):
         """Set fill by Shift and digits."""
         self.edits.set_fill(self._digits.take("fill", digit))
 
+    def show_about(self) -> None:
+        """Say which PSDStudio and which engine this is."""
+        about_box(self.status.engine_info, self).open()
+
     def leave(self) -> None:
         """Close the window, asking for unsaved work."""
         self.close()
@@ -327,10 +332,6 @@ class MainWindow(QMainWindow):
     def _show_details(self, notice: Notice | None) -> None:
         if notice is not None:
             ErrorDialog(notice.message, notice.hint, notice.details, self).open()
-
-    def _show_row_menu(self, at: object) -> None:
-        menu = self.row_menu()
-        menu.popup(at)  # type: ignore[arg-type]  # a QPoint through a Signal(object)
 
     def row_menu(self) -> QMenu:
         """Return the context menu of the layer panel."""

@@ -30,6 +30,7 @@ MENUS = (
         " - focus_prompt restart_engine",
     ),
     ("View", "zoom_in zoom_out fit actual_size - extras panels layers full_screen"),
+    ("Help", "about"),
 )
 ROW_MENU = (
     "regenerate_layer new_look insert refresh_contacts - keep visible lock - rename duplicate group ungroup"
@@ -274,6 +275,7 @@ def _view_actions(w: Window) -> list[ActionSpec]:
         ),
         _spec("panels", "Panels", lambda: w.toggle_panels(), "Shift+Tab", checked=lambda: w.shows_panels),
         _spec("layers", "Go to the layers", lambda: w.focus_layers(), "F7"),
+        _spec("about", "About PSDStudio", lambda: w.show_about()),
         _spec("next_region", "Next part of the window", lambda: w.focus_next_region(), "F6"),
         _spec(
             "full_screen",

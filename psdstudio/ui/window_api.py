@@ -86,5 +86,8 @@ class Window(Protocol):
     def type_fill(self, digit: int) -> None:
         """Set fill by a digit."""
 
+    def show_about(self) -> None:
+        """Say which PSDStudio and which engine this is."""
+
     def leave(self) -> None:
         """Close the window."""

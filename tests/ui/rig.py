@@ -10,6 +10,7 @@ from pathlib import Path
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
+from psdstudio.core.scene import Scene
 from psdstudio.core.session import Session
 from psdstudio.gen.engine_words import known_words
 from psdstudio.gen.fake import FakeScript
@@ -54,10 +55,11 @@ def make_rig(
     inline: bool = False,
     size: Size = Size(640, 480),
     steps: int = 8,
+    scene: Scene = Scene(),
 ) -> Iterator[Rig]:
     """Build the window; on leaving, everything is shut down without a question."""
     folder.mkdir(parents=True, exist_ok=True)
-    document = Document(size=size)
+    document = Document(size=size, scene=scene)
     recovery = RecoveryStore(folder / "recovery")
     store = RunStore(document, recovery)
     config = WorkerConfig(engine="fake", fake=FakeScript(step_delay_s=step_delay_s))

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from psdstudio.core.document import MAX_SIDE_PX, Document
 from psdstudio.core.geometry import Size
+from psdstudio.core.scene import Scene
 from psdstudio.gen.scopes import MAX_CANVAS_PX
 from psdstudio.ui.icons import icon
 from psdstudio.ui.widgets import number_box
@@ -56,6 +57,7 @@ class NewDocumentDialog(QDialog):
         *,
         title: str = "New document",
         asks_resolution: bool = True,
+        dpi: float = 72.0,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
@@ -70,7 +72,7 @@ class NewDocumentDialog(QDialog):
             self.presets.addItem(item)
         self.width_box, self.height_box = _pixels("Width"), _pixels("Height")
         self.dpi = number_box("Resolution", 1, 2400, suffix=" dpi")
-        self.dpi.setValue(72)
+        self.dpi.setValue(round(dpi))
         self.swap = QToolButton()
         self.swap.setIcon(icon("refresh"))
         self.swap.setText("Swap sides")
@@ -133,9 +135,9 @@ class NewDocumentDialog(QDialog):
         """The size as entered."""
         return Size(self.width_box.value(), self.height_box.value())
 
-    def document(self) -> Document:
-        """Return an empty document of the chosen size."""
-        return Document(size=self.chosen, resolution_dpi=float(self.dpi.value()))
+    def document(self, scene: Scene) -> Document:
+        """Return an empty document of the chosen size with this scene."""
+        return Document(size=self.chosen, resolution_dpi=float(self.dpi.value()), scene=scene)
 
     def _on_preset(self, row: int) -> None:
         if row < 0:

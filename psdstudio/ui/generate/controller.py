@@ -38,7 +38,6 @@ from psdstudio.ui.generate.proposal import (
     Proposal,
     insert_command,
     insert_proposal,
-    kept_chips,
     scene_proposal,
 )
 from psdstudio.ui.generate.run import (
@@ -48,6 +47,7 @@ from psdstudio.ui.generate.run import (
     RunView,
     phase_text,
     planned_again,
+    select_inserted,
 )
 from psdstudio.ui.generate.run_store import RunStore
 
@@ -168,10 +168,6 @@ class Generation(QObject):
     def chip_keys(self) -> Mapping[LayerId, str]:
         """Return which chip each object of `planned` is."""
         return self._proposal().keys
-
-    def kept_chips(self) -> frozenset[str]:
-        """Return the keys of chips whose object is kept; "" stands for a kept background."""
-        return kept_chips(self.document, self.chip_keys())
 
     def _proposal(self) -> Proposal:
         """Planned document and scope, computed once for each state of document, sentence and chips."""
@@ -340,6 +336,10 @@ class Generation(QObject):
         was, now = change.before.scene.prompt.strip(), change.after.scene.prompt.strip()
         if change.origin is not Origin.REPLACED and self._text.strip() not in (was, now):
             return
+        if change.origin is Origin.REPLACED and not (
+            was or now or change.before.layers or change.after.layers
+        ):
+            return  # another canvas under the sentence that is being written
         self._text, self._edits, self._insert = change.after.scene.prompt, ChipEdits(), None
         if change.origin is Origin.UNDO and was and not now and self._asked[0].strip() == was:
             self._text, self._edits = self._asked  # the first run is undone, not the words it was made from
@@ -353,9 +353,7 @@ class Generation(QObject):
         if isinstance(event, JobFailed) and (run is None or event.job_id == run.job_id):
             self._on_failed(event)
         if isinstance(event, JobFinished):
-            self._on_finished(
-                event
-            )  # also one that could only be saved at the second try, when its run is over
+            self._on_finished(event)  # also one saved only at the second try, when its run is over
             return
         if run is None or getattr(event, "job_id", None) != run.job_id:
             return
@@ -381,8 +379,9 @@ class Generation(QObject):
         notes = command.notes(self.document)
         if self._insert is not None:
             self._insert, self._text, self._edits = None, self.document.scene.prompt, ChipEdits()
-        self._run = None
+        run, self._run = self._run, None
         self._bridge.session.apply(command, Origin.GENERATION)
+        select_inserted(self._bridge.session, run)
         self.run_changed.emit(None)
         self.accepted.emit(notes)
 

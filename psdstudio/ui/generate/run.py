@@ -9,10 +9,11 @@ from psdstudio.core.commands import Command
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
+from psdstudio.core.session import Session
 from psdstudio.errors import StudioError
 from psdstudio.gen.engine import Stage
 from psdstudio.gen.request import GenerationRequest
-from psdstudio.gen.scopes import Scope
+from psdstudio.gen.scopes import Scope, Verb
 from psdstudio.jobs.events import JobProgress
 from psdstudio.jobs.job import JobId
 from psdstudio.ui.generate.draft import Draft, planned_document
@@ -83,6 +84,12 @@ def planned_again(doc: Document, run: RunView) -> Document:
     except StudioError:
         return run.planned
     return doc
+
+
+def select_inserted(session: Session, run: RunView | None) -> None:
+    """Select the object that a run has inserted: the next words, moves and keys are about it."""
+    if run is not None and run.scope.verb is Verb.INSERT:
+        session.select(tuple(i for i in run.scope.free_ids if session.document.find(i) is not None))
 
 
 def phase_text(event: JobProgress) -> str:

@@ -12,6 +12,7 @@ from psdstudio.errors import StudioError
 from psdstudio.ui import theme
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.generate.draft import Draft, DraftLayer
+from psdstudio.ui.generate.proposal import kept_chips
 from psdstudio.ui.generate.run import RunView
 from psdstudio.ui.icons import IconColours, icon
 from psdstudio.ui.panels.chips import AddChip, Chip
@@ -162,7 +163,7 @@ class PromptBar(QWidget):
         self.note.setVisible(bool(text))
 
     def _show_chips(self, draft: Draft) -> None:
-        kept = self._generation.kept_chips()
+        kept = kept_chips(self._generation.document, self._generation.chip_keys())
         wanted = (draft, kept, self._generation.run is None)
         if wanted == self._shown:
             return

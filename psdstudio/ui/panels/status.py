@@ -9,8 +9,10 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QLineEdit, QSizePolicy, QStatusBar, QWidget
 
 from psdstudio.core.document import Document
+from psdstudio.gen.engine import EngineInfo
 from psdstudio.jobs.events import EnginePhase, EngineState
 from psdstudio.ui import theme
+from psdstudio.ui.dialogs.about import engine_facts
 from psdstudio.ui.generate.run import RunView
 from psdstudio.ui.wording import ago, time_left
 
@@ -52,6 +54,7 @@ class StatusBar(QStatusBar):
         self.setContentsMargins(4, 0, 12, 0)
         self._saved_at: float | None = None
         self._is_dirty = False
+        self.engine_info: EngineInfo | None = None
         self.zoom = QLineEdit("100 %")
         self.zoom.setFixedWidth(64)
         self.zoom.setAccessibleName("Zoom")
@@ -113,16 +116,21 @@ class StatusBar(QStatusBar):
         self.line.set_fraction(run.fraction)
 
     def show_engine(self, state: EngineState) -> None:
-        """Show how the engine is."""
+        """Show how the engine is; the tip says what it can do, or why it stopped."""
+        self.engine_info = state.info or self.engine_info
+        tip = ""
         match state.phase:
             case EnginePhase.LOADING:
                 self.engine.setText("Engine: loading")
             case EnginePhase.READY:
                 self.engine.setText("Engine: ready" if state.info is None else f"{state.info.title}: ready")
+                tip = engine_facts(state.info)
             case EnginePhase.STOPPED:
                 self.engine.setText(
                     "Engine: stopped" if state.report is not None else "Engine: not loaded yet"
                 )
+                tip = "" if state.report is None else f"{state.report.message} {state.report.hint}"
+        self.engine.setToolTip(tip)
 
     def _show_saved(self) -> None:
         if self._is_dirty:

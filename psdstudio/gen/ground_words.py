@@ -86,7 +86,7 @@ NAMED_PLACES: Final = frozenset(
 )
 # A ground under "on" or "in", an object otherwise.
 EITHER: Final = frozenset(
-    "earth|barn|iceberg|volcano|fence|picket fence|hedge|"
+    "earth|mars|venus|jupiter|saturn|neptune|pluto|barn|iceberg|volcano|fence|picket fence|hedge|"
     "bar counter|bar top|beach towel|bedside cabinet|bedside table|bedspread|blanket|boardwalk|bridge|"
     "carpet|catwalk|cloth|coffee table|conveyor belt|counter|countertop|cutting mat|desk|dining table|"
     "dinner table|dock|doormat|dressing table|footbridge|garden table|island|jetty|kitchen island|"
@@ -105,7 +105,8 @@ STRANGERS: Final = frozenset(
     "light house|sleeping bag|tea bag|bean bag|punching bag".split("|")
 )
 LIGHTS: Final = frozenset(
-    "dusk light|first light|last light|nightfall|daybreak|sundown|backlighting|sunray|sunrays|gloom|smog|"
+    "rain shower|snow shower|rainfall|cloudburst|dusk light|first light|last light|nightfall|daybreak|"
+    "sundown|backlighting|sunray|sunrays|gloom|smog|"
     "downpour|sandstorm|hailstorm|gale|rush hour|lunchtime|christmas|halloween|easter|monsoon|neon lights|"
     "fairy lights|sunlit haze|frost|sunset|sunrise|dawn|dusk|twilight|noon|midday|midnight|night|nighttime|"
     "morning|afternoon|evening|day|daytime|daylight|light|lighting|sunlight|sunshine|moonlight|candlelight|"

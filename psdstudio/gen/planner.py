@@ -45,6 +45,7 @@ from psdstudio.gen.phrases import (
 from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject, Relation
 from psdstudio.gen.readings import is_property, is_style, is_texture, kind_of
 from psdstudio.gen.sentences import parse_items
+from psdstudio.gen.tokens import is_participle
 from psdstudio.gen.words import Position, RelationKind
 
 MAX_CHARACTERS = 1000
@@ -180,7 +181,10 @@ class _Builder:
     def _deal(self, phrase: NounPhrase) -> bool:
         """Give "one white and one black" to one thing each of the several said before; False for anything else."""
         each = phrase.determiner.split(" ")[0] in ("a", "an", "one", "another") or phrase.count is not None
-        if not isinstance(self._pending, Join) or not each or not is_adjectives(phrase.content):
+        told = is_adjectives(phrase.content) or (
+            len(phrase.content) == 1 and is_participle(phrase.content[0])
+        )
+        if not isinstance(self._pending, Join) or not each or phrase.noun is not None or not told:
             return False
         if not isinstance(self._last, list) or len(self._last) < 2:
             return False

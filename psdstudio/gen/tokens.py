@@ -54,7 +54,8 @@ def _is_function_word(token: str) -> bool:
 
 
 def _speaks_of_picture(token: str) -> bool:
-    return token in words.PICTURES or token in words.STYLES or token in words.ADJECTIVES
+    known = words.PICTURES | words.PICTURE_KINDS | words.STYLES | words.ADJECTIVES
+    return token in known
 
 
 def number_of(token: str) -> int | None:

@@ -102,7 +102,8 @@ JOINS: Final = frozenset(
     "and|&|plus|as well as|and also|then|or|,|;|.|:|!|?|(|)|while|but|+|/|—|–|-".split("|")
 )
 DROPPED: Final = frozenset(
-    "thanks|thank you|cheers|for me|for us|if possible|if you can|maybe|perhaps|is|are|was|were|be|"
+    "thanks|thank you|cheers|for me|for us|if possible|if you can|maybe|perhaps|overhead shot|"
+    "overhead view|from overhead|is|are|was|were|be|"
     "being|been|that is|that are|which is|which are|who is|that|which|who|there is|"
     "there are|there's|there stands|there|has|have|having|also|just|please|can you|could you|i want|"
     "i would like|we see|you see|i see|both|each|all|only|together|side by side|in a line|in line|"
@@ -123,7 +124,8 @@ OFFERS: Final = tuple(
 # Sentence openings that speak of the picture, not of what is in it.
 OPENINGS: Final = tuple(
     "draw me|draw|create|generate|make me|make|paint me|paint|show me|show|design|render|imagine|give me|"
-    "depict|visualize|visualise|illustrate|give us|do me|get me|put|place|add|insert|mock up|build me|"
+    "depict|visualize|visualise|illustrate|give us|do me|get me|put|place|add|insert|mock up|"
+    "close up of|a close up of|an extreme close up of|build me|"
     "build|model|compose|sketch|produce|put together".split("|")
 )
 PICTURES: Final = frozenset(
@@ -132,7 +134,16 @@ PICTURES: Final = frozenset(
     "composition|portrait|landscape|snapshot|mockup|mock-up|banner|flat lay|macro|icon|collage|visual|"
     "header|logo|graphic|doodle|emblem|mural|thumbnail|clipart".split("|")
 )
+# What a picture is said to be for or of before its name: "a hero image with".
+PICTURE_KINDS: Final = frozenset(
+    "hero|header|cover|key|promo|promotional|product|lifestyle|editorial|advertising|campaign|stock|"
+    "album|seasonal|"
+    "background|marketing|concept|studio|overhead|aerial|square|wide".split("|")
+)
 STYLES: Final = frozenset(
+    "aerial view|aerial shot|wide shot|side view|front view|wide angle|bird's eye view|close up|"
+    "low angle|studio shot|"
+    "product shot|"
     "style|photorealistic|realistic|cinematic|watercolor|watercolour|cartoon|minimalist|detailed|4k|8k|hd|"
     "high quality|quality|artstation|photo|photography|illustration|painting|drawing|rendering|artwork|"
     "sketch|anime|pixar|hyperrealistic|masterpiece|bokeh|clay|flat lay|top view|depth of field|isometric|"

@@ -94,6 +94,12 @@ def is_adjectives(content: Sequence[str]) -> bool:
     return bool(content) and all(word in words.ADJECTIVES for word in content)
 
 
+def describes(phrase: NounPhrase) -> bool:
+    """Whether the phrase only says what one of several things is like: "one black", "one carved"."""
+    participle = phrase.noun is None and len(phrase.content) == 1 and is_participle(phrase.content[0])
+    return participle or is_adjectives(phrase.content)
+
+
 def lacks_noun(phrase: NounPhrase) -> bool:
     """Whether the phrase is adjectives alone; "a rainbow" and "a plum" are colours no longer."""
     return is_adjectives(phrase.content) and not (

@@ -38,14 +38,13 @@ from psdstudio.gen.phrases import (
     Place,
     Pose,
     Pronoun,
-    is_adjectives,
+    describes,
     lacks_noun,
     looks_plural,
 )
 from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject, Relation
 from psdstudio.gen.readings import is_property, is_style, is_texture, kind_of
 from psdstudio.gen.sentences import parse_items
-from psdstudio.gen.tokens import is_participle
 from psdstudio.gen.words import Position, RelationKind
 
 MAX_CHARACTERS = 1000
@@ -181,10 +180,7 @@ class _Builder:
     def _deal(self, phrase: NounPhrase) -> bool:
         """Give "one white and one black" to one thing each of the several said before; False for anything else."""
         each = phrase.determiner.split(" ")[0] in ("a", "an", "one", "another") or phrase.count is not None
-        told = is_adjectives(phrase.content) or (
-            len(phrase.content) == 1 and is_participle(phrase.content[0])
-        )
-        if not isinstance(self._pending, Join) or not each or phrase.noun is not None or not told:
+        if not isinstance(self._pending, Join) or not each or not describes(phrase):
             return False
         if not isinstance(self._last, list) or len(self._last) < 2:
             return False

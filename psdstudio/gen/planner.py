@@ -295,8 +295,10 @@ class _Builder:
         if self._attributing:
             return  # "a vase with tulips in it": the tulips are no thing of their own
         targets = self._earlier
-        if isinstance(self._owner, list) and self._owner[-1] in self._objects:
-            borne = self._objects[self._objects.index(self._owner[-1]) + 1 :]
+        if isinstance(self._owner, list):
+            # By identity: two ducks are equal.
+            ends = [at for at, draft in enumerate(self._objects, 1) if draft is self._owner[-1]]
+            borne = self._objects[ends[0] :] if ends else []
             targets, self._last = (self._owner, borne) if borne else (targets, self._last)
             self._owner = None
         self._behind = [pair for pair in self._behind if not (pair[0] in self._last and pair[1] in targets)]

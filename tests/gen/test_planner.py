@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from psdstudio.errors import PromptError
@@ -169,6 +169,8 @@ def check_promises(plan: Plan) -> None:
 
 
 @settings(max_examples=300, deadline=None)
+@example("ducks with bowl with it".split())
+@example("0 ducks a cat".split())
 @given(st.lists(WORDS, max_size=25))
 def test_any_words_give_a_plan_or_a_prompt_error(lexicon: Lexicon, parts: list[str]) -> None:
     try:

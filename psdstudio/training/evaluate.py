@@ -1,7 +1,10 @@
 """Judge weights on frozen prompts: `python -m psdstudio.training.evaluate --weights resources/model/scene.safetensors`.
 
 Scenes: text alone, and with `--references` also guided by the picture library. Swapped neighbours: `--neighbours N`
-scenes a part. Vocabulary: `--per-noun` paints four looks of every trained noun. Everything goes to `--out`.
+scenes a part. Baselines, which paint with less of the joint design: `--baselines N` scenes. Vocabulary: `--per-noun`
+paints four looks of every trained noun. Edges: `--edges N` scenes
+at 512 px. The measures' own error on rendered truth: `--calibrate N` scenes. Everything goes to `--out`.
+`--sheet-only` writes the sheet of scenes with seeds 1 to 40, taken apart into layers, and nothing else.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 
+from psdstudio.core.geometry import Size
 from psdstudio.engine.delivery import clean_alpha
 from psdstudio.engine.embedded import DETAIL_FILE, MODEL_FILE, EmbeddedEngine
 from psdstudio.engine.network import SceneNet
@@ -27,10 +31,14 @@ from psdstudio.engine.weights import load_weights
 from psdstudio.gen.request import Sampling
 from psdstudio.resources_path import resource_dir
 from psdstudio.training.classifier_net import Judge, load_judge, same_thing
+from psdstudio.training.evaluation_baselines import run_baselines, write_baselines
+from psdstudio.training.evaluation_calibration import edge_figures, truth_figures
 from psdstudio.training.evaluation_neighbours import swapped_neighbours
 from psdstudio.training.evaluation_prompts import Prompt, frozen_prompts
 from psdstudio.training.evaluation_report import Figures, markdown, scene_record, write_json, write_sheets
+from psdstudio.training.evaluation_runs import paint_prompt
 from psdstudio.training.evaluation_scenes import MeasuredScene, run_scene, summary
+from psdstudio.training.evaluation_sheet import SHEET_SCENES, sheet_prompts, write_layer_sheet
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
 from psdstudio.training.words import WordBank
@@ -38,7 +46,9 @@ from psdstudio.training.words import WordBank
 LOOKS_A_NOUN = 4
 LOOK_SEED = 77
 KEPT_EVERY = 5
-"""Every fifth scene (one of three objects) also checks that a kept layer stays what it is."""
+"""Every fifth scene (one of three objects) also runs with layers kept, each object painted anew in turn."""
+EDGE_CANVAS = Size(512, 512)
+"""Objects of half its height or so have crops fine enough to show how sharp they were painted."""
 
 
 def loaded_engine(weights: Path, detail: Path, threads: int) -> EmbeddedEngine:
@@ -72,6 +82,20 @@ def run_prompts(
         total = sum(len(s.objects) for s in scenes)
         print(f"{len(scenes)}/{len(prompts)} {scene.seconds:.1f} s, {right}/{total} right", flush=True)
     return scenes
+
+
+def measure_edges(
+    engine: EmbeddedEngine, prompts: Sequence[Prompt], *, use_library: bool, sampling: Sampling
+) -> Figures:
+    """Paint prompts on a large canvas and measure the edges of the solid objects."""
+    looks = []
+    for prompt in prompts:
+        painted = paint_prompt(engine, prompt, use_library=use_library, sampling=sampling, size=EDGE_CANVAS)
+        soft = {f"{o.noun} {i + 1}" for i, o in enumerate(prompt.objects) if o.soft}
+        pairs = zip(painted.request.objects, painted.result.objects, strict=True)
+        looks.append([o.look for part, o in pairs if o.look is not None and part.name not in soft])
+        print(f"edges {len(looks)}/{len(prompts)}", flush=True)
+    return edge_figures(looks)
 
 
 @torch.no_grad()
@@ -122,7 +146,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             if use_library and not args.references:
                 continue
             scenes = run_prompts(engine, judge, prompts, use_library=use_library, sampling=sampling)
-            columns[name] = summary(scenes)
+            edges = measure_edges(engine, prompts[: args.edges], use_library=use_library, sampling=sampling)
+            columns[name] = {**summary(scenes), **edges}
             report[name] = {"figures": columns[name], "scenes": [scene_record(s) for s in scenes]}
             write_sheets(out, name.replace(" ", "-"), scenes)
     if args.neighbours:
@@ -132,13 +157,43 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             f"free {k}" if k != "all" else k: v for k, v in figures.items()
         }
         report["swapped neighbours"] = figures
+    if args.baselines:
+        _baselines(args, judge, frozen_prompts(nouns, vocabulary, args.baselines), report)
     if args.per_noun:
         steps = args.steps or Sampling().steps
         report["per noun"] = per_noun(net, judge, nouns, px=info.look_px, steps=steps, out=out)
+    if args.calibrate:
+        columns["rendered truth"] = truth_figures(
+            SpriteLibrary.load(args.data, "heldout", nouns), args.calibrate
+        )
+        report["rendered truth"] = columns["rendered truth"]
     report["minutes"] = round((time.monotonic() - began) / 60, 2)
     report["peak_memory_mb"] = _peak_memory_mb()
     _write(out, report, columns)
     return report
+
+
+def _baselines(
+    args: argparse.Namespace, judge: Judge, prompts: Sequence[Prompt], report: dict[str, Any]
+) -> None:
+    engine = loaded_engine(args.weights, args.detail, args.threads)
+    library = SpriteLibrary.load(args.data, "train", trained_nouns())
+    sampling = Sampling(steps=args.steps) if args.steps else Sampling()
+    report["baselines"] = run_baselines(engine, judge, prompts, library, sampling)
+    about = f"Weights {report['weights_sha256'][:12]}, {len(prompts)} scenes, {sampling.steps} steps, 95 % intervals."
+    write_baselines(args.out, report["baselines"], about)
+
+
+def write_sheet_only(args: argparse.Namespace) -> list[Path]:
+    """Write the sheet of layers; no judge and no sprites are needed. Returns the paths."""
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(args.threads)
+    vocabulary = {n.noun: n for n in read_vocabulary()}
+    wanted = core_nouns() if args.nouns == "core" else trained_nouns()
+    engine = loaded_engine(args.weights, args.detail, args.threads)
+    sampling = Sampling(steps=args.steps) if args.steps else Sampling()
+    prompts = sheet_prompts(wanted, vocabulary, min(args.count, SHEET_SCENES))
+    return write_layer_sheet(engine, prompts, args.out, use_library=args.references, sampling=sampling)
 
 
 def _write(out: Path, report: dict[str, Any], columns: dict[str, Figures]) -> None:
@@ -178,6 +233,12 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--steps", type=int, default=0, help="0: the product's own number")
     out.add_argument("--references", action="store_true", help="also run guided by the picture library")
     out.add_argument("--neighbours", type=int, default=48, help="scenes a part; 0 leaves the test out")
+    out.add_argument("--baselines", type=int, default=0, help="scenes for every baseline; 0 leaves them out")
+    out.add_argument(
+        "--edges", type=int, default=20, help="scenes at 512 px for the edges; 0 leaves them out"
+    )
+    out.add_argument("--calibrate", type=int, default=60, help="scenes of rendered truth; 0 leaves them out")
+    out.add_argument("--sheet-only", action="store_true", help="seeds 1 to 40 taken apart into layers-N.png")
     out.add_argument("--per-noun", action="store_true")
     out.add_argument("--quick", action="store_true", help="10 scenes, 6 a part, 4 steps")
     out.add_argument("--threads", type=int, default=2)
@@ -193,7 +254,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             min(args.neighbours, 6),
             args.steps or 4,
         )
-    run(args)
+        args.edges, args.calibrate = min(args.edges, 2), min(args.calibrate, 6)
+    if args.sheet_only:
+        print("\n".join(str(path) for path in write_sheet_only(args)))
+    else:
+        run(args)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.ui import theme
 from psdstudio.ui.dialogs.export import ExportDialog, preflight
 from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.panels.empty_state import Example
 from tests.ui.hands import RUN_MS, group_named, type_sentence
 from tests.ui.rig import Rig
 
@@ -100,6 +101,29 @@ def test_no_line_of_a_failed_export_is_cut(rig: Rig) -> None:
     dialog.reject()
 
 
+def test_an_export_asks_before_it_replaces_and_keeps_its_ending(qtbot: QtBot, rig: Rig) -> None:
+    there = rig.folder / "swans.psd"
+    there.write_bytes(b"hours of work")
+    dialog = ExportDialog(rig.document, there, rig.window)
+    asked: list[Path] = []
+    dialog.export_asked.connect(lambda choice: asked.append(choice.path))
+    dialog.show()
+    dialog.export.click()
+    assert not asked
+    assert "“swans.psd” is there already" in dialog.problem.text()
+    assert dialog.export.text() == "Replace"
+    dialog.path.setText(str(rig.folder / "v1.5"))
+    assert dialog.problem.isHidden()
+    assert dialog.export.text() == "Export"
+    dialog.export.click()
+    dialog.show_problem("The disk is full.")
+    dialog.path.setText(str(there))
+    dialog.export.click()
+    dialog.export.click()
+    assert asked == [rig.folder / "v1.5.psd", there]
+    dialog.reject()
+
+
 def test_the_prompt_can_be_read_beside_a_button_with_a_long_scope(qtbot: QtBot, scene: Rig) -> None:
     window, swan = scene.window, group_named(scene, "swan")
     window.bridge.apply(
@@ -126,6 +150,25 @@ def test_a_button_that_cannot_be_pressed_says_why(qtbot: QtBot, scene: Rig) -> N
     window.bridge.session.select((group_named(scene, "swan").id,))
     for name in ("delete", "duplicate", "rename", "keep", "new_look"):
         assert "Select" not in actions[name].toolTip(), name
+
+
+def test_tab_goes_through_the_empty_window_as_the_eye_does(qtbot: QtBot, rig: Rig) -> None:
+    window = rig.window
+    picture = QImage(9, 6, QImage.Format.Format_ARGB32_Premultiplied)
+    window.empty.set_examples([Example(path=Path(name), name=name, layers=(picture,)) for name in "ab"])
+    type_sentence(qtbot, rig)
+    qtbot.waitUntil(window.isActiveWindow)
+    window.prompt.chips()[0].setFocus()
+    names = []
+    for _ in range(9):
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        names.append(focused.accessibleName())
+        QTest.keyClick(focused, Qt.Key.Key_Tab)
+    chips = ["calm water at sunset", "swan", "flamingo"]
+    assert names[:3] == [f"{chip}, layer to be made" for chip in chips]
+    assert names[3:6] == ["Add an object", "Prompt", "Generate scene, 3 layers"]
+    assert names[6:] == ["Canvas", "Open a project or picture", "Example a"]
 
 
 @pytest.mark.parametrize("size", [(900, 540), (1000, 600)])

@@ -17,7 +17,7 @@ from psdstudio.core.geometry import Rect, Size
 from psdstudio.core.layers import PixelLayer
 from psdstudio.io.images import write_png
 from psdstudio.io.psd_export import export_psd
-from tests.ui.hands import drop, urls
+from tests.ui.hands import drop, group_named, urls
 from tests.ui.rig import Rig
 
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -50,6 +50,15 @@ def test_a_dropped_picture_is_fitted_into_the_canvas(
     assert ("placed at" in rig.window.status.message.text()) == (picture.width > 640 or picture.height > 480)
     QTest.keyClick(rig.window.view, Qt.Key.Key_Z, CTRL)
     assert rig.document is before
+
+
+def test_what_wears_a_pin_is_counted_as_kept(qtbot: QtBot, scene: Rig, tmp_path: Path) -> None:
+    write_png(tmp_path / "logo.png", np.full((30, 40, 4), 255, np.uint8))
+    drop(scene.window.area, urls(tmp_path / "logo.png"))
+    qtbot.waitUntil(lambda: scene.document.layers[-1].props.name == "logo")
+    assert scene.window.layers.kept_label.text() == "1 layer kept"
+    scene.window.edits.toggle_keep((group_named(scene, "swan").id,))
+    assert scene.window.layers.kept_label.text() == "2 layers kept"
 
 
 def test_soft_edges_stay_clean_when_scaled(qtbot: QtBot, rig: Rig, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from psdstudio import __version__
 from psdstudio.gen.engine import EngineInfo
@@ -11,6 +12,7 @@ from psdstudio.gen.engine import EngineInfo
 def about_box(engine: EngineInfo | None, parent: QWidget | None = None) -> QMessageBox:
     """Return the box, not shown yet; `engine` is None as long as none is loaded."""
     box = QMessageBox(parent)
+    box.setIconPixmap(QApplication.windowIcon().pixmap(QSize(48, 48)))
     box.setWindowTitle("About PSDStudio")
     box.setText(f"<b>PSDStudio {__version__}</b>")
     box.setInformativeText(

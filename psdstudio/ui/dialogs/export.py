@@ -35,6 +35,9 @@ class ExportFormat(Enum):
     PNG = "png"
 
 
+_ENDINGS = {ExportFormat.PSD: (".psd", ".psb"), ExportFormat.PNG: (".png",)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportChoice:
     """What the user decided."""
@@ -98,6 +101,7 @@ class ExportDialog(QDialog):
         self.setMinimumWidth(520)
         self._doc = doc
         self._written: Path | None = None
+        self._may_replace: Path | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 16)
         column.setSpacing(10)
@@ -132,6 +136,7 @@ class ExportDialog(QDialog):
         row = QHBoxLayout()
         self.path = QLineEdit(str(path))
         self.path.setAccessibleName("File")
+        self.path.textChanged.connect(self._on_path)
         self.browse = QPushButton("Choose…")
         self.browse.clicked.connect(self._on_browse)
         row.addWidget(self.path, 1)
@@ -207,6 +212,11 @@ class ExportDialog(QDialog):
         self.lines.setText(_bulleted(preflight(self._doc) if is_psd else flat))
         self._fit()
 
+    def _on_path(self) -> None:
+        self._may_replace = None
+        self.problem.hide()
+        self.export.setText("Export")
+
     def _on_browse(self) -> None:
         filters = (
             "Photoshop document (*.psd *.psb)" if self.format is ExportFormat.PSD else "PNG picture (*.png)"
@@ -214,14 +224,20 @@ class ExportDialog(QDialog):
         name, _ = QFileDialog.getSaveFileName(self, "Export as", self.path.text(), filters)
         if name:
             self.path.setText(name)
+            self._may_replace = Path(name)  # the file dialog has asked
 
     def _on_export(self) -> None:
         path = Path(self.path.text().strip()).expanduser()
         if not path.name:
             self.show_problem("Give the file a name.")
             return
-        if not path.suffix:
-            path = path.with_suffix(f".{self.format.value}")
+        if path.suffix.lower() not in _ENDINGS[self.format]:
+            path = path.with_name(f"{path.name}.{self.format.value}")
+        if path.exists() and path != self._may_replace:
+            self._may_replace = path
+            self.show_problem(f"“{path.name}” is there already. Press Replace to write over it.")
+            self.export.setText("Replace")
+            return
         self.problem.hide()
         self._set_busy(busy=True)
         self.export_asked.emit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from PySide6.QtCore import QRect, QRectF, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
@@ -36,6 +38,7 @@ class CanvasArea(QWidget):
         for widget in (view, empty, prompt, notices):
             widget.setParent(self)
         self._is_empty = True
+        self._stops: tuple[QWidget, ...] = ()
         prompt.resized.connect(self.arrange)
         notices.resized.connect(self.arrange)
         empty.resized.connect(self.arrange)
@@ -88,7 +91,16 @@ class CanvasArea(QWidget):
             above = area.height() - tall - _GAP if self._is_empty else top - tall - 8
             self._notices.setGeometry(QRect(bar.x(), above, width, tall))
             self._notices.raise_()
+        self._order_stops()
         self.arranged.emit()
+
+    def _order_stops(self) -> None:
+        """Let Tab go as the eye does; Qt's own order is that in which things were made, chips last."""
+        stops = (*self._prompt.stops(), *self._empty.stops(), self._view)
+        if stops != self._stops:
+            self._stops = stops
+            for first, second in pairwise(stops):
+                self.setTabOrder(first, second)
 
 
 def _height(widget: QWidget, width: int) -> int:

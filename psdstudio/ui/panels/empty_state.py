@@ -120,11 +120,11 @@ class EmptyState(QWidget):
         self._links.setSpacing(8)
         self.size_button = icon_button("Canvas", "sliders")
         self.size_button.clicked.connect(self.size_asked)
-        open_button = icon_button("Open a project or picture", "open")
-        open_button.clicked.connect(self.open_asked)
+        self.open_button = icon_button("Open a project or picture", "open")
+        self.open_button.clicked.connect(self.open_asked)
         self._links.addStretch(1)
         self._links.addWidget(self.size_button)
-        self._links.addWidget(open_button)
+        self._links.addWidget(self.open_button)
         self._links.addStretch(1)
         bottom.addLayout(self._links)
         self._gallery = QHBoxLayout()
@@ -172,6 +172,10 @@ class EmptyState(QWidget):
             for card in cards:
                 card.set_width(min(_CARD_MAX, max(_CARD_MIN, room)))
         return self.top.sizeHint().height(), self.bottom.sizeHint().height()
+
+    def stops(self) -> tuple[QWidget, ...]:
+        """Return what Tab stops at, in order."""
+        return (self.size_button, self.open_button, *self.cards())
 
     def cards(self) -> list[ExampleCard]:
         """Return the cards of the gallery."""

@@ -162,7 +162,7 @@ class LayersPanel(QWidget):
         """Bring rows and header in step; while a run plans new layers, they are shown too."""
         self._foreign = frozenset(item.id for item in read_scene(doc).objects if item.foreign)
         self.view.show_layers((self._planned or doc).layers, self._bridge.session.selection)
-        kept = sum(is_kept(unit) for unit in scene_units(doc))
+        kept = len(self._foreign) + sum(is_kept(unit) for unit in scene_units(doc))
         self.kept_label.setText(f"{counted(kept, 'layer')} kept" if kept else "")
         self._show_header()
 

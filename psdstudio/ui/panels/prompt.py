@@ -102,6 +102,12 @@ class PromptBar(QWidget):
         widgets = (item.widget() for item in items if item is not None)
         return [widget for widget in widgets if isinstance(widget, Chip)]
 
+    def stops(self) -> tuple[QWidget, ...]:
+        """Return what Tab stops at, in order."""
+        items = (self._chips.itemAt(i) for i in range(self._chips.count()))
+        widgets = (item.widget() for item in items if item is not None)
+        return (*(widget for widget in widgets if widget is not None), self.text, self.button)
+
     def refresh(self) -> None:
         """Show sentence, chips, button and note as they are now."""
         generation = self._generation

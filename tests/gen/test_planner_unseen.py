@@ -9,9 +9,11 @@ Exact parses at the first measurement of each set:
   nouns put right that had been derived wrongly from the expected words;
 - designers' set, written later by somebody who had not read the rules: 60 of 81 (74 %), 64 (79 %) with four nouns put
   right in the same way, 68 (84 %) with four expectations put right too ("dragon sleeping" for one asleep, the moon
-  one rides on as a thing, trees beside a road as the background, "rainy window, sill").
+  one rides on as a thing, trees beside a road as the background, "rainy window, sill");
+- later set, written after the causes of those failures had been mended, and measured once: 29 of 30 (97 %), all 30 with
+  one noun put right. Who wrote it knew the rules by then, so the figure flatters.
 
-By now every failure has been read, and what the test guards is no forecast any more: 119, 118, 60 and 81.
+By now every failure has been read, and what the test guards is no forecast any more: 119, 118, 60, 81 and 30.
 
 A plan is exact if background, objects in depth order, the words of each, its known noun, its relation where one was
 written down, and the unknown nouns are all as expected. Where several readings are right each is accepted:
@@ -98,7 +100,8 @@ def failure(case: dict[str, Any], lexicon: Lexicon) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("development", 120), ("held out", 120), ("fresh", 60), ("designers", 81)]
+    ("name", "size"),
+    [("development", 120), ("held out", 120), ("fresh", 60), ("designers", 81), ("later", 30)],
 )
 def test_unseen_sentences_are_parsed_exactly(lexicon: Lexicon, name: str, size: int) -> None:
     cases = SETS[name]

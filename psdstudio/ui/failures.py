@@ -19,5 +19,13 @@ def failure_notice(report: ErrorReport, job_id: JobId | None, generation: Genera
     else:
         button, action = "Try again", generation.start
     return Notice(
-        message=report.message, hint=report.hint, button=button, action=action, details=report.traceback
+        message=report.message, hint=_hint(report), button=button, action=action, details=report.traceback
     )
+
+
+def _hint(report: ErrorReport) -> str:
+    """Say what is safe where the report does not: a missing file or a foreign engine knows nothing of layers."""
+    told = ("are safe", "still in memory", "Nothing was", "nothing was")
+    if any(words in f"{report.message} {report.hint}" for words in told):
+        return report.hint
+    return f"Your layers are safe. {report.hint}".strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from psdstudio.core.document import Document
@@ -56,13 +56,14 @@ def make_rig(
     size: Size = Size(640, 480),
     steps: int = 8,
     scene: Scene = Scene(),
+    script: FakeScript = FakeScript(),
 ) -> Iterator[Rig]:
     """Build the window; on leaving, everything is shut down without a question."""
     folder.mkdir(parents=True, exist_ok=True)
     document = Document(size=size, scene=scene)
     recovery = RecoveryStore(folder / "recovery")
     store = RunStore(document, recovery)
-    config = WorkerConfig(engine="fake", fake=FakeScript(step_delay_s=step_delay_s))
+    config = WorkerConfig(engine="fake", fake=replace(script, step_delay_s=step_delay_s))
 
     def make_worker() -> Worker:
         return InlineWorker(config) if inline else ProcessWorker(config)

@@ -31,7 +31,7 @@ def render_effects(
     looks: (n, 4, p, p) straight RGBA in their crops; boxes: (n, 4); standing: (n,) 1 on the ground, 0 in the air.
     """
     density = _cast_shadow(looks, boxes, worlds, px)
-    density = density + (1 - density) * _contact(looks, boxes, px)
+    density = density + (1 - density) * contact_shadow(looks, boxes, px)
     strength = torch.tensor([w.density for w in worlds]) * standing
     reflection = _reflection(looks, boxes, worlds, standing, px)
     return torch.cat([density * strength.view(-1, 1, 1, 1), reflection], dim=1)
@@ -51,33 +51,53 @@ def _look_at(image: Tensor, crop: Tensor, x: Tensor, y: Tensor, padding: str = "
 
 
 def _cast_shadow(looks: Tensor, boxes: Tensor, worlds: Sequence[World], px: int) -> Tensor:
-    azimuth = torch.tensor([math.radians(w.azimuth_deg) for w in worlds])[:, None, None]
-    cot = torch.tensor([min(MAX_COTANGENT, 1 / math.tan(math.radians(w.elevation_deg))) for w in worlds])[
-        :, None, None
-    ]
-    along_x = azimuth.cos() * cot
-    along_y = azimuth.sin() * cot * GROUND_FLATTENING
+    azimuth = torch.tensor([math.radians(w.azimuth_deg) for w in worlds])
+    cot = torch.tensor([min(MAX_COTANGENT, 1 / math.tan(math.radians(w.elevation_deg))) for w in worlds])
+    thrown, far = thrown_silhouette(looks, boxes, *shadow_slopes(azimuth, cot), px)
+    soft = torch.tensor([w.softness for w in worlds])
+    return mix_blurs(blur_levels(thrown, px), far, soft) * (1 - 0.35 * far)
+
+
+def shadow_slopes(azimuth: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far right and down the canvas a shadow runs per height above the ground; azimuth in radians, (n,)."""
+    along_x = azimuth.cos() * cotangent
+    along_y = azimuth.sin() * cotangent * GROUND_FLATTENING
     # Light straight from the side would flatten the shadow to a line: an object has some depth.
     along_y = torch.where(along_y.abs() < 0.10, torch.where(along_y < 0, -0.10, 0.10), along_y)
+    return along_x, along_y
+
+
+def thrown_silhouette(
+    looks: Tensor, boxes: Tensor, along_x: Tensor, along_y: Tensor, px: int
+) -> tuple[Tensor, Tensor]:
+    """Return the sharp shadow of looks (n, 4, p, p) in its frame, and the height that throws it: (n, 1, px, px) both.
+
+    boxes: (n, 4) in square units; along_x, along_y: (n,) of `shadow_slopes`; heights in object heights, 0..1.
+    """
+    along_x, along_y = along_x[:, None, None], along_y[:, None, None]
     height = boxes[:, 3, None, None]
     ground = boxes[:, 1, None, None] + height * (1 - CONTACT_INSET)
     x, y = _frame_grid(frames.shadow_frame(boxes), px)
     z = (y - ground) / along_y
     alpha = _look_at(_softened(looks[:, 3:4]), frames.crop_of(boxes), x - z * along_x, ground - z)
     alpha = alpha * ((z >= 0) & (z <= height))[:, None]
-    far = (z / height).clamp(0, 1)[:, None]
-    soft = torch.tensor([w.softness for w in worlds])
-    return _mix_blurs(alpha, far, soft, px) * (1 - 0.35 * far)
+    return alpha, (z / height).clamp(0, 1)[:, None]
 
 
 def _softened(alpha: Tensor) -> Tensor:
     return F.avg_pool2d(alpha, 2) if alpha.shape[-1] >= 128 else alpha
 
 
-def _mix_blurs(alpha: Tensor, far: Tensor, softness: Tensor, px: int) -> Tensor:
+def blur_levels(alpha: Tensor, px: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return three degrees of blur of (n, 1, px, px), the sharpest first."""
     near = _blur(alpha, 0.011 * px)
     middle = _blur(near, 0.03 * px)
-    wide = _blur(middle, 0.06 * px)
+    return near, middle, _blur(middle, 0.06 * px)
+
+
+def mix_blurs(levels: tuple[Tensor, Tensor, Tensor], far: Tensor, softness: Tensor) -> Tensor:
+    """Return the shadow of a light of `softness` (n,) from `blur_levels`: the farther from the foot, the softer."""
+    near, middle, wide = levels
     amount = (far * 0.9 + softness.view(-1, 1, 1, 1) * 0.7).clamp(0, 1) * 2
     low, high = amount.clamp(0, 1), (amount - 1).clamp(0, 1)
     return near * (1 - low) + middle * (low - high) + wide * high
@@ -92,8 +112,8 @@ def _blur(image: Tensor, sigma: float) -> Tensor:
     return F.conv2d(image, kernel.view(1, 1, -1, 1), padding=(radius, 0))
 
 
-def _contact(looks: Tensor, boxes: Tensor, px: int) -> Tensor:
-    """A dark ellipse under the part of the silhouette that touches the ground."""
+def contact_shadow(looks: Tensor, boxes: Tensor, px: int) -> Tensor:
+    """Return a dark ellipse (n, 1, px, px) under the part of the silhouette that touches the ground."""
     inside = frames.box_in_crop(boxes)
     p = looks.shape[-1]
     rows = (torch.arange(p) + 0.5) / p

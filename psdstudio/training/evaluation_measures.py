@@ -78,3 +78,20 @@ def ratio_with_interval(scenes: Sequence[Pair], seed: int = 5) -> dict[str, floa
         "high": round(float(high), 4),
         "n": float(total[1]),
     }
+
+
+def median_with_interval(scenes: Sequence[Sequence[float]], seed: int = 5) -> dict[str, float]:
+    """Return the median of all values of all scenes with a 95 % interval by bootstrap over scenes."""
+    filled = [np.array(values, np.float64) for values in scenes if len(values)]
+    if not filled:
+        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0.0}
+    draws = np.random.default_rng(seed).integers(0, len(filled), (RESAMPLES, len(filled)))
+    medians = [float(np.median(np.concatenate([filled[i] for i in draw]))) for draw in draws]
+    low, high = np.percentile(medians, [2.5, 97.5])
+    together = np.concatenate(filled)
+    return {
+        "value": round(float(np.median(together)), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+        "n": float(len(together)),
+    }

@@ -31,6 +31,7 @@ def scene_record(scene: MeasuredScene) -> dict[str, Any]:
         "composite_psnr": round(scene.composite_psnr, 2),
         "seconds": round(scene.seconds, 2),
         "kept_same": scene.kept_same,
+        "shadow_against_kept_deg": [round(angle, 1) for angle in scene.light.against_kept],
         "objects": [
             {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(o).items()}
             for o in scene.objects

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import numpy as np
 from torch import Tensor
 
-from psdstudio.core.document import Document
-from psdstudio.core.geometry import Size
-from psdstudio.core.keep_commands import SetKeep
-from psdstudio.core.layers import LayerId, PixelLayer
-from psdstudio.core.parts import object_groups
+from psdstudio.core.layers import LayerId
 from psdstudio.engine.embedded import EmbeddedEngine
-from psdstudio.gen.planning import Verb, apply_result, build_request, new_scene, plan_scope
-from psdstudio.gen.request import GenerationRequest, GenerationResult, Sampling
+from psdstudio.gen.request import Sampling
 from psdstudio.render.compositor import Compositor
 from psdstudio.training.assets.colours import colour_words
 from psdstudio.training.classifier_net import REJECT, Judge, same_thing
+from psdstudio.training.evaluation_layers import Footing, footings, objects_of
+from psdstudio.training.evaluation_light import SceneLight, light_figures, scene_light, stands
 from psdstudio.training.evaluation_measures import (
     EMPTY_COVER,
     FULL_COVER,
     Pair,
-    U8Array,
     cover,
     fog_share,
     psnr,
@@ -32,14 +26,19 @@ from psdstudio.training.evaluation_measures import (
     resized_to,
     straight,
 )
-from psdstudio.training.evaluation_prompts import Prompt, as_plan
+from psdstudio.training.evaluation_pinned import azimuth, keep_runs
+from psdstudio.training.evaluation_prompts import Prompt
+from psdstudio.training.evaluation_runs import CANVAS, PaintedPrompt, paint_prompt
 
-CANVAS = Size(256, 256)
+__all__ = ["CANVAS", "MeasuredObject", "MeasuredScene", "run_scene", "summary"]
 
 
 @dataclass(slots=True)
 class MeasuredObject:
-    """One object layer: what was asked, what the judge saw, and its alpha."""
+    """One object layer: what was asked, what the judge saw, its alpha, and where it stands.
+
+    `azimuth_deg`: towards where its shadow falls; None where nobody could read that. `gap`: see `Footing`.
+    """
 
     noun: str
     named: str
@@ -52,6 +51,9 @@ class MeasuredObject:
     colour_asked: str | None
     colour_right: bool
     library_item: str | None
+    standing: bool
+    azimuth_deg: float | None
+    gap: float | None
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class MeasuredScene:
     composite_psnr: float
     seconds: float
     kept_same: bool | None
+    light: SceneLight
     predicted: Tensor
     over: Tensor
     background: Tensor
@@ -78,61 +81,46 @@ def run_scene(
     sampling: Sampling,
     check_kept: bool,
 ) -> MeasuredScene:
-    """Generate one prompt as the window does, put it into a document, composite that, and measure."""
-    doc = Document(size=CANVAS)
-    doc = replace(doc, scene=replace(doc.scene, use_library=use_library))
-    doc = new_scene(doc, as_plan(prompt), prompt=prompt.sentence)
-    began = time.monotonic()
-    request, result = _run(engine, doc, Verb.GENERATE_SCENE, prompt.seed, sampling)
-    seconds = time.monotonic() - began
-    painted = apply_result(doc, result)
-    over = straight(Compositor(threads=1).render(painted))[:3]
+    """Generate one prompt, composite the document, and measure; `check_kept` adds the runs that keep layers."""
+    painted = paint_prompt(engine, prompt, use_library=use_library, sampling=sampling)
+    result, doc = painted.result, painted.document
+    over = straight(Compositor(threads=1).render(doc))[:3]
     predicted = straight(result.composite.rgba)[:3]
-    looks = [straight(made.look.rgba) for made in result.objects if made.look is not None]
     background = result.background
     assert background is not None
+    grounds = {f.id: f for f in footings(objects_of(doc), doc.size, result.light.horizon)}
+    objects = _measure_objects(judge, painted, grounds)
+    standing = [
+        grounds[made.id]
+        for made, o in zip(result.objects, objects, strict=True)
+        if o.standing and made.id in grounds
+    ]
+    light = scene_light(standing, result.light.azimuth_deg)
+    kept = keep_runs(engine, painted, sampling) if check_kept else None
+    if kept is not None:
+        light.against_kept = list(kept.angles)
     return MeasuredScene(
         prompt=prompt,
-        objects=_measure_objects(judge, prompt, request, result),
+        objects=objects,
         composite_psnr=psnr(resized_to(over, *predicted.shape[1:]), predicted),
-        seconds=seconds,
-        kept_same=_kept_same(engine, painted, prompt) if check_kept else None,
+        seconds=painted.seconds,
+        kept_same=None if kept is None else kept.same,
+        light=light,
         predicted=predicted,
         over=over,
         background=straight(background.rgba)[:3],
-        looks=looks,
+        looks=[straight(made.look.rgba) for made in result.objects if made.look is not None],
     )
-
-
-def _run(
-    engine: EmbeddedEngine,
-    doc: Document,
-    verb: Verb,
-    seed: int,
-    sampling: Sampling,
-    chosen: Sequence[LayerId] = (),
-) -> tuple[GenerationRequest, GenerationResult]:
-    request = build_request(
-        doc, plan_scope(doc, verb, tuple(chosen)), run_id="eval", seed=seed, sampling=sampling
-    )
-    steps = engine.generate(request)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            result = stop.value
-            assert isinstance(result, GenerationResult)
-            return request, result
 
 
 def _measure_objects(
-    judge: Judge, prompt: Prompt, request: GenerationRequest, result: GenerationResult
+    judge: Judge, painted: PaintedPrompt, grounds: dict[LayerId, Footing]
 ) -> list[MeasuredObject]:
     # Objects may be reordered by depth on the way: the name tells which prompt object a layer is.
-    asked = {f"{o.noun} {i + 1}": o for i, o in enumerate(prompt.objects)}
+    asked = {f"{o.noun} {i + 1}": o for i, o in enumerate(painted.prompt.objects)}
     out = []
-    for part, made in zip(request.objects, result.objects, strict=True):
-        wanted = asked[part.name]
+    for part, made in zip(painted.request.objects, painted.result.objects, strict=True):
+        wanted, ground = asked[part.name], grounds.get(made.id)
         assert made.look is not None
         look = straight(made.look.rgba)
         named = judge.name(look[None])[0]
@@ -149,26 +137,12 @@ def _measure_objects(
                 colour_asked=wanted.colour,
                 colour_right=wanted.colour is not None and wanted.colour in colour_words(made.look.rgba),
                 library_item=made.library_item,
+                standing=stands(wanted.noun),
+                azimuth_deg=None if ground is None else azimuth(ground),
+                gap=None if ground is None else ground.gap,
             )
         )
     return out
-
-
-def _kept_same(engine: EmbeddedEngine, painted: Document, prompt: Prompt) -> bool:
-    """Keep the first object, regenerate the rest at two steps: are the kept look's bytes and place the same?"""
-    first = object_groups(painted)[0]
-    pinned = SetKeep(ids=(first.id,), keep=True).apply(painted)
-    _, result = _run(engine, pinned, Verb.REGENERATE_FREE, prompt.seed + 1, Sampling(steps=2, layout_steps=2))
-    after = apply_result(pinned, result)
-    before_look, after_look = _look_bytes(pinned, first.id), _look_bytes(after, first.id)
-    return before_look[1] == after_look[1] and np.array_equal(before_look[0], after_look[0])
-
-
-def _look_bytes(doc: Document, group_id: LayerId) -> tuple[U8Array, object]:
-    group = next(g for g in object_groups(doc) if g.id == group_id)
-    look = group.children[-1]
-    assert isinstance(look, PixelLayer)
-    return look.pixels.read(look.pixels.bounds()), look.offset
 
 
 def summary(scenes: Sequence[MeasuredScene]) -> dict[str, dict[str, float]]:
@@ -207,5 +181,6 @@ def summary(scenes: Sequence[MeasuredScene]) -> dict[str, dict[str, float]]:
         "fog outside the boundary band": of([(sum(o.fog for o in row), float(len(row))) for row in solid]),
         "over-composite against predicted composite, dB": of([(s.composite_psnr, 1.0) for s in scenes]),
         "kept layers byte-equal": of([(float(s.kept_same), 1.0) for s in scenes if s.kept_same is not None]),
+        **light_figures([s.light for s in scenes]),
         "seconds a scene": of([(s.seconds, 1.0) for s in scenes]),
     }

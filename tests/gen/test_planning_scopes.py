@@ -142,10 +142,9 @@ def test_impossible_runs_say_why_and_what_to_do(doc: Document, error: type[Excep
 
 def test_a_long_name_is_cut_in_the_words_of_the_button() -> None:
     doc = generated("swan", "boat")
-    long = SetProps(
-        ids=(group_named(doc, "swan").id,), name="A name from a brief that never ends, not even here"
-    )
-    words = text(kept(long.apply(doc), long.name), Verb.REGENERATE_FREE)
+    name = "A name from a brief that never ends, not even here"
+    long = SetProps(ids=(group_named(doc, "swan").id,), name=name)
+    words = text(kept(long.apply(doc), name), Verb.REGENERATE_FREE)
     assert words == "Regenerate 2 layers, A name from a brief that ne… kept, its contacts refreshed"
 
 

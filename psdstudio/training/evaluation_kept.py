@@ -137,6 +137,15 @@ def agreement(free: FreePart, outcome: Outcome) -> dict[str, float]:
     }
 
 
+def detail(free: FreePart, parts: Parts) -> float:
+    """Return the mean step between neighbouring pixels of the free look (premultiplied) or background, of 255."""
+    picture = parts.background[0]
+    if free.part == "look":
+        look = parts.looks[0, free.number]
+        picture = look[:3] * look[3:]
+    return 255 * float(picture.diff(dim=1).abs().mean() + picture.diff(dim=2).abs().mean())
+
+
 def mean_colour(free: FreePart, parts: Parts) -> Tensor:
     """Return the mean colour (3,) of the free look (weighted by alpha) or background."""
     if free.part == "background":

@@ -152,7 +152,7 @@ def paint_replacing(painter: Painter, setting: Setting, steps: int) -> Outcome:
     RePaint, Lugmayr et al. 2201.09865, eq. 8, without resampling. The network never learns which rows are kept.
     """
     kept = _scene(painter, setting).feed
-    request = replace(setting.request, sampling=replace(setting.request.sampling, steps=steps))
+    request = in_steps(setting, steps).request
     unknown = replace(setting, request=_all_free(request))
     scene = _scene(painter, unknown)
     clean = _kept_states(kept)
@@ -171,6 +171,12 @@ def paint_replacing(painter: Painter, setting: Setting, steps: int) -> Outcome:
     outcome = _outcome(scene, unknown, made, steps * sum(cells(rows) for rows in scene.free))
     outcome.parts = _with_kept(outcome.parts, kept)
     return outcome
+
+
+def in_steps(setting: Setting, steps: int) -> Setting:
+    """Return the same setting for another number of steps."""
+    sampling = replace(setting.request.sampling, steps=steps)
+    return replace(setting, request=replace(setting.request, sampling=sampling))
 
 
 def steps_for(work: int, painter: Painter, setting: Setting) -> int:

@@ -27,7 +27,7 @@ from psdstudio.training.evaluation_baselines import (
     table,
     write_baselines,
 )
-from psdstudio.training.evaluation_kept import agreement, free_part_setting, true_outcome
+from psdstudio.training.evaluation_kept import agreement, detail, free_part_setting, true_outcome
 from psdstudio.training.evaluation_methods import (
     Painter,
     Setting,
@@ -168,6 +168,18 @@ def test_replacement_overwrites_the_state_and_tells_the_network_nothing(
     assert not torch.allclose(own, made.parts.looks[:, free.number] * 2 - 1)
 
 
+def test_a_softer_picture_has_less_detail(painter: Painter, library: SpriteLibrary) -> None:
+    for part_name in ("look", "background"):
+        free = free_part_setting(painter, library, part_name, 2, FAST)
+        true = true_outcome(free.truth).parts
+        background, looks = (_softened(x) for x in (true.background, true.looks[0]))
+        assert detail(free, replace(true, background=background, looks=looks[None])) < detail(free, true)
+
+
+def _softened(pictures: Tensor) -> Tensor:
+    return torch.nn.functional.avg_pool2d(pictures, 7, 1, 3, count_include_pad=False)
+
+
 @pytest.mark.parametrize("free_part", ["look", "background", "effect"])
 def test_what_is_kept_stays_true_in_both_ways(
     painter: Painter, library: SpriteLibrary, free_part: str
@@ -205,7 +217,7 @@ def test_differences_are_paired_by_scene() -> None:
     scenes: list[dict[str, Measured]] = [
         {JOINT: {"f": (i, 1.0)}, "other": {"f": (i + 2.0, 1.0), "own": (1.0, 1.0)}} for i in range(20)
     ]
-    made = table(scenes, JOINT)
+    made = table(scenes, [("other", JOINT)])
     assert set(made["values"]) == {JOINT, "other"}
     difference = made["differences"][f"other minus {JOINT}"]
     assert set(difference) == {"f"}
@@ -225,7 +237,7 @@ def test_the_whole_comparison_writes_its_tables(
     objects = float(sum(len(prompt.objects) for prompt in prompts))
     assert all(way["right object in its layer"]["n"] == objects for way in words["values"].values())
     assert kept["values"][TRUE]["look: right object"]["n"] == 2
-    assert len(kept["differences"]) == 2
+    assert len(kept["differences"]) == 3
     assert {name for name in kept["values"][CLEAN] if name.startswith("effect")} == {
         "effect: shadow off the true one, of 255",
         "effect: work, of the clean run",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from psdstudio.errors import StudioError
 from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorReport, Recovery
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.panels.error_bar import Notice
 
 
-def failure_notice(report: ErrorReport, job_id: JobId | None, generation: Generation) -> Notice:
-    """Return the bar's content; without a job the engine itself failed, so the button loads it again."""
+def failure_notice(report: ErrorReport | StudioError, job_id: JobId | None, generation: Generation) -> Notice:
+    """Return the bar's content; without a job the engine itself failed, so the button loads it again.
+
+    A `StudioError` is something that was not begun: nothing is broken.
+    """
+    if isinstance(report, StudioError):
+        return Notice(message=report.user_message, hint=report.hint, is_error=False, until_run=True)
     if report.recovery is Recovery.SAVE_AGAIN and job_id is not None:
         button, action = report.recovery.value, lambda: generation.save_again(job_id)
     elif report.recovery is Recovery.RESTART:
@@ -19,7 +25,12 @@ def failure_notice(report: ErrorReport, job_id: JobId | None, generation: Genera
     else:
         button, action = "Try again", generation.start
     return Notice(
-        message=report.message, hint=_hint(report), button=button, action=action, details=report.traceback
+        message=report.message,
+        hint=_hint(report),
+        button=button,
+        action=action,
+        details=report.traceback,
+        until_run=report.recovery is not Recovery.SAVE_AGAIN,  # that result waits in memory for the button
     )
 
 

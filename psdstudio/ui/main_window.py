@@ -135,7 +135,7 @@ class MainWindow(QMainWindow):
         generation, bridge = self.generation, self.bridge
         bridge.changed.connect(self._on_change)
         bridge.selected.connect(lambda _: self.actions_table.refresh())
-        bridge.failed.connect(self._on_refused)
+        bridge.failed.connect(lambda error: self._on_failed(error))
         generation.run_changed.connect(self._on_run)
         generation.preview.connect(self._on_preview)
         generation.failed.connect(self._on_failed)
@@ -309,6 +309,8 @@ class MainWindow(QMainWindow):
         self.status.show_run(run)
         if (run is not None) != self._is_running:
             self._is_running = run is not None
+            if self._is_running:
+                self.notices.begin_run()
             self.actions_table.refresh()
             self._show_empty()
 
@@ -320,13 +322,7 @@ class MainWindow(QMainWindow):
         if notes:
             self.notices.show_notice(Notice(message=" ".join(notes), is_error=False))
 
-    def _on_refused(self, error: StudioError) -> None:
-        self.notices.show_notice(Notice(message=error.user_message, hint=error.hint, is_error=False))
-
-    def _on_failed(self, problem: StudioError | ErrorReport, job_id: JobId | None) -> None:
-        if isinstance(problem, StudioError):
-            self._on_refused(problem)
-            return
+    def _on_failed(self, problem: StudioError | ErrorReport, job_id: JobId | None = None) -> None:
         self.notices.show_notice(failure_notice(problem, job_id, self.generation))
 
     def _show_details(self, notice: Notice | None) -> None:

@@ -41,3 +41,6 @@ def test_the_bar_says_what_is_safe_and_what_to_do(
         assert window.notices.button.text()
         assert window.prompt.text.text() == SENTENCE
         assert window.prompt.button.isEnabled()
+        window.generation.start()
+        assert window.notices.isHidden()  # what it said is out of date
+        qtbot.waitUntil(lambda: window.generation.run is None, timeout=RUN_MS)

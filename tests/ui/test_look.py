@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from psdstudio.core.commands import SetProps
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
-from psdstudio.core.layers import LayerProps, PixelLayer
+from psdstudio.core.layers import LayerProps, Lock, PixelLayer
 from psdstudio.ui import theme
 from psdstudio.ui.dialogs.export import ExportDialog, preflight
 from psdstudio.ui.main_window import MainWindow
@@ -138,11 +138,13 @@ def test_the_prompt_can_be_read_beside_a_button_with_a_long_scope(qtbot: QtBot, 
 
 def test_a_button_that_cannot_be_pressed_says_why(qtbot: QtBot, scene: Rig) -> None:
     window = scene.window
+    window.bridge.session.select((group_named(scene, "swan").id,))
     window.generation.set_text("")
     qtbot.waitUntil(lambda: not window.generation.is_reading)
     assert not window.prompt.button.isEnabled()
     assert "Describe a scene" in window.prompt.button.toolTip()
     assert "Describe a scene" in window.prompt.note.text()
+    assert "Select a layer first" not in window.layers.mode.toolTip()
     window.bridge.session.select(())
     actions = window.actions_table
     for name in ("delete", "duplicate", "rename", "keep", "new_look"):
@@ -150,6 +152,11 @@ def test_a_button_that_cannot_be_pressed_says_why(qtbot: QtBot, scene: Rig) -> N
     window.bridge.session.select((group_named(scene, "swan").id,))
     for name in ("delete", "duplicate", "rename", "keep", "new_look"):
         assert "Select" not in actions[name].toolTip(), name
+    window.edits.set_lock(Lock.ALL, on=True)
+    assert window.layers.mode.toolTip().endswith("Unlock the layer first.")
+    assert "Unlock" not in window.layers.locks[Lock.ALL].toolTip()
+    window.bridge.session.select(())
+    assert window.layers.opacity.toolTip() == "Opacity of the layer (digits set it)\nSelect a layer first."
 
 
 def test_tab_goes_through_the_empty_window_as_the_eye_does(qtbot: QtBot, rig: Rig) -> None:

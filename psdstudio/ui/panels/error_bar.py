@@ -16,7 +16,10 @@ from psdstudio.ui.icons import IconColours, icon
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What the bar says. `button` may be empty; `details` is shown on demand (a traceback, a list of losses)."""
+    """What the bar says. `button` may be empty; `details` is shown on demand (a traceback, a list of losses).
+
+    `until_run`: another run makes it out of date.
+    """
 
     message: str
     hint: str = ""
@@ -24,6 +27,7 @@ class Notice:
     action: Callable[[], None] | None = None
     details: str = ""
     is_error: bool = True
+    until_run: bool = False
 
 
 def notice_of(error: Exception) -> Notice:
@@ -85,6 +89,11 @@ class NoticeBar(QWidget):
         self.show()
         self.raise_()
         self.resized.emit()
+
+    def begin_run(self) -> None:
+        """Close what a run that begins makes out of date."""
+        if self.notice is not None and self.notice.until_run:
+            self.dismiss()
 
     def dismiss(self) -> None:
         """Close the bar."""

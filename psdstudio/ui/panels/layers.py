@@ -64,6 +64,8 @@ class LayersPanel(QWidget):
         self._planned: Document | None = None
         self._foreign: frozenset[LayerId] = frozenset()
         self._build()
+        controls: tuple[QWidget, ...] = (self.mode, self.opacity, self.fill, *self.locks.values())
+        self._tips = {widget: widget.toolTip() for widget in controls}
         self._connect(thumbnails)
         self.show_document(bridge.session.document)
 
@@ -211,6 +213,9 @@ class LayersPanel(QWidget):
         is_free = last is not None and Lock.ALL not in last.props.locks
         for widget in (self.mode, self.opacity, self.fill):
             widget.setEnabled(is_free)
+        why = "" if is_free else "Select a layer first." if last is None else "Unlock the layer first."
+        for widget, tip in self._tips.items():
+            widget.setToolTip(f"{tip}\n{why}" if why and not widget.isEnabled() else tip)
         del blockers
 
     def _fill_modes(self, *, with_through: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QSettings, QSocketNotifier, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QSettings, QSize, QSocketNotifier, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -143,9 +143,16 @@ def _restore(window: MainWindow, folders: Folders) -> None:
     geometry = store.value("geometry")
     if geometry is not None:
         window.restoreGeometry(geometry)
+    else:
+        window.resize(first_size(window.size(), window.screen().availableSize()))
     application = QApplication.instance()
     assert application is not None
     application.aboutToQuit.connect(lambda: store.setValue("geometry", window.saveGeometry()))
+
+
+def first_size(wanted: QSize, screen: QSize) -> QSize:
+    """Return the window's size at the very first start: a title bar must still fit on a small screen."""
+    return QSize(min(wanted.width(), screen.width() - 16), min(wanted.height(), screen.height() - 48))
 
 
 def _follow_recent(window: MainWindow, settings: Settings, folders: Folders) -> None:

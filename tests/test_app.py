@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QSize
 
+from psdstudio.app import first_size
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.io.project import load_project, save_project
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.settings import Folders, load_settings
+from psdstudio.ui import theme
 
 
 def test_a_file_named_on_the_command_line_is_opened_and_remembered(
@@ -35,6 +38,19 @@ def test_a_file_named_on_the_command_line_is_opened_and_remembered(
     folders = Folders.of_user()
     assert load_settings(folders.settings_file).recent_files == (str(path),)
     assert list((folders.state / "recovery").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("screen", "first"),
+    [
+        (QSize(2560, 1400), QSize(1440, 900)),
+        (QSize(1366, 728), QSize(1350, 680)),  # a laptop without the task bar
+        (QSize(960, 580), QSize(944, 540)),  # 1920 x 1080 at 200 %: below the least height the window decides
+    ],
+)
+def test_the_first_window_fits_the_screen(screen: QSize, first: QSize) -> None:
+    size = first_size(QSize(1440, 900), screen).expandedTo(QSize(theme.MIN_WIDTH, theme.MIN_HEIGHT))
+    assert size == first
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -126,8 +126,10 @@ def regenerate_scene(
 def kept_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
     """Return the parts of the scene with these names (any case); "background" is the background, however named.
 
+    Words out of a name will do ("fox" for "red fox") where they fit one part only.
+
     Raises:
-        CommandError: There is no such part; the message lists those that are there.
+        CommandError: There is no such part, or there are several; the message lists those that are there.
     """
     view = read_scene(document)
     known: list[tuple[str, LayerId]] = [(part.name, part.id) for part in view.objects]
@@ -138,10 +140,26 @@ def kept_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
     for name in names:
         ids = [layer_id for title, layer_id in known if title.casefold() == name.strip().casefold()]
         if not ids:
+            ids = _parts_containing(name, known)
+        if not ids:
             there = ", ".join({title.casefold(): title for title, _ in known}.values()) or "nothing generated"
             raise CommandError(f"There is no part “{name}” in the scene.", f"It holds: {there}.")
         found += ids
     return tuple(dict.fromkeys(found))
+
+
+def _parts_containing(name: str, known: list[tuple[str, LayerId]]) -> list[LayerId]:
+    """Return the one part whose name has all these words; several are an error: keeping one by guess could lose it."""
+    wanted = set(name.casefold().split())
+    fitting = {layer_id: title for title, layer_id in known if wanted <= set(title.casefold().split())}
+    if not wanted or not fitting:
+        return []
+    if len(fitting) > 1:
+        raise CommandError(
+            f"“{name}” fits several parts: {', '.join(fitting.values())}.",
+            "Write the whole name of each you mean.",
+        )
+    return list(fitting)
 
 
 def _run(

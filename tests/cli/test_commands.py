@@ -109,6 +109,22 @@ def test_keeping_what_cannot_be_kept(
     assert not Path("v2.psdstudio").exists()
 
 
+def test_a_word_of_a_name_is_enough_where_it_fits_one_part(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate("a red swan, a white swan and a lantern on calm water") == 0
+    again = ["regenerate", "scene.psdstudio", "-o", "v2.psdstudio", "--engine", "fake", "--keep"]
+    assert main([*again, "swan"]) == 1
+    said = capsys.readouterr().err
+    assert "“swan” fits several parts: " in said
+    assert "red swan" in said
+    assert main([*again, "white"]) == 0
+    kept = [
+        layer.props.name
+        for layer in load_project(Path("v2.psdstudio")).layers
+        if layer.part and layer.part.keep
+    ]
+    assert kept == ["white swan"]
+
+
 def test_export_and_info_agree(capsys: pytest.CaptureFixture[str]) -> None:
     assert generate(SENTENCE) == 0
     assert main(["export", "scene.psdstudio", "-o", "scene.psd"]) == 0

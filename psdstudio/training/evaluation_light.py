@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +17,7 @@ from psdstudio.training.sprites import read_vocabulary
 BETWEEN = "shadow azimuth between objects of a scene, median degrees"
 AGAINST_LIGHT = "shadow azimuth against the scene's light, median degrees"
 AGAINST_KEPT = "shadow azimuth against the kept layers', median degrees"
+LEANS = "shadows that lean to the side where the light throws them"
 NO_DIRECTION = "standing objects whose shadow has no legible direction"
 NO_SHADOW = "standing objects without a shadow"
 FLOATING = "floating objects (over 2 % of the height off the ground)"
@@ -29,6 +31,7 @@ class SceneLight:
     between: list[float]
     against_light: list[float]
     gaps: list[float]
+    leaning: int
     floating: int
     standing: int
     illegible: int
@@ -50,6 +53,7 @@ def scene_light(standing: Sequence[Footing], light_deg: float) -> SceneLight:
         between=[angle_between(a, b) for a, b in combinations(azimuths, 2)],
         against_light=[angle_between(a, light_deg) for a in azimuths],
         gaps=[f.gap for f in standing if f.gap is not None],
+        leaning=sum(r.lean * math.cos(math.radians(light_deg)) > 0 for r in read),
         floating=sum(f.floats for f in standing),
         standing=len(standing),
         illegible=len(standing) - len(azimuths),
@@ -63,6 +67,7 @@ def light_figures(scenes: Sequence[SceneLight]) -> Mapping[str, dict[str, float]
         BETWEEN: median_with_interval([s.between for s in scenes]),
         AGAINST_KEPT: median_with_interval([s.against_kept for s in scenes]),
         AGAINST_LIGHT: median_with_interval([s.against_light for s in scenes]),
+        LEANS: ratio_with_interval([(float(s.leaning), float(s.standing - s.shadowless)) for s in scenes]),
         NO_DIRECTION: ratio_with_interval([(float(s.illegible), float(s.standing)) for s in scenes]),
         NO_SHADOW: ratio_with_interval([(float(s.shadowless), float(s.standing)) for s in scenes]),
         FLOATING: ratio_with_interval([(float(s.floating), float(len(s.gaps))) for s in scenes]),

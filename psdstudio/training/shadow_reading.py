@@ -4,7 +4,8 @@ The object's own silhouette is thrown in every direction by the renderer's rule 
 explained as a mixture of one such throw and of the contact shadow; the azimuth is the mean over the throws that explain
 it about equally well. That is the inverse of the renderer, so its error on rendered truth is what the picture itself
 leaves open: light from the side throws the same shadow over some 20 to 30 degrees, and a high sun throws hardly any.
-Where the good explanations point in different directions, the shadow has no direction that anybody could read.
+Where the good explanations point in different directions, or a round stain under the object explains the shadow as
+well, it has no direction that anybody could read; which side it leans to can still be told.
 """
 
 from __future__ import annotations
@@ -42,23 +43,29 @@ LEAST_CERTAINTY = 0.8
 """Length of the mean direction of the good explanations; 0.8 is a spread of about 38 degrees."""
 LEAST_FIT = 0.6
 """Energy of the shadow that the best explanation must reach; noise is explained by about a third."""
-LEAST_THROW = 0.03
-"""Energy that the throw must explain beyond the contact shadow alone."""
-REACH = 12
-"""Rows of the frame, up and down, over which the contact line is searched."""
+LEAST_BEYOND_STAIN = 0.3
+"""Share of the energy which a stain leaves that the throw must explain: truth 0.28 and more, blobs 0.2 and less."""
+STAIN_WIDTHS = (0.6, 0.75, 0.9, 1.05, 1.3)
+"""Widths and heights of the stains tried, in standard deviations of the shadow."""
+REACH, MOVE_STEP = 12, 2
+"""Rows of the frame, up and down, over which the contact line is searched, and the step of the first search."""
+MOVE_COST = 0.004
+"""Explained energy that a row more between the box and the contact line must be worth."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShadowReading:
     """What a shadow says. `azimuth_deg` is None where it has no legible direction.
 
-    `azimuth_deg` as in `World`: 0 right, 90 towards the viewer. `certainty` and `fit`: 0..1. `contact` is the row, in
-    canvas heights, at which the shadow touches the ground.
+    `azimuth_deg` as in `World`: 0 right, 90 towards the viewer. `certainty` and `fit`: 0..1. `lean`: how far to the
+    right of the object's foot the middle of the shadow lies, in object heights. `contact`: the row, in canvas heights,
+    at which the shadow touches the ground: where the best explanation starts, or the middle of a mere stain.
     """
 
     azimuth_deg: float | None
     certainty: float
     fit: float
+    lean: float
     contact: float
 
 
@@ -77,20 +84,27 @@ def read_shadow(look: Tensor, box: Tensor, density: Tensor, free: Tensor) -> Sha
     if float(shadow.max()) < FAINTEST or float(shown.mean()) < LEAST_SEEN:
         return None
     azimuths, throws, contacts = _explanations(look, box)
-    explained, weights = _explain(shadow, throws * shown, contacts * shown)
+    moved, explained, weights = _explain_moved(shadow, shown, throws, contacts)
     best = int(explained.argmax())
     likely = torch.exp((explained - explained[best]) / SHARPNESS)
     x, y = (float((likely * f).sum() / likely.sum()) for f in (azimuths.cos(), azimuths.sin()))
     certainty, fit = math.hypot(x, y), float(explained[best])
-    alone = contact_shadow(_small(look)[None], box[None], PX)[0, 0] * shown
-    gain = fit - float((alone * shadow).sum() ** 2 / ((alone**2).sum() * (shadow**2).sum()).clamp(min=1e-9))
-    legible = certainty >= LEAST_CERTAINTY and fit >= LEAST_FIT and gain >= LEAST_THROW
-    mixture = weights[0, best] * throws[best] + weights[1, best] * contacts[best]
+    foot = contact_shadow(_small(look)[None], box[None], PX)[0, 0]
+    stain = max(_likeness(shadow, foot * shown), _best_stain(shadow, shown, _middle(foot)[0]))
+    beyond = (fit - stain) / max(1e-6, 1 - stain)
+    legible = certainty >= LEAST_CERTAINTY and fit >= LEAST_FIT and beyond >= LEAST_BEYOND_STAIN
+    if beyond < 0:
+        row = (_middle(shadow)[1] + 0.5) / PX
+        contact = float(frame[0, 1] + row * frame[0, 3])
+    else:
+        mixture = _shifted(weights[0, best] * throws[best] + weights[1, best] * contacts[best], moved)
+        contact = _ground(box) + (moved + _finer_move(shadow, mixture, shown)) / PX * float(frame[0, 3])
     return ShadowReading(
         azimuth_deg=math.degrees(math.atan2(y, x)) % 360 if legible else None,
         certainty=certainty,
         fit=fit,
-        contact=_contact_row(shadow, mixture, shown, box),
+        lean=(_middle(shadow)[0] - _middle(foot)[0]) / PX * float(frame[0, 2] / box[3]),
+        contact=contact,
     )
 
 
@@ -127,6 +141,29 @@ def _explanations(look: Tensor, box: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return grid[:, 0].repeat(len(SOFTNESS)), throws, contact * (1 - throws)
 
 
+def _shifted(pictures: Tensor, down: int) -> Tensor:
+    """Return (..., PX, PX) so many rows lower, empty where nothing came from."""
+    padded = F.pad(pictures, (0, 0, REACH, REACH))
+    return padded[..., REACH - down : REACH - down + PX, :]
+
+
+def _explain_moved(
+    shadow: Tensor, shown: Tensor, throws: Tensor, contacts: Tensor
+) -> tuple[int, Tensor, Tensor]:
+    """Explain the shadow from the contact line that explains it best: rows down, then as `_explain`.
+
+    Without this a shadow painted off its contact line would be taken for one thrown in another direction.
+    """
+    found = []
+    for down in range(-REACH, REACH + 1, MOVE_STEP):
+        explained, weights = _explain(
+            shadow, _shifted(throws, down) * shown, _shifted(contacts, down) * shown
+        )
+        found.append((float(explained.max()) - MOVE_COST * abs(down), down, explained, weights))
+    _, moved, explained, weights = max(found, key=lambda each: each[0])
+    return moved, explained, weights
+
+
 def _explain(shadow: Tensor, throws: Tensor, contacts: Tensor) -> tuple[Tensor, Tensor]:
     """Fit shadow = a throw + c contact, a and c at least 0: share of energy explained (n,), weights (2, n)."""
 
@@ -145,15 +182,42 @@ def _explain(shadow: Tensor, throws: Tensor, contacts: Tensor) -> tuple[Tensor, 
     return torch.where(a < 0, torch.zeros_like(explained), explained), torch.stack([a, c])
 
 
-def _contact_row(shadow: Tensor, mixture: Tensor, shown: Tensor, box: Tensor) -> float:
-    """Return the row of the contact line, in canvas heights: the renderer's, moved to where the shadow fits best."""
-    padded = F.pad(mixture, (0, 0, REACH, REACH))
-    moved = torch.stack([padded[REACH - d : REACH - d + PX] for d in range(-REACH, REACH + 1)]) * shown
+def _middle(shadow: Tensor) -> tuple[float, float]:
+    """Return column and row of the centre of (PX, PX), in cells."""
+    at, total = torch.arange(PX).float(), float(shadow.sum()) or 1.0
+    return float((shadow.sum(0) * at).sum()) / total, float((shadow.sum(1) * at).sum()) / total
+
+
+def _likeness(shadow: Tensor, other: Tensor) -> float:
+    """Return the share of the shadow's energy that a multiple of the other explains."""
+    together = (shadow * other).sum() ** 2
+    return float(together / ((other**2).sum() * (shadow**2).sum()).clamp(min=1e-9))
+
+
+def _best_stain(shadow: Tensor, shown: Tensor, foot: float) -> float:
+    """Return the most that an upright ellipse, centred at the foot's column or at the shadow's own, explains."""
+    column, row = _middle(shadow)
+    at, best = torch.arange(PX).float(), 0.0
+    for middle in (foot, column):
+        spread = [(shadow.sum(d) * (at - m) ** 2).sum() / shadow.sum() for d, m in ((0, middle), (1, row))]
+        for wide in STAIN_WIDTHS:
+            for high in STAIN_WIDTHS:
+                x = torch.exp(-0.5 * (at - middle) ** 2 / (spread[0] * wide**2).clamp(min=0.25))
+                y = torch.exp(-0.5 * (at - row) ** 2 / (spread[1] * high**2).clamp(min=0.25))
+                best = max(best, _likeness(shadow, y[:, None] * x[None] * shown))
+    return best
+
+
+def _ground(box: Tensor) -> float:
+    return float(box[1] + box[3] * (1 - CONTACT_INSET))
+
+
+def _finer_move(shadow: Tensor, mixture: Tensor, shown: Tensor) -> float:
+    """Return the rows, not whole ones, by which an explanation must go down to fit best."""
+    moved = torch.stack([_shifted(mixture, d) for d in range(-MOVE_STEP, MOVE_STEP + 1)]) * shown
     likeness = (moved * shadow).sum((1, 2)) / moved.pow(2).sum((1, 2)).sqrt().clamp(min=1e-6)
     at = int(likeness.argmax())
-    shift = float(at)
-    if 0 < at < len(likeness) - 1:
-        low, top, high = (float(v) for v in likeness[at - 1 : at + 2])
-        shift += 0.5 * (low - high) / min(-1e-9, low - 2 * top + high)
-    ground = float(box[1] + box[3] * (1 - CONTACT_INSET))
-    return ground + (shift - REACH) / PX * float(frames.shadow_frame(box)[3])
+    if not 0 < at < len(likeness) - 1:
+        return float(at - MOVE_STEP)
+    low, top, high = (float(v) for v in likeness[at - 1 : at + 2])
+    return at - MOVE_STEP + 0.5 * (low - high) / min(-1e-9, low - 2 * top + high)

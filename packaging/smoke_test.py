@@ -68,6 +68,8 @@ def check_contents(program: Path, folder: Path) -> str:
     names = {p.relative_to(program.parent).as_posix() for p in inside}
     if not any("psdstudio/_resources/" in name for name in names):
         raise SmokeFailure("no psdstudio/_resources in the bundle")
+    if not any(name.endswith("psdstudio/_resources/model/CARD.md") for name in names):
+        raise SmokeFailure("the model card is not in the bundle")
     if strangers := sorted(n for n in names if any(f"{part}/" in n for part in STRANGERS)):
         raise SmokeFailure(f"not meant to be shipped: {strangers[:5]}")
     return f"{len(inside)} files, {sum(p.stat().st_size for p in inside) / 1e6:.0f} MB"

@@ -11,6 +11,7 @@ from psdstudio.gen.scopes import Verb
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec, Need
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportFormat
+from psdstudio.ui.dialogs.model_card import ModelCardDialog
 from psdstudio.ui.mask_actions import mask_actions
 from psdstudio.ui.window_api import Window
 from psdstudio.ui.wording import MODE_GROUPS, mode_name
@@ -30,7 +31,7 @@ MENUS = (
         " - focus_prompt restart_engine",
     ),
     ("View", "zoom_in zoom_out fit actual_size - extras panels layers full_screen"),
-    ("Help", "about"),
+    ("Help", "model_card - about"),
 )
 ROW_MENU = (
     "regenerate_layer new_look insert refresh_contacts - keep visible lock - rename duplicate group ungroup"
@@ -275,6 +276,7 @@ def _view_actions(w: Window) -> list[ActionSpec]:
         ),
         _spec("panels", "Panels", lambda: w.toggle_panels(), "Shift+Tab", checked=lambda: w.shows_panels),
         _spec("layers", "Go to the layers", lambda: w.focus_layers(), "F7"),
+        _spec("model_card", "Model card…", lambda: ModelCardDialog(w.view.window()).open()),
         _spec("about", "About PSDStudio", lambda: w.show_about()),
         _spec("next_region", "Next part of the window", lambda: w.focus_next_region(), "F6"),
         _spec(

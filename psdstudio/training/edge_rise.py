@@ -43,8 +43,10 @@ def outline_rise(look: Tensor) -> float | None:
     if profiles is None:
         return None
     middle = profiles.shape[1] // 2
-    width = _first(profiles[:, middle:] >= 0.9) + _first(profiles[:, : middle + 1].flip(1) <= 0.1)
-    return float((width * STEP * scale).clamp(max=2 * OUTLINE_REACH).median())
+    up, down = profiles[:, middle:] >= 0.9, profiles[:, : middle + 1].flip(1) <= 0.1
+    width = (_first(up) + _first(down)) * STEP * scale
+    width[~(up.any(1) & down.any(1))] = 2 * OUTLINE_REACH
+    return float(width.median())
 
 
 def inner_rise(look: Tensor) -> float | None:

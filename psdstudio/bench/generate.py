@@ -1,14 +1,17 @@
 """How long a scene takes from the press of the button to layers in the document, and how much memory that costs.
 
-One background and three objects through the real path: the engine in its worker process, results written to a
-recovery database before they are delivered, then accepted into the document. "First" is the first run after loading,
-"warm" the one after it; "regenerate" keeps three of the four layers. Stalls of the window: `bench window`.
+One background and three objects (`--objects` 1 to 5) through the real path: the engine in its worker process, results
+written to a recovery database before they are delivered, then accepted into the document. "First" is the first run
+after loading, "warm" the one after it; "regenerate" keeps all layers but one object. "First denoising step": from the
+start of the engine's process, over loading, words and layout, to the end of that step. Stalls of the window: `bench
+window`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import queue
@@ -23,6 +26,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.parts import background_of, object_groups
+from psdstudio.gen.engine import Stage
 from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject
 from psdstudio.gen.planning import AcceptResult, Verb, build_request, new_scene, plan_scope
@@ -36,13 +40,16 @@ from psdstudio.jobs.events import (
     JobFinished,
     JobLayout,
     JobPreview,
+    JobProgress,
 )
 from psdstudio.jobs.process import ProcessWorker, Worker
 from psdstudio.jobs.runner import JobRunner
 from psdstudio.jobs.wire import WorkerConfig
 
-SUMMARY = "background and three objects: seconds to preview and result, regenerating one of four, peak memory"
-_OBJECTS = ("a swan", "a red apple", "a lantern")
+SUMMARY = "background and objects: seconds to preview and result, regenerating one of them, peak memory"
+_OBJECTS = ("a swan", "a red apple", "a lantern", "a cat", "a blue vase")
+DEFAULT_OBJECTS = 3
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six")
 _PATIENCE_S = 900.0
 LIMIT_PREVIEW_S, LIMIT_DONE_S, LIMIT_RATIO = 3.0, 30.0, 0.6
 
@@ -53,22 +60,28 @@ class MeasurementFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class RunFigures:
-    """Seconds from submitting: to the boxes, to the first preview, to the layers being in the document."""
+    """Seconds from submitting: to the boxes, the end of the first denoising step, the first preview, the document."""
 
     layout_s: float
     preview_s: float
     done_s: float
     previews: int
+    step_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All measurements; memory in mebibytes (not a number where the system does not tell)."""
+    """All measurements; memory in mebibytes (not a number where the system does not tell).
+
+    `first_step_s`: from the start of the engine's process to the end of the first denoising step of the first run.
+    """
 
     size: str
+    objects: int
     steps: int
     threads: int
     ready_s: float
+    first_step_s: float
     first: RunFigures
     warm: RunFigures
     regenerate: RunFigures
@@ -89,6 +102,10 @@ class Figures:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this measurement."""
     parser.add_argument("--engine", default=EMBEDDED_KEY, help="engine key (default: %(default)s)")
+    parser.add_argument(
+        "--objects", type=int, choices=range(1, len(_OBJECTS) + 1), default=DEFAULT_OBJECTS,
+        help="objects beside the background (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--size", default="512x512", help="canvas (default: %(default)s)")
     parser.add_argument(
         "--steps", type=int, default=Sampling().steps, help="denoising steps (default: %(default)s)"
@@ -101,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     width, _, height = str(args.size).partition("x")
     config = WorkerConfig(engine=str(args.engine), threads=args.threads)
     try:
-        figures = measure(config, Size(int(width), int(height)), Sampling(steps=args.steps))
+        figures = measure(config, Size(int(width), int(height)), Sampling(steps=args.steps), args.objects)
     except MeasurementFailed as failure:
         print(f"no figures: {failure}", file=sys.stderr)
         return 1
@@ -113,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if figures.within_limits else 1
 
 
-def measure(config: WorkerConfig, size: Size, sampling: Sampling) -> Figures:
+def measure(config: WorkerConfig, size: Size, sampling: Sampling, objects: int = DEFAULT_OBJECTS) -> Figures:
     """Start the engine, paint the scene twice, regenerate one object; raises MeasurementFailed."""
     workers: list[ProcessWorker] = []
 
@@ -128,7 +145,7 @@ def measure(config: WorkerConfig, size: Size, sampling: Sampling) -> Figures:
             runner.warm_up()
             bench.wait_ready()
             ready = time.perf_counter() - began
-            bench.document = new_scene(Document(size=size), _plan())
+            bench.document = new_scene(Document(size=size), _plan(objects))
             first = bench.run(
                 runner, _request(bench.document, Verb.GENERATE_SCENE, 1, config.engine, sampling)
             )
@@ -142,9 +159,11 @@ def measure(config: WorkerConfig, size: Size, sampling: Sampling) -> Figures:
             worker_peak = _peak_mib(workers[-1].pid)
     return Figures(
         size=f"{size.width}x{size.height}",
+        objects=objects,
         steps=sampling.steps,
         threads=config.threads or _cores(),
         ready_s=ready,
+        first_step_s=ready + first.step_s,
         first=first,
         warm=warm,
         regenerate=again,
@@ -186,7 +205,7 @@ class _Bench:
         """Run a request and accept its result."""
         began = time.perf_counter()
         job_id = runner.submit(request)
-        layout = preview = float("nan")
+        layout = preview = step = float("nan")
         previews = 0
         while True:
             event = self._next()
@@ -194,12 +213,14 @@ class _Bench:
             match event:
                 case JobLayout():
                     layout = now
+                case JobProgress(stage=Stage.DENOISE, done=done_steps) if done_steps > 0 and math.isnan(step):
+                    step = now
                 case JobPreview():
                     preview = now if previews == 0 else preview
                     previews += 1
                 case JobFinished(job_id=done, result=result) if done == job_id:
                     self.document = AcceptResult(result=result).apply(self.document)
-                    return RunFigures(layout, preview, time.perf_counter() - began, previews)
+                    return RunFigures(layout, preview, time.perf_counter() - began, previews, step)
                 case JobFailed(report=report):
                     raise MeasurementFailed(report.message)
                 case _:
@@ -212,13 +233,13 @@ class _Bench:
             raise MeasurementFailed(f"the engine said nothing for {_PATIENCE_S:.0f} s") from None
 
 
-def _plan() -> Plan:
+def _plan(objects: int) -> Plan:
     return Plan(
         sentence="",
         background=PlannedBackground(words="a green meadow", engine_words="a green meadow"),
         objects=tuple(
             PlannedObject(name=words.split()[-1], noun=words.split()[-1], words=words, engine_words=words)
-            for words in _OBJECTS
+            for words in _OBJECTS[:objects]
         ),
     )
 
@@ -258,15 +279,17 @@ def table(figures: Figures) -> str:
     warm = figures.warm
     rows = (
         ("engine ready", f"{figures.ready_s:7.2f} s", "from the start of its process"),
+        ("first denoising step", f"{figures.first_step_s:7.2f} s", "from the start of its process"),
         ("first run, preview", f"{figures.first.preview_s:7.2f} s", ""),
         ("first run, done", f"{figures.first.done_s:7.2f} s", ""),
         ("warm, boxes", f"{warm.layout_s:7.2f} s", ""),
         ("warm, first preview", f"{warm.preview_s:7.2f} s", f"limit {LIMIT_PREVIEW_S:.0f}"),
         ("warm, done", f"{warm.done_s:7.2f} s", f"limit {LIMIT_DONE_S:.0f}; {warm.previews} previews shown"),
-        ("regenerate one of four", f"{figures.regenerate.done_s:7.2f} s", ""),
+        (f"regenerate one of {_COUNTS[figures.objects + 1]}", f"{figures.regenerate.done_s:7.2f} s", ""),
         ("  share of the whole", f"{figures.regenerate_ratio:7.2f}", f"limit {LIMIT_RATIO}"),
         ("peak memory, engine", f"{figures.worker_peak_mib:7.0f} MiB", ""),
         ("peak memory, program", f"{figures.program_peak_mib:7.0f} MiB", "without a window"),
     )
-    head = f"\n{figures.size}, background and 3 objects, {figures.steps} steps, {figures.threads} threads"
+    things = "1 object" if figures.objects == 1 else f"{figures.objects} objects"
+    head = f"\n{figures.size}, background and {things}, {figures.steps} steps, {figures.threads} threads"
     return "\n".join([head, *(f"  {name:<24}{value:<14}{note}".rstrip() for name, value, note in rows)])

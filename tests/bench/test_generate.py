@@ -17,7 +17,7 @@ def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert (figures["size"], figures["steps"]) == ("96x64", 3)
     for name in ("first", "warm", "regenerate"):
         run = figures[name]
-        assert 0 < run["layout_s"] <= run["done_s"]
+        assert 0 < run["layout_s"] <= run["step_s"] <= run["done_s"]
         # A toy run may be over before its first preview is due: five a second, over the whole session.
         assert run["previews"] == 0 or run["layout_s"] <= run["preview_s"] <= run["done_s"]
     assert figures["first"]["previews"] >= 1
@@ -25,6 +25,8 @@ def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
         figures["regenerate"]["done_s"] / figures["warm"]["done_s"]
     )
     assert figures["ready_s"] > 0
+    assert figures["first_step_s"] == pytest.approx(figures["ready_s"] + figures["first"]["step_s"])
+    assert figures["objects"] == 3
     assert figures["worker_peak_mib"] > 10 or math.isnan(figures["worker_peak_mib"])
 
 
@@ -34,12 +36,26 @@ def test_an_engine_that_cannot_start_gives_a_sentence(capsys: pytest.CaptureFixt
     assert "no-such-engine" in capsys.readouterr().err
 
 
+def test_as_many_objects_as_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["generate", "--engine", "fake", "--size", "96x64", "--steps", "3", "--objects", "4"])
+    said = capsys.readouterr().out
+    assert "background and 4 objects" in said
+    assert "regenerate one of five" in said
+    assert "first denoising step" in said
+    with pytest.raises(SystemExit):
+        main(["generate", "--engine", "fake", "--objects", "6"])
+
+
 def test_limits_and_table() -> None:
-    run = RunFigures(0.2, 0.5, 4.0, 9)
-    slow = RunFigures(0.2, 0.5, 3.0, 9)
-    good = Figures("512x512", 16, 2, 1.5, run, run, RunFigures(0.1, 0.2, 2.0, 5), 0.5, 800.0, 200.0)
-    bad = Figures("512x512", 16, 2, 1.5, run, run, slow, 0.75, 800.0, 200.0)
+    run = RunFigures(0.2, 0.5, 4.0, 9, 0.4)
+    slow = RunFigures(0.2, 0.5, 3.0, 9, 0.4)
+    good = Figures(
+        "512x512", 3, 16, 2, 1.5, 1.9, run, run, RunFigures(0.1, 0.2, 2.0, 5, 0.2), 0.5, 800.0, 200.0
+    )
+    bad = Figures("512x512", 3, 16, 2, 1.5, 1.9, run, run, slow, 0.75, 800.0, 200.0)
     assert good.within_limits
     assert not bad.within_limits
     assert "limit 0.6" in table(bad)
     assert "0.75" in table(bad)
+    assert "regenerate one of four" in table(good)
+    assert "first denoising step       1.90 s" in table(good)

@@ -137,7 +137,7 @@ def test_an_unknown_engine_is_named_and_nothing_takes_its_place() -> None:
     with process(config) as heard:
         report = heard.until(JobFailed, heard.runner.submit(request())).report
         assert report.kind is ErrorKind.PLUGIN
-        assert "'no such engine'" in report.message
+        assert "“no such engine”" in report.message
 
 
 def test_a_kept_layer_in_a_result_is_refused() -> None:

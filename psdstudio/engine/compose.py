@@ -1,4 +1,4 @@
-"""The stack of a scene in tensors: background, then per object shadow, reflection, look; and the plates made from it.
+"""The stack of a scene in tensors: background, then per object shadow, reflection, look.
 
 The same stack as `render.compositor` draws for a generated document (`gen.planning` builds it): shadow = black,
 Multiply, alpha = density; reflection and look = Normal. Effects lie on the ground, so the alpha of every object behind
@@ -55,47 +55,3 @@ def over_composite(background: Tensor, objects: list[Placed]) -> Tensor:
         for premul in (placed.reflection, placed.look):
             picture = premul[:, :3] + picture * (1 - premul[:, 3:4])
     return picture
-
-
-def known_plate(
-    background: Tensor, background_known: Tensor, objects: list[Placed], look_known: Tensor
-) -> Tensor:
-    """Return what is known of the canvas, (b, 5, h, w): colour (-1..1) where known, alpha, background known.
-
-    background: (b, 3, h, w) 0..1; background_known: (b,) bool; look_known: (b, k) bool.
-    """
-    has_ground = background_known.float().view(-1, 1, 1, 1)
-    premul = background * has_ground
-    alpha = has_ground.expand(-1, 1, *background.shape[-2:])
-    cover = torch.zeros_like(alpha)
-    for i, placed in enumerate(objects):
-        look = placed.look * look_known[:, i].float().view(-1, 1, 1, 1)
-        premul = look[:, :3] + premul * (1 - look[:, 3:4])
-        alpha = look[:, 3:4] + alpha * (1 - look[:, 3:4])
-        cover = look[:, 3:4] + cover * (1 - look[:, 3:4])
-    return torch.cat([premul * 2 - alpha, cover, has_ground.expand_as(cover)], dim=1)
-
-
-def effect_plate(
-    look: Tensor,
-    look_valid: Tensor,
-    background: Tensor,
-    ground_valid: Tensor,
-    box: Tensor,
-    aspect: Tensor,
-    px: int,
-) -> Tensor:
-    """Return what an effect row sees: (n, 8, px, px).
-
-    Channels: own alpha in the shadow frame; own look mirrored at the contact line in the reflection frame (colour
-    premultiplied, alpha); the background's colour (-1..1) in the shadow frame. Zero where it is not (yet) known.
-    look: (n, 4, p, p); background: (n, 3, h, w); look_valid, ground_valid: (n,) float; box: (n, 4); aspect: (n,).
-    """
-    size = (px, px)
-    alpha = frames.resample(look[:, 3:4], frames.crop_of(box), frames.shadow_frame(box), size)
-    mirrored = frames.resample_rgba(
-        look.flip(2), frames.mirrored_crop(box), frames.reflection_frame(box), size
-    )
-    ground = frames.resample(background * 2 - 1, canvas_frame(aspect), frames.shadow_frame(box), size)
-    own = torch.cat([alpha, mirrored], dim=1) * look_valid.view(-1, 1, 1, 1)
-    return torch.cat([own, ground * ground_valid.view(-1, 1, 1, 1)], dim=1)

@@ -13,12 +13,22 @@ from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
 from psdstudio.engine import frames
-from psdstudio.engine.compose import Placed, canvas_frame, known_plate
+from psdstudio.engine.compose import canvas_frame
+from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.flow import layer_noise, mixed_seed
 from psdstudio.engine.library import ReferenceLibrary
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
+from psdstudio.engine.network import (
+    CONTEXT_PLATE,
+    GROUPS,
+    LIGHT_DIM,
+    REFERENCE_PLATE,
+    SEEN_DIM,
+    RowRole,
+    Rows,
+)
 from psdstudio.engine.pictures import pad_colour, raster_in_frame, rect_frame, to_tensor
-from psdstudio.engine.sampler import EffectFeed, LayoutState
+from psdstudio.engine.plates import Parts, look_plate
+from psdstudio.engine.sampler import LayoutState
 from psdstudio.engine.words import pool_words, scene_words
 from psdstudio.gen.request import GenerationRequest, ObjectPart
 from psdstudio.gen.text_encoder import TextEncoder
@@ -124,15 +134,13 @@ def layout_state(request: GenerationRequest, words: Words) -> LayoutState:
 class SceneRows:
     """Rows of one scene split into known (encoded once) and free (denoised), and what delivery needs.
 
-    `free_looks`, `free_effects`: object numbers of the free rows in their order. `canvas_free`: roles in the free
-    canvas group. `boxes`: (k, 4) square units. `seeds`: of the free rows, by group.
+    `feed` shows the rows to one another and knows which looks and effects are free. `boxes`: (k, 4) square units.
+    `seeds`: of the free rows, by group.
     """
 
     known: list[Rows]
     free: list[Rows]
-    feed: EffectFeed | None
-    free_looks: list[int]
-    free_effects: list[int]
+    feed: SceneFeed
     boxes: Tensor
     aspect: float
     canvas_px: tuple[int, int]
@@ -141,32 +149,55 @@ class SceneRows:
 
 
 def scene_rows(
-    request: GenerationRequest, words: Words, boxes: Tensor, *, look_px: int, library: ReferenceLibrary
+    request: GenerationRequest,
+    words: Words,
+    boxes: Tensor,
+    light: Tensor,
+    *,
+    look_px: int,
+    library: ReferenceLibrary,
 ) -> SceneRows:
-    """Build all rows of a request whose boxes (k, 4, square units) are decided."""
+    """Build all rows of a request whose boxes (k, 4, square units) and light (1, 6) are decided."""
     size, aspect = request.size, request.size.width / request.size.height
     cell = look_px // 16
     grid = canvas_grid(size.width, size.height)
     canvas_px = (grid[0] * cell, grid[1] * cell)
-    crops = frames.crop_of(boxes)
-    looks = [
-        None if p.look is None else raster_in_frame(p.look, size, crops[i : i + 1], look_px)
-        for i, p in enumerate(request.objects)
-    ]
-    canvas = canvas_frame(torch.tensor([aspect]))
-    ground = None
-    if request.background.look is not None:
-        premul = kept_background(request, canvas, canvas_px)
-        ground = premul[:3]
-    items: dict[LayerId, str] = {}
-    plates = [_reference_plate(part, library, look_px, items) for part in request.objects]
-    free_looks = [i for i, look in enumerate(looks) if look is None]
-    free_effects = [i for i, p in enumerate(request.objects) if not p.effects_known]
-    out = SceneRows([], [], None, free_looks, free_effects, boxes, aspect, canvas_px, items)
-    _add_canvas(out, request, words, looks, ground)
-    _add_looks(out, request, words, looks, plates, crops)
-    _add_effects(out, request, words, looks, ground, look_px // 2)
+    out = SceneRows([], [], _feed(request, boxes, light, canvas_px, look_px), boxes, aspect, canvas_px)
+    _add_canvas(out, request, words)
+    if request.objects:
+        references = [_reference_plate(part, library, look_px, out.library_items) for part in request.objects]
+        _add_looks(out, request, words, torch.stack(references))
+        _add_effects(out, request, words)
+    out.feed.start(out.known + out.free)
     return out
+
+
+def _feed(
+    request: GenerationRequest, boxes: Tensor, light: Tensor, canvas_px: tuple[int, int], look_px: int
+) -> SceneFeed:
+    """Gather what is kept, at engine size."""
+    size, aspect = request.size, torch.tensor([request.size.width / request.size.height])
+    parts, crops = request.objects, frames.crop_of(boxes)
+    looks = torch.zeros(len(parts), 4, look_px, look_px)
+    effects = torch.zeros(len(parts), 5, look_px // 2, look_px // 2)
+    for i, part in enumerate(parts):
+        if part.look is not None:
+            looks[i] = raster_in_frame(part.look, size, crops[i : i + 1], look_px)
+        if part.effects_known:
+            effects[i] = _effect_state(request, boxes, i, look_px // 2)
+    has_ground = request.background.look is not None
+    background = torch.zeros(3, *canvas_px)
+    if has_ground:
+        background = kept_background(request, canvas_frame(aspect), canvas_px)[:3]
+    shown = [part.look is not None for part in parts]
+    cast = [part.effects_known for part in parts]
+    kept = Parts(
+        background=background[None], ground=torch.tensor([has_ground]), looks=looks[None],
+        shown=torch.tensor([shown], dtype=torch.bool).reshape(1, -1), effects=effects[None],
+        cast=torch.tensor([cast], dtype=torch.bool).reshape(1, -1), boxes=boxes[None], aspect=aspect, light=light,
+    )  # fmt: skip
+    free_looks = [i for i, known in enumerate(shown) if not known]
+    return SceneFeed(kept, free_looks, [i for i, known in enumerate(cast) if not known])
 
 
 def kept_background(request: GenerationRequest, canvas: Tensor, size_px: tuple[int, int]) -> Tensor:
@@ -179,98 +210,69 @@ def kept_background(request: GenerationRequest, canvas: Tensor, size_px: tuple[i
     return pad_colour(premul)[0]
 
 
-def _add_canvas(
-    out: SceneRows,
-    request: GenerationRequest,
-    words: Words,
-    looks: Sequence[Tensor | None],
-    ground: Tensor | None,
-) -> None:
+def _add_canvas(out: SceneRows, request: GenerationRequest, words: Words) -> None:
+    """Add the composite and the background, or the kept background alone.
+
+    Over a kept background nobody asks for the global row's picture, and it would be most of the work: every row then
+    sees what is kept in its plate.
+    """
     h, w = out.canvas_px
-    aspect = torch.tensor([out.aspect])
-    placed = []
-    for i, look in enumerate(looks):
-        picture = torch.zeros(1, 4, 8, 8) if look is None else look[None]
-        premul = frames.resample_rgba(
-            picture, frames.crop_of(out.boxes[i : i + 1]), canvas_frame(aspect), (h, w)
-        )
-        placed.append(Placed(premul, premul[:, :1], premul))
-    backdrop = torch.zeros(1, 3, h, w) if ground is None else ground[None]
-    look_known = torch.tensor([[look is not None for look in looks]], dtype=torch.bool).reshape(1, len(looks))
-    plate = known_plate(backdrop, torch.tensor([ground is not None]), placed, look_known)
-    seed = mixed_seed(request.background.seed, CANVAS_SEED)
-    composite = layer_noise((3, h, w), seed)
     whole = torch.tensor([0.0, 0.0, 1.0, 1.0])
-    states, roles, said = [composite], [RowRole.COMPOSITE], [words.scene]
-    out.seeds["canvas"] = [seed]
-    if ground is None:
-        out.seeds["canvas"].append(request.background.seed)
-        states.append(layer_noise((3, h, w), request.background.seed))
-        roles.append(RowRole.BACKGROUND)
-        said.append(words.background)
-    else:
+    plate = torch.zeros(1, 1, CONTEXT_PLATE, h, w)
+    if bool(out.feed.kept.ground):
         rows = _rows(
-            "canvas", ground[None, None] * 2 - 1, plate[:, None], [RowRole.BACKGROUND], [0],
-            whole.expand(1, 1, 4), [words.background],
+            "canvas", out.feed.kept.background[None] * 2 - 1, plate, [RowRole.BACKGROUND], [0], whole.expand(1, 1, 4),
+            [words.background],
         )  # fmt: skip
         out.known.append(_as_known(rows))
-    n = len(states)
+        return
+    seed = mixed_seed(request.background.seed, CANVAS_SEED)
+    seeds = out.seeds["canvas"] = [seed, request.background.seed]
     free = _rows(
-        "canvas", torch.stack(states)[None], plate[:, None].expand(-1, n, -1, -1, -1).contiguous(), roles,
-        [0] * n, whole.expand(1, n, 4), said,
+        "canvas", torch.stack([layer_noise((3, h, w), s) for s in seeds])[None], plate.expand(-1, 2, -1, -1, -1),
+        [RowRole.COMPOSITE, RowRole.BACKGROUND], [0, 0], whole.expand(1, 2, 4), [words.scene, words.background],
     )  # fmt: skip
     out.free.append(free)
 
 
-def _add_looks(
-    out: SceneRows, request: GenerationRequest, words: Words, looks: Sequence[Tensor | None], plates: list[Tensor],
-    crops: Tensor,
-) -> None:  # fmt: skip
-    px = plates[0].shape[-1] if plates else 0
-    for known in (True, False):
-        at = [i for i, look in enumerate(looks) if (look is not None) == known]
+def _add_looks(out: SceneRows, request: GenerationRequest, words: Words, references: Tensor) -> None:
+    plates = look_plate(references, [part.engine_words for part in request.objects])
+    crops = _fractions(frames.crop_of(out.boxes), out.aspect)
+    shape, free = (4, *references.shape[-2:]), out.feed.free_looks
+    for at, known in ((_others(free, len(request.objects)), True), (free, False)):
         if not at:
             continue
-        kept = [look * 2 - 1 for look in looks if look is not None]
-        seeds = [request.objects[i].seed for i in at]
-        states = kept if known else [layer_noise((4, px, px), seed) for seed in seeds]
+        states = out.feed.kept.looks[:, at] * 2 - 1
         if not known:
-            out.seeds["look"] = seeds
+            seeds = out.seeds["look"] = [request.objects[i].seed for i in at]
+            states = torch.stack([layer_noise(shape, seed) for seed in seeds])[None]
         rows = _rows(
-            "look", torch.stack(states)[None], torch.stack([plates[i] for i in at])[None], [RowRole.LOOK] * len(at),
-            [i + 1 for i in at], _fractions(crops[at], out.aspect)[None], [words.objects[i] for i in at],
+            "look", states, plates[at][None], [RowRole.LOOK] * len(at), [i + 1 for i in at], crops[at][None],
+            [words.objects[i] for i in at],
         )  # fmt: skip
         (out.known if known else out.free).append(_as_known(rows) if known else rows)
 
 
-def _add_effects(
-    out: SceneRows, request: GenerationRequest, words: Words, looks: Sequence[Tensor | None], ground: Tensor | None,
-    px: int,
-) -> None:  # fmt: skip
+def _add_effects(out: SceneRows, request: GenerationRequest, words: Words) -> None:
     frames_of = _fractions(frames.shadow_frame(out.boxes), out.aspect)
-    for known in (True, False):
-        at = [i for i, p in enumerate(request.objects) if p.effects_known == known]
+    shape, free = tuple(out.feed.kept.effects.shape[2:]), out.feed.free_effects
+    for at, known in ((_others(free, len(request.objects)), True), (free, False)):
         if not at:
             continue
-        feed = EffectFeed(
-            known_look=[looks[i] for i in at],
-            free_look=[out.free_looks.index(i) if i in out.free_looks else None for i in at],
-            background=ground,
-            background_row=None if ground is not None else 1,
-            boxes=out.boxes[at],
-            aspect=out.aspect,
-        )
-        if known:
-            states = [_effect_state(request, out.boxes, i, px) * 2 - 1 for i in at]
-        else:
-            seeds = [mixed_seed(request.objects[i].seed, EFFECT_SEED) for i in at]
-            states = [layer_noise((5, px, px), seed) for seed in seeds]
-            out.feed, out.seeds["effect"] = feed, seeds
+        states = out.feed.kept.effects[:, at] * 2 - 1
+        if not known:
+            seeds = out.seeds["effect"] = [mixed_seed(request.objects[i].seed, EFFECT_SEED) for i in at]
+            states = torch.stack([layer_noise(shape, seed) for seed in seeds])[None]
+        plate = torch.zeros(1, len(at), GROUPS["effect"].plate, *shape[1:])
         rows = _rows(
-            "effect", torch.stack(states)[None], feed.plate(None, px), [RowRole.EFFECT] * len(at),
-            [i + 1 for i in at], frames_of[at][None], [words.objects[i] for i in at],
+            "effect", states, plate, [RowRole.EFFECT] * len(at), [i + 1 for i in at], frames_of[at][None],
+            [words.objects[i] for i in at],
         )  # fmt: skip
         (out.known if known else out.free).append(_as_known(rows) if known else rows)
+
+
+def _others(free: Sequence[int], count: int) -> list[int]:
+    return [i for i in range(count) if i not in free]
 
 
 def _effect_state(request: GenerationRequest, boxes: Tensor, i: int, px: int) -> Tensor:
@@ -287,7 +289,7 @@ def _effect_state(request: GenerationRequest, boxes: Tensor, i: int, px: int) ->
 def _reference_plate(
     part: ObjectPart, library: ReferenceLibrary, px: int, items: dict[LayerId, str]
 ) -> Tensor:
-    plate = torch.zeros(5, px, px)
+    plate = torch.zeros(REFERENCE_PLATE, px, px)
     picture: Tensor | None = None
     if part.look is not None:
         return plate
@@ -335,7 +337,8 @@ def _rows(
         torch.stack([w[1] for w in words])[None] if words else torch.zeros(1, 0, MAX_TOKENS, dtype=torch.bool)
     )
     return Rows(
-        group=group, x=x, guess=torch.zeros_like(x), plate=plate, noise=torch.zeros(1, r),
+        group=group, x=x, guess=torch.zeros_like(x), plate=plate, seen=torch.zeros(1, SEEN_DIM),
+        noise=torch.zeros(1, r),
         role=torch.tensor([int(role) for role in roles], dtype=torch.long),
         index=torch.tensor([list(index)], dtype=torch.long),
         box=box, words=states, word_mask=masks, known=torch.zeros(1, r, dtype=torch.bool),

@@ -12,7 +12,7 @@ from torch import Tensor
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
-from psdstudio.engine.compose import mask_effects, over_composite, place_object
+from psdstudio.engine.compose import mask_effects, over_composite
 from psdstudio.engine.conditions import SceneRows, Words, light_value
 from psdstudio.engine.pictures import enlarged_look, frame_rect, opaque, pad_colour, resized_u8, to_u8
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
@@ -21,6 +21,8 @@ ALPHA_FLOOR, ALPHA_CEILING = 0.05, 0.95
 """Predicted alpha below and above these is clean 0 and 1: a regression never reaches them by itself."""
 FAINTEST_EFFECT = 0.03
 """Effects nowhere denser than this are absent (matt ground, flying object)."""
+UNSEEN_ALPHA = 3
+"""Of 255: fainter parts of an effect are not seen, but would make its frame as large as where it was looked for."""
 
 
 Enlarge = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
@@ -49,9 +51,15 @@ def look_picture(painted: Painted, i: int) -> Tensor | None:
 
 
 def _raw_look(painted: Painted, i: int) -> Tensor | None:
-    if i not in painted.scene.free_looks:
+    if i not in painted.scene.feed.free_looks:
         return None
-    return (painted.rows["look"][0, painted.scene.free_looks.index(i)] + 1) / 2
+    return (painted.rows["look"][0, painted.scene.feed.free_looks.index(i)] + 1) / 2
+
+
+def _raw_effect(painted: Painted, i: int) -> Tensor | None:
+    if i not in painted.scene.feed.free_effects:
+        return None
+    return (painted.rows["effect"][0, painted.scene.feed.free_effects.index(i)] + 1) / 2
 
 
 def _sure_colour(colour: Tensor, alpha: Tensor) -> Tensor:
@@ -101,7 +109,7 @@ def deliver(
 
 def part_count(painted: Painted) -> int:
     """Return the last number that `deliver` yields."""
-    return len(painted.scene.free_looks) + 1
+    return len(painted.scene.feed.free_looks) + 1
 
 
 def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerId, Raster], ...]:
@@ -115,7 +123,7 @@ def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerI
         out.append(
             (request.background.id, Raster(rgba=to_u8(opaque(picture)), rect=whole, native_size=native))
         )
-    for i in painted.scene.free_looks:
+    for i in painted.scene.feed.free_looks:
         look = look_picture(painted, i)
         assert look is not None
         rect = frame_rect(frames.crop_of(painted.scene.boxes[i]), size)
@@ -125,12 +133,19 @@ def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerI
 
 
 def composite_raster(request: GenerationRequest, painted: Painted) -> Raster:
-    """Return the global row's own picture of the whole scene, at engine size."""
-    picture = (painted.rows["canvas"][0, 0] + 1) / 2
+    """Return the whole scene at engine size: the global row's own picture, or the stack over a kept background."""
+    canvas = painted.rows.get("canvas")
+    picture = _stacked(painted) if canvas is None else (canvas[0, 0] + 1) / 2
     whole = Rect(0, 0, request.size.width, request.size.height)
     return Raster(
         rgba=to_u8(opaque(picture)), rect=whole, native_size=Size(picture.shape[2], picture.shape[1])
     )
+
+
+def _stacked(painted: Painted) -> Tensor:
+    """Return all layers over the kept background, (3, h, w) in 0..1."""
+    parts = painted.scene.feed.joined(painted.rows)
+    return over_composite(parts.background, mask_effects(painted.scene.feed.placed(parts)))[0]
 
 
 def _finished_look(request: GenerationRequest, painted: Painted, i: int, enlarge: Enlarge) -> Raster | None:
@@ -175,11 +190,10 @@ def _canvas_box(box: Tensor, aspect: float) -> BoxF:
 def _effects(
     request: GenerationRequest, painted: Painted, rasters: list[Raster | None], i: int
 ) -> tuple[Raster | None, Raster | None]:
-    scene = painted.scene
-    if i not in scene.free_effects:
+    effect = _raw_effect(painted, i)
+    if effect is None:
         return None, None
-    effect = (painted.rows["effect"][0, scene.free_effects.index(i)] + 1) / 2
-    box = scene.boxes[i]
+    box = painted.scene.boxes[i]
     density = torch.cat([torch.zeros(3, *effect.shape[1:]), clean_low(effect[:1])])
     mirror = _sure_colour(effect[1:4], clean_low(effect[4:]))
     shadow = _ground_raster(request, rasters, i, density, frames.shadow_frame(box))
@@ -214,9 +228,19 @@ def _ground_raster(
         if other is not None:
             free *= 1 - _alpha_under(other, rect)
     rgba[..., 3] = np.floor(rgba[..., 3] * free + 0.5).astype(np.uint8)
-    if not rgba[..., 3].any():
+    rgba[..., 3][rgba[..., 3] < UNSEEN_ALPHA] = 0
+    return _trimmed(Raster(rgba=rgba, rect=rect, native_size=full.native_size))
+
+
+def _trimmed(raster: Raster) -> Raster | None:
+    """Cut a raster to what is seen of it, so that frames and snapping fit the picture; None when nothing is."""
+    seen = raster.rgba[..., 3] > 0
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not rows.size:
         return None
-    return Raster(rgba=rgba, rect=rect, native_size=full.native_size)
+    top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    rect = Rect(raster.rect.x + left, raster.rect.y + top, right - left, bottom - top)
+    return Raster(rgba=raster.rgba[top:bottom, left:right].copy(), rect=rect, native_size=raster.native_size)
 
 
 def _alpha_under(raster: Raster, rect: Rect) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -229,17 +253,3 @@ def _alpha_under(raster: Raster, rect: Rect) -> np.ndarray[tuple[int, int], np.d
             alpha / np.float32(255)
         )
     return out
-
-
-def over_composite_of(request: GenerationRequest, painted: Painted, background: Tensor) -> Tensor:
-    """Return the stack of all *painted* objects over a background (3, h, w) at its size, for consistency scores."""
-    aspect = torch.tensor([painted.scene.aspect])
-    size = (background.shape[1], background.shape[2])
-    placed = []
-    for i in range(len(request.objects)):
-        look = look_picture(painted, i)
-        if look is None or i not in painted.scene.free_effects:
-            continue
-        effect = (painted.rows["effect"][:, painted.scene.free_effects.index(i)] + 1) / 2
-        placed.append(place_object(look[None], effect, painted.scene.boxes[i : i + 1], aspect, size))
-    return over_composite(background[None], mask_effects(placed))[0]

@@ -137,7 +137,12 @@ class EmbeddedEngine:
         """Appearance path: all unknown rows jointly, then delivery at document size."""
         assert self._net is not None and self._detail is not None
         assert self._weights is not None and self._library is not None
-        scene = scene_rows(request, words, boxes, look_px=self._weights.look_px, library=self._library)
+        scene = scene_rows(request, words, boxes, light, look_px=self._weights.look_px, library=self._library)
+        if not scene.free:
+            raise EngineFailed(
+                "Everything in this scene is kept, so there is nothing to paint.",
+                "Nothing was changed. Release the pin of a layer and generate again.",
+            )
         known = self._net.know(scene.known, light, words.ground) if scene.known else None
         state = PaintState(scene.free, known, light, words.ground, scene.feed, scene.seeds)
         steps = request.sampling.steps

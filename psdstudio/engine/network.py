@@ -24,6 +24,8 @@ from psdstudio.engine.words import pool_words
 
 WORD_DIM = 384
 LIGHT_DIM = 6
+SEEN_DIM = 8
+"""Mean colours of the known ground and of the known objects, each with how much of it there is."""
 BOX_DIM = 4
 MAX_OBJECTS = 6
 
@@ -39,6 +41,14 @@ class RowRole(IntEnum):
     LIGHT = 5
 
 
+CONTEXT_PLATE = 5
+"""Channels of `plates.stack_plate`."""
+REFERENCE_PLATE = 5
+"""Channels of a reference picture: RGBA in -1..1 and 1 where there is one."""
+COLOUR_PLATE = 4
+"""Channels of the colour that the words ask for: RGB in -1..1 and 1 where there is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class GroupSpec:
     """One kind of rows convolved in one batch: state channels, plate channels, pixels a grid cell."""
@@ -49,9 +59,9 @@ class GroupSpec:
 
 
 GROUPS: dict[str, GroupSpec] = {
-    "canvas": GroupSpec(channels=3, plate=5, unshuffle=8),
-    "look": GroupSpec(channels=4, plate=5, unshuffle=4),
-    "effect": GroupSpec(channels=5, plate=8, unshuffle=4),
+    "canvas": GroupSpec(channels=3, plate=CONTEXT_PLATE, unshuffle=8),
+    "look": GroupSpec(channels=4, plate=REFERENCE_PLATE + CONTEXT_PLATE + COLOUR_PLATE, unshuffle=4),
+    "effect": GroupSpec(channels=5, plate=10, unshuffle=4),
 }
 
 
@@ -60,16 +70,17 @@ class Rows:
     """The rows of one group for a batch of b scenes with r rows each. All pixel values are in -1..1.
 
     x: (b, r, c, h, w) noisy state; guess: same shape, the last prediction (zeros when there is none); plate:
-    (b, r, plate, h, w) resampled known context (0 = unknown); noise: (b, r) level 0 (clean) .. 1 (pure noise);
-    role: (r,) RowRole values; index: (b, r) object number from the back, 0 for canvas rows; box: (b, r, 4) frame of the
-    row in canvas fractions (x, y, width, height); words: (b, r, t, 384) token states; word_mask: (b, r, t) bool;
-    known: (b, r) bool; present: (b, r) bool (False pads a shorter scene).
+    (b, r, plate, h, w) resampled known context (0 = unknown); seen: (b, 8) `plates.known_means`; noise: (b, r) level
+    0 (clean) .. 1 (pure noise); role: (r,) RowRole values; index: (b, r) object number from the back, 0 for canvas
+    rows; box: (b, r, 4) frame of the row in canvas fractions (x, y, width, height); words: (b, r, t, 384) token states;
+    word_mask: (b, r, t) bool; known: (b, r) bool; present: (b, r) bool (False pads a shorter scene).
     """
 
     group: str
     x: Tensor
     guess: Tensor
     plate: Tensor
+    seen: Tensor
     noise: Tensor
     role: Tensor
     index: Tensor
@@ -163,6 +174,7 @@ class SceneNet(nn.Module):
         self.known_in = nn.Embedding(2, cc)
         self.box_in = nn.Linear(BOX_DIM * 12, cc)
         self.light_cond = nn.Linear(LIGHT_DIM, cc)
+        self.seen_in = nn.Linear(SEEN_DIM, cc)
         self.own_words = nn.Sequential(nn.Linear(WORD_DIM, cc), nn.SiLU(), nn.Linear(cc, cc))
         self.ground_words = nn.Linear(WORD_DIM, cc)
         self.cond_out = nn.Sequential(nn.SiLU(), nn.Linear(cc, cc), nn.SiLU())
@@ -207,7 +219,9 @@ class SceneNet(nn.Module):
             + self.known_in(rows.known.long())
             + self.box_in(fourier(rows.box, 6))
             + self.own_words(pooled)
-            + (self.light_cond(light) + self.ground_words(self._whitened(ground)))[:, None]
+            + (self.light_cond(light) + self.seen_in(rows.seen) + self.ground_words(self._whitened(ground)))[
+                :, None
+            ]
         )
         out: Tensor = self.cond_out(total)
         return out

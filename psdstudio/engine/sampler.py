@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from psdstudio.engine.compose import effect_plate
+from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.flow import euler_step, layer_noise, mixed_seed, noise_levels, renoised_step
-from psdstudio.engine.network import KnownRows, Rows, SceneNet
+from psdstudio.engine.network import COLOUR_PLATE, KnownRows, Rows, SceneNet
 
 SHIFT = 2.0
 """Bend of the appearance levels: words become shapes at high noise, so more of the steps go there."""
@@ -63,14 +63,14 @@ class PaintState:
     """Everything the appearance loop reads.
 
     `groups`: free rows (canvas, look, effect; groups without a free row are absent), x = pure noise. `known`: cached
-    keys and values. `feed`: how effect rows are fed with looks and ground. `seeds`: of every row, by group.
+    keys and values. `feed`: shows the rows to one another. `seeds`: of every row, by group.
     """
 
     groups: list[Rows]
     known: KnownRows | None
     light: Tensor
     ground: Tensor
-    feed: EffectFeed | None
+    feed: SceneFeed
     seeds: dict[str, list[int]]
 
     def fresh_noise(self, rows: Rows, step: int) -> Tensor:
@@ -82,49 +82,6 @@ class PaintState:
         ]
 
 
-@dataclass(slots=True)
-class EffectFeed:
-    """Sources of the effect rows' plates.
-
-    For effect row j: object number `objects[j]`; `known_look[j]` its look (4, p, p) in 0..1 or None with
-    `free_look[j]` = its place among the free look rows; `background` (3, h, w) in 0..1 or None when it is free and
-    then `background_row` tells its place among the free canvas rows; `boxes`: (n, 4); `aspect`: width of the canvas.
-    """
-
-    known_look: list[Tensor | None]
-    free_look: list[int | None]
-    background: Tensor | None
-    background_row: int | None
-    boxes: Tensor
-    aspect: float
-
-    def plate(self, guesses: dict[str, Tensor] | None, px: int) -> Tensor:
-        """Return (1, n, 8, px, px); guesses: group name -> (1, r, c, h, w) in -1..1, None before the first step."""
-        looks, valid = [], []
-        for known, free in zip(self.known_look, self.free_look, strict=True):
-            if known is not None:
-                looks.append(known)
-                valid.append(1.0)
-            elif guesses is not None and free is not None:
-                looks.append((guesses["look"][0, free] + 1) / 2)
-                valid.append(1.0)
-            else:
-                looks.append(torch.zeros(4, 2 * px, 2 * px))
-                valid.append(0.0)
-        ground, ground_valid = self.background, 1.0
-        if ground is None:
-            if guesses is None or self.background_row is None:
-                ground, ground_valid = torch.zeros(3, 8, 8), 0.0
-            else:
-                ground = (guesses["canvas"][0, self.background_row] + 1) / 2
-        n = len(looks)
-        made = effect_plate(
-            torch.stack(looks), torch.tensor(valid), ground[None].expand(n, -1, -1, -1),
-            torch.full((n,), ground_valid), self.boxes, torch.full((n,), self.aspect), px,
-        )  # fmt: skip
-        return made[None]
-
-
 def sample_appearance(
     net: SceneNet, state: PaintState, *, steps: int, guidance: float
 ) -> Generator[tuple[int, dict[str, Tensor]], None, dict[str, Tensor]]:
@@ -134,8 +91,8 @@ def sample_appearance(
     for i, (level, following) in enumerate(pairwise(levels)):
         for rows in state.groups:
             rows.noise = torch.full_like(rows.noise, level)
-            if rows.group == "effect" and state.feed is not None:
-                rows.plate = state.feed.plate(guesses, rows.x.shape[-1])
+        if guesses is not None:
+            state.feed.go_on(state.groups, guesses, last=not following)
         clean = _predict(net, state, level, guidance)
         guesses = {rows.group: made for rows, made in zip(state.groups, clean, strict=True)}
         for rows, made in zip(state.groups, clean, strict=True):
@@ -162,7 +119,9 @@ def _said_and_silent(rows: Rows) -> Rows:
     """Return the rows of one scene twice, with their words and without."""
     doubled: dict[str, Any] = {
         name: torch.cat([getattr(rows, name)] * 2)
-        for name in ("x", "guess", "plate", "noise", "index", "box", "words", "known", "present")
+        for name in ("x", "guess", "plate", "seen", "noise", "index", "box", "words", "known", "present")
     }
+    if rows.group == "look":
+        doubled["plate"][1:, :, -COLOUR_PLATE:] = 0.0  # the colour is said by the words, too
     mask = torch.cat([rows.word_mask, torch.zeros_like(rows.word_mask)])
     return replace(rows, **doubled, word_mask=mask)

@@ -70,7 +70,7 @@ class Sampling:
     """Steps of the appearance path and the two guidance scales (layout path, appearance path)."""
 
     steps: int = 16
-    layout_steps: int = 24
+    layout_steps: int = 16
     text_guidance: float = 2.0
     layout_guidance: float = 1.0
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
+from psdstudio.engine.network import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words
 from psdstudio.training.backgrounds import paint_background
 from psdstudio.training.words import WordBank
@@ -40,7 +40,8 @@ def draw_background_batch(
         group="canvas",
         x=clean,
         guess=torch.zeros_like(clean),
-        plate=torch.zeros(count, 1, 5, *canvas),
+        plate=torch.zeros(count, 1, GROUPS["canvas"].plate, *canvas),
+        seen=torch.zeros(count, SEEN_DIM),
         noise=torch.zeros(count, 1),
         role=torch.tensor([int(RowRole.BACKGROUND)]),
         index=torch.zeros(count, 1, dtype=torch.long),

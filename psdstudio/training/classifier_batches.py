@@ -20,8 +20,8 @@ def lit_looks(library: SpriteLibrary, sprites: list[Sprite], rng: np.random.Gene
     plans = []
     for sprite in sprites:
         world = draw_world(rng, library.nouns[sprite.noun].places)
-        _, hue = choose_colour(sprite, rng)
-        plans.append(plan_look(sprite, hue, world.gain, world.shade, rng))
+        _, paint = choose_colour(sprite, rng)
+        plans.append(plan_look(sprite, paint, world.gain, world.shade, rng))
     return render_looks(library.pixels, plans, JUDGE_PX)
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from psdstudio.engine.flow import add_noise, euler_step
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows, SceneNet
+from psdstudio.engine.network import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows, SceneNet
 from psdstudio.engine.pictures import pad_colour
 from psdstudio.engine.words import pool_words
 from psdstudio.training.backgrounds import paint_background
@@ -69,9 +69,9 @@ def _planned_looks(
         drawings = library.by_noun[noun]
         sprite = drawings[int(rng.integers(len(drawings)))]
         world = draw_world(rng, library.nouns[noun].places)
-        colour, hue = choose_colour(sprite, rng)
+        colour, paint = choose_colour(sprite, rng)
         # Unturned and unscaled: the small warps of plan_look would soften the truth that shows what sharp means.
-        plans.append(LookPlan(sprite, bool(rng.random() < 0.5), hue, world.gain, world.shade, 0.0, 1.0))
+        plans.append(LookPlan(sprite, bool(rng.random() < 0.5), paint, world.gain, world.shade, 0.0, 1.0))
         captions.append(object_words(library.nouns[noun], colour, rng))
     return plans, captions
 
@@ -115,7 +115,8 @@ def _repainted(
     ground = pool_words(words, mask) if role is RowRole.BACKGROUND else silent
     for now, following in pairwise([level * (1 - i / steps) for i in range(steps + 1)]):
         rows = Rows(
-            group=group, x=x, guess=guess, plate=torch.zeros(n, 1, 5, *x.shape[-2:]), noise=torch.full((n, 1), now),
+            group=group, x=x, guess=guess, plate=torch.zeros(n, 1, GROUPS[group].plate, *x.shape[-2:]),
+            seen=torch.zeros(n, SEEN_DIM), noise=torch.full((n, 1), now),
             role=torch.tensor([int(role)]), index=torch.full((n, 1), int(role is RowRole.LOOK)),
             box=torch.tensor(LOOK_BOX if role is RowRole.LOOK else WHOLE).expand(n, 1, 4), words=words[:, None],
             word_mask=mask[:, None], known=torch.zeros(n, 1, dtype=torch.bool),

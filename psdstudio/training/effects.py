@@ -1,7 +1,6 @@
 """Ground effects of flat drawings: cast shadow, contact shadow and reflection, each in its own frame (`engine.frames`).
 
-A point of the object at height z above the ground throws its shadow z * cot(elevation) away from the light; seen at the
-low angle of our scenes the ground is flattened to 0.35. The reflection is the drawing mirrored at the contact line.
+The reflection is the drawing mirrored at the contact line; how shadows are thrown: `engine.shadows`.
 """
 
 from __future__ import annotations
@@ -14,12 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from psdstudio.engine import frames
+from psdstudio.engine.shadows import (
+    CONTACT_INSET,
+    MAX_COTANGENT,
+    frame_grid,
+    look_at,
+    shadow_slopes,
+    thrown_silhouette,
+)
 from psdstudio.training.world import World
 
-GROUND_FLATTENING = 0.35
-MAX_COTANGENT = 1.1
-CONTACT_INSET = 0.02
-"""The ground touches a little above the lowest pixel of the alpha box, in object heights."""
 MIN_REFLECTIVITY = 0.05
 
 
@@ -37,55 +40,12 @@ def render_effects(
     return torch.cat([density * strength.view(-1, 1, 1, 1), reflection], dim=1)
 
 
-def _frame_grid(frame: Tensor, px: int) -> tuple[Tensor, Tensor]:
-    steps = (torch.arange(px) + 0.5) / px
-    x = frame[:, 0:1, None] + steps[None, None, :] * frame[:, 2:3, None]
-    y = frame[:, 1:2, None] + steps[None, :, None] * frame[:, 3:4, None]
-    return x.expand(-1, px, -1), y.expand(-1, -1, px)
-
-
-def _look_at(image: Tensor, crop: Tensor, x: Tensor, y: Tensor, padding: str = "zeros") -> Tensor:
-    u = (x - crop[:, 0, None, None]) / crop[:, 2, None, None] * 2 - 1
-    v = (y - crop[:, 1, None, None]) / crop[:, 3, None, None] * 2 - 1
-    return F.grid_sample(image, torch.stack([u, v], -1), padding_mode=padding, align_corners=False)
-
-
 def _cast_shadow(looks: Tensor, boxes: Tensor, worlds: Sequence[World], px: int) -> Tensor:
     azimuth = torch.tensor([math.radians(w.azimuth_deg) for w in worlds])
     cot = torch.tensor([min(MAX_COTANGENT, 1 / math.tan(math.radians(w.elevation_deg))) for w in worlds])
     thrown, far = thrown_silhouette(looks, boxes, *shadow_slopes(azimuth, cot), px)
     soft = torch.tensor([w.softness for w in worlds])
     return mix_blurs(blur_levels(thrown, px), far, soft) * (1 - 0.35 * far)
-
-
-def shadow_slopes(azimuth: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how far right and down the canvas a shadow runs per height above the ground; azimuth in radians, (n,)."""
-    along_x = azimuth.cos() * cotangent
-    along_y = azimuth.sin() * cotangent * GROUND_FLATTENING
-    # Light straight from the side would flatten the shadow to a line: an object has some depth.
-    along_y = torch.where(along_y.abs() < 0.10, torch.where(along_y < 0, -0.10, 0.10), along_y)
-    return along_x, along_y
-
-
-def thrown_silhouette(
-    looks: Tensor, boxes: Tensor, along_x: Tensor, along_y: Tensor, px: int
-) -> tuple[Tensor, Tensor]:
-    """Return the sharp shadow of looks (n, 4, p, p) in its frame, and the height that throws it: (n, 1, px, px) both.
-
-    boxes: (n, 4) in square units; along_x, along_y: (n,) of `shadow_slopes`; heights in object heights, 0..1.
-    """
-    along_x, along_y = along_x[:, None, None], along_y[:, None, None]
-    height = boxes[:, 3, None, None]
-    ground = boxes[:, 1, None, None] + height * (1 - CONTACT_INSET)
-    x, y = _frame_grid(frames.shadow_frame(boxes), px)
-    z = (y - ground) / along_y
-    alpha = _look_at(_softened(looks[:, 3:4]), frames.crop_of(boxes), x - z * along_x, ground - z)
-    alpha = alpha * ((z >= 0) & (z <= height))[:, None]
-    return alpha, (z / height).clamp(0, 1)[:, None]
-
-
-def _softened(alpha: Tensor) -> Tensor:
-    return F.avg_pool2d(alpha, 2) if alpha.shape[-1] >= 128 else alpha
 
 
 def blur_levels(alpha: Tensor, px: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -129,7 +89,7 @@ def contact_shadow(looks: Tensor, boxes: Tensor, px: int) -> Tensor:
         boxes[:, 1] + boxes[:, 3] * (1 - CONTACT_INSET),
         (0.22 * rx).clamp(min=0.015) + 0.015 * boxes[:, 3],
     )
-    x, y = _frame_grid(frames.shadow_frame(boxes), px)
+    x, y = frame_grid(frames.shadow_frame(boxes), px)
     d = ((x - cx[:, None, None]) / rx[:, None, None]) ** 2 + (
         (y - cy[:, None, None]) / ry[:, None, None]
     ) ** 2
@@ -138,13 +98,13 @@ def contact_shadow(looks: Tensor, boxes: Tensor, px: int) -> Tensor:
 
 def _reflection(looks: Tensor, boxes: Tensor, worlds: Sequence[World], standing: Tensor, px: int) -> Tensor:
     frame = frames.reflection_frame(boxes)
-    x, y = _frame_grid(frame, px)
+    x, y = frame_grid(frame, px)
     depth = (y - frame[:, 1, None, None]) / frame[:, 3, None, None]
     wave = torch.tensor([0.035 if w.family.key == "water" else 0.0 for w in worlds])[:, None, None]
     phase = torch.tensor([w.seed % 628 / 100 for w in worlds])[:, None, None]
     shift = wave * depth.clamp(min=0.1) * torch.sin(depth * 40 + phase) * boxes[:, 2, None, None]
     ground = boxes[:, 1, None, None] + boxes[:, 3, None, None] * (1 - CONTACT_INSET)
-    mirrored = _look_at(looks, frames.crop_of(boxes), x + shift, 2 * ground - y, padding="border")
+    mirrored = look_at(looks, frames.crop_of(boxes), x + shift, 2 * ground - y, padding="border")
     strength = (
         torch.tensor([w.reflectivity if w.reflectivity >= MIN_REFLECTIVITY else 0.0 for w in worlds])
         * standing

@@ -115,7 +115,7 @@ def true_outcome(truth: SceneTruth) -> Outcome:
     parts = Parts(
         background=truth.background, ground=torch.ones(b, dtype=torch.bool), looks=truth.looks,
         shown=torch.ones(b, k, dtype=torch.bool), effects=truth.effects,
-        cast=torch.ones(b, k, dtype=torch.bool), boxes=truth.boxes, aspect=truth.aspect,
+        cast=torch.ones(b, k, dtype=torch.bool), boxes=truth.boxes, aspect=truth.aspect, light=truth.light,
     )  # fmt: skip
     return Outcome(parts, truth.composite[0], 0)
 

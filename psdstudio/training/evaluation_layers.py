@@ -15,9 +15,9 @@ from psdstudio.engine import frames
 from psdstudio.engine.compose import mask_effects
 from psdstudio.engine.conditions import box_units
 from psdstudio.engine.pictures import frame_rect, raster_in_frame, resized_u8, to_u8
+from psdstudio.engine.shadows import CONTACT_INSET
 from psdstudio.gen.request import Raster
 from psdstudio.gen.scene_parts import read_scene, render_layer
-from psdstudio.training.effects import CONTACT_INSET
 from psdstudio.training.scene_truth import SceneTruth, placed_objects
 from psdstudio.training.shadow_reading import ShadowReading, read_shadow
 

@@ -21,9 +21,9 @@ from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.flow import noise_levels, renoised_step
 from psdstudio.engine.library import ReferenceLibrary
-from psdstudio.engine.network import GROUPS, RowRole, Rows, SceneNet
+from psdstudio.engine.network import GROUPS, Rows, SceneNet
 from psdstudio.engine.pictures import frame_rect, opaque, to_u8
-from psdstudio.engine.plates import Parts, stack_plate
+from psdstudio.engine.plates import Parts
 from psdstudio.engine.sampler import SHIFT, PaintState, sample_appearance
 from psdstudio.gen.request import GenerationRequest, ObjectPart, Raster
 from psdstudio.gen.text_encoder import TextEncoder
@@ -85,13 +85,11 @@ def setting_of(painter: Painter, request: GenerationRequest, boxes: Tensor, ligh
 def paint_jointly(painter: Painter, setting: Setting) -> Outcome:
     """Paint all free rows together; what the request knows is read clean from keys and values computed once."""
     scene = _scene(painter, setting)
-    feed = HiddenFeed(scene.feed.kept, scene.feed.free_looks, scene.feed.free_effects)
-    feed.steps_left = setting.request.sampling.steps - 1
     known, work = None, 0
     if scene.known:
         known = painter.net.know(scene.known, setting.light, setting.words.ground)
         work = sum(cells(rows) for rows in scene.known)
-    state = PaintState(scene.free, known, setting.light, setting.words.ground, feed, scene.seeds)
+    state = PaintState(scene.free, known, setting.light, setting.words.ground, scene.feed, scene.seeds)
     rows = _denoised(painter, setting, state)
     work += setting.request.sampling.steps * sum(cells(rows) for rows in scene.free)
     return _outcome(scene, setting, rows, work)
@@ -199,23 +197,8 @@ def only_row(rows: Rows, r: int) -> Rows:
 class UnfedFeed(SceneFeed):
     """Shows nobody anything: a row that is painted alone has no others to see."""
 
-    def go_on(self, groups: Sequence[Rows], guesses: Mapping[str, Tensor]) -> None:
+    def go_on(self, groups: Sequence[Rows], guesses: Mapping[str, Tensor], *, last: bool = False) -> None:
         """Leave the plates as they were at the start."""
-
-
-class HiddenFeed(SceneFeed):
-    """The engine's feed; in the last step the composite is not shown the layers that it will be compared with."""
-
-    steps_left = 0
-
-    def go_on(self, groups: Sequence[Rows], guesses: Mapping[str, Tensor]) -> None:
-        """Show all rows one another, and the composite only what is kept once a single step is left."""
-        super().go_on(groups, guesses)
-        self.steps_left -= 1
-        for rows in groups:
-            if rows.group == "canvas" and self.steps_left == 0:
-                at = rows.role == RowRole.COMPOSITE
-                rows.plate[:, at] = stack_plate(self.kept, self.placed(self.kept), self.kept.ground)
 
 
 def density_rgba(effect: Tensor) -> Tensor:
@@ -225,7 +208,12 @@ def density_rgba(effect: Tensor) -> Tensor:
 
 def _scene(painter: Painter, setting: Setting) -> SceneRows:
     return scene_rows(
-        setting.request, setting.words, setting.boxes, look_px=painter.look_px, library=painter.library
+        setting.request,
+        setting.words,
+        setting.boxes,
+        setting.light,
+        look_px=painter.look_px,
+        library=painter.library,
     )
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine.flow import add_noise
-from psdstudio.engine.network import SceneNet
+from psdstudio.engine.network import REFERENCE_PLATE, RowRole, SceneNet
 from psdstudio.training.evaluation_measures import Pair, ratio_with_interval
 from psdstudio.training.layouts import Layout, draw_layout
 from psdstudio.training.losses import row_errors
@@ -25,8 +25,9 @@ from psdstudio.training.scene_batches import (
     DROP_WORDS,
     KnownParts,
     SceneBatch,
-    fill_effect_plates,
+    canvas_roles,
     make_scene_batch,
+    show_parts,
 )
 from psdstudio.training.scene_truth import SceneTruth, render_scenes
 from psdstudio.training.sprites import SpriteLibrary
@@ -78,10 +79,9 @@ def _errors(
     wrong_truth = with_swapped(truth, part, j)
     wrong = make_batch(library, wrong_truth, known, bank)
     wrong.ground, wrong.light = right.ground, right.light
-    wrong.groups[0].words[:, 0], wrong.groups[0].word_mask[:, 0] = (
-        right.groups[0].words[:, 0],
-        right.groups[0].word_mask[:, 0],
-    )
+    if RowRole.COMPOSITE in canvas_roles(known):
+        wrong.groups[0].words[:, 0] = right.groups[0].words[:, 0]
+        wrong.groups[0].word_mask[:, 0] = right.groups[0].word_mask[:, 0]
     out = torch.zeros(2, len(LEVELS), BATCH)
     for _ in range(DRAWS):
         noise = [torch.from_numpy(rng.normal(size=tuple(c.shape))).float() for c in right.clean]
@@ -89,7 +89,7 @@ def _errors(
             for side, (batch, shown) in enumerate(((right, truth), (wrong, wrong_truth))):
                 group, row = _place(part, j)
                 _set_noise(batch, noise, group, row, level)
-                fill_effect_plates(batch, shown, known, None)
+                show_parts(batch, shown, known, None)
                 with torch.inference_mode():
                     made = net(batch.groups, batch.light, batch.ground)[group]
                 name = batch.groups[group].group
@@ -134,7 +134,7 @@ def make_batch(library: SpriteLibrary, truth: SceneTruth, known: KnownParts, ban
     b = len(truth.layouts)
     seeds = (s for s in range(100_000) if (np.random.default_rng(s).random(b) >= DROP_WORDS).all())
     batch = make_scene_batch(library, truth, known, bank, np.random.default_rng(next(seeds)))
-    batch.groups[1].plate = torch.zeros_like(batch.groups[1].plate)
+    batch.groups[1].plate[:, :, :REFERENCE_PLATE] = 0.0
     batch.light = truth.light
     return batch
 
@@ -170,7 +170,7 @@ def with_swapped(truth: SceneTruth, part: str, j: int) -> SceneTruth:
 
 def _place(part: str, j: int) -> tuple[int, int]:
     """Group number and row of the free part."""
-    return {"background": (0, 1), "look": (1, j), "effect": (2, j)}[part]
+    return {"background": (0, -1), "look": (1, j), "effect": (2, j)}[part]
 
 
 def _set_noise(batch: SceneBatch, noise: list[Tensor], group: int, row: int, level: float) -> None:

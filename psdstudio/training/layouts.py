@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from psdstudio.training.looks import COLOURS, LookPlan, choose_colour, object_words, plan_look
+from psdstudio.training.looks import COLOURS, LookPlan, choose_colour, colour_of, object_words, plan_look
 from psdstudio.training.sprites import Noun, Sprite, SpriteLibrary
 from psdstudio.training.world import World, draw_world
 
@@ -117,10 +117,10 @@ def _dressed(
     noun: Noun, sprite: Sprite, world: World, accent: float | None, rng: np.random.Generator
 ) -> tuple[LookPlan, str]:
     """Choose the colour of one object under the scene's light, and the words for it."""
-    colour, hue = choose_colour(sprite, rng)
+    colour, paint = choose_colour(sprite, rng)
     if colour is None and accent is not None and sprite.recolourable:
-        hue = accent + float(rng.uniform(-8, 8))
-    return plan_look(sprite, hue, world.gain, world.shade, rng), object_words(noun, colour, rng)
+        paint = colour_of(accent + float(rng.uniform(-8, 8)))
+    return plan_look(sprite, paint, world.gain, world.shade, rng), object_words(noun, colour, rng)
 
 
 def _scene_words(words: list[str], world: World, rng: np.random.Generator) -> str:

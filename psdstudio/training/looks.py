@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from psdstudio.gen.colours import RGB, named_colour
 from psdstudio.training.sprites import Noun, Sprite
 
 COLOURS: dict[str, float] = {
@@ -24,6 +26,22 @@ COLOURS: dict[str, float] = {
     "pink": 330.0,
 }
 """Hue in degrees of every colour word that recolouring can reach."""
+SHADES: dict[str, tuple[float, float]] = {
+    "red": (0.85, 0.82),
+    "orange": (0.87, 0.96),
+    "yellow": (0.82, 0.98),
+    "green": (0.69, 0.64),
+    "teal": (0.70, 0.70),
+    "blue": (0.80, 0.84),
+    "purple": (0.68, 0.72),
+    "pink": (0.56, 0.95),
+}
+"""HSV saturation and value of the colour that a word means: orange is light, brown is the same hue in the dark."""
+PLAIN = ("brown", "black", "white", "grey", "golden")
+"""Colour words without a hue of their own on the wheel."""
+PAINT_RATE, ODD_PAINT_RATE, PLAIN_RATE = 0.55, 0.12, 0.3
+"""How often a thing is painted in a colour that is said: things of any colour, things with one by nature; and PLAIN."""
+LUMINANCE = (0.2126, 0.7152, 0.0722)
 PARAPHRASES: dict[str, tuple[str, ...]] = {
     "red": ("red", "crimson", "scarlet", "ruby"),
     "orange": ("orange", "tangerine"),
@@ -38,11 +56,13 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class LookPlan:
-    """How one drawing is changed. `hue` is a target hue in degrees or None; `gain` per channel; `shade` x, y slopes."""
+    """How one drawing is changed: `paint` is the colour of its mid tone or None (as drawn), `gain` per channel, `shade`
+    x and y slopes.
+    """
 
     sprite: Sprite
     mirror: bool
-    hue: float | None
+    paint: RGB | None
     gain: tuple[float, float, float]
     shade: tuple[float, float]
     turn_deg: float
@@ -55,7 +75,7 @@ def object_words(noun: Noun, colour: str | None, rng: np.random.Generator) -> st
     if noun.synonyms and rng.random() < 0.2:
         name = str(rng.choice(noun.synonyms))
     if colour is not None:
-        choices = PARAPHRASES.get(colour, (colour,))
+        choices = PARAPHRASES.get(colour, (colour,)) if noun.recolourable else (colour,)
         name = f"{choices[0] if rng.random() < 0.7 else rng.choice(choices)} {name}"
     form = rng.random()
     if form < 0.5:
@@ -65,10 +85,9 @@ def object_words(noun: Noun, colour: str | None, rng: np.random.Generator) -> st
 
 def all_object_words(noun: Noun, sprites: Sequence[Sprite]) -> set[str]:
     """Return every caption that `object_words` can draw for a noun and its drawings."""
-    colours = {c for sprite in sprites for c in sprite.colours[:1]}
-    if any(sprite.recolourable for sprite in sprites):
-        colours |= set(COLOURS)
-    said = [""] + [f"{word} " for colour in sorted(colours) for word in PARAPHRASES.get(colour, (colour,))]
+    colours = {c for sprite in sprites for c in sprite.colours[:1]} | {*COLOURS, *PLAIN}
+    paraphrases = PARAPHRASES if noun.recolourable else {}
+    said = [""] + [f"{word} " for colour in sorted(colours) for word in paraphrases.get(colour, (colour,))]
     names = [f"{word}{name}" for word in said for name in (noun.noun, *noun.synonyms)]
     return set(names) | {f"{_article(name)} {name}" for name in names}
 
@@ -77,11 +96,24 @@ def _article(name: str) -> str:
     return "an" if name[0] in "aeiou" else "a"
 
 
-def choose_colour(sprite: Sprite, rng: np.random.Generator) -> tuple[str | None, float | None]:
-    """Return a colour word for the caption (or None) and the hue to paint with (None = as drawn)."""
-    if sprite.recolourable and rng.random() < 0.45:
+def choose_colour(sprite: Sprite, rng: np.random.Generator) -> tuple[str | None, RGB | None]:
+    """Return a colour word for the caption (or None) and the colour to paint with (None = as drawn).
+
+    People ask for blue foxes, too: things that have a colour by nature are painted now and then.
+    """
+    if rng.random() < (PAINT_RATE if sprite.recolourable else ODD_PAINT_RATE):
+        if rng.random() < PLAIN_RATE:
+            colour = str(rng.choice(PLAIN))
+            paint = named_colour(f"{colour} thing")
+            assert paint is not None
+            level = float(rng.uniform(0.9, 1.05))
+            return colour, (
+                min(1.0, paint[0] * level),
+                min(1.0, paint[1] * level),
+                min(1.0, paint[2] * level),
+            )
         colour = str(rng.choice(list(COLOURS)))
-        return colour, COLOURS[colour] + float(rng.uniform(-8, 8))
+        return colour, colour_of(COLOURS[colour] + float(rng.uniform(-8, 8)))
     if sprite.colours and rng.random() < 0.3:
         return sprite.colours[0], None
     return None, None
@@ -89,7 +121,7 @@ def choose_colour(sprite: Sprite, rng: np.random.Generator) -> tuple[str | None,
 
 def plan_look(
     sprite: Sprite,
-    hue: float | None,
+    paint: RGB | None,
     gain: tuple[float, float, float],
     shade: tuple[float, float],
     rng: np.random.Generator,
@@ -98,7 +130,7 @@ def plan_look(
     return LookPlan(
         sprite=sprite,
         mirror=bool(rng.random() < 0.5),
-        hue=hue,
+        paint=paint,
         gain=gain,
         shade=shade,
         turn_deg=float(np.clip(rng.normal(0, 1.5), -4, 4)),
@@ -112,7 +144,7 @@ def render_looks(pixels: Tensor, plans: list[LookPlan], px: int) -> Tensor:
     if px < rgba.shape[-1]:
         rgba = _shrink(rgba, px)
     rgba = _warp(rgba, plans)
-    rgb = _recolour(rgba[:, :3], plans)
+    rgb = _recolour(rgba, plans)
     gain = torch.tensor([p.gain for p in plans])[..., None, None]
     slopes = torch.tensor([p.shade for p in plans])
     ramp = torch.linspace(-1, 1, px)
@@ -141,21 +173,37 @@ def _warp(rgba: Tensor, plans: list[LookPlan]) -> Tensor:
     return torch.cat([colour, alpha], dim=1)
 
 
-def _recolour(rgb: Tensor, plans: list[LookPlan]) -> Tensor:
-    """Turn the saturated colours of planned looks to one hue, keeping lightness and saturation (HSV-like)."""
-    chosen = [i for i, p in enumerate(plans) if p.hue is not None]
+def _recolour(rgba: Tensor, plans: list[LookPlan]) -> Tensor:
+    """Paint planned looks anew in one colour, (n, 4, h, w) -> (n, 3, h, w): their mid tone becomes the colour itself.
+
+    Turning the hue alone kept dark things dark: of those called "orange", five in six were brown, and so were then
+    those of the network. Darker tones become shades of the colour, lighter ones tints.
+    """
+    rgb = rgba[:, :3]
+    chosen = [i for i, p in enumerate(plans) if p.paint is not None]
     if not chosen:
         return rgb
     at = torch.tensor(chosen)
-    part = rgb[at]
-    top, low = part.amax(1, keepdim=True), part.amin(1, keepdim=True)
-    chroma = top - low
-    # Grey things take colour too: at least a third of what their lightness allows.
-    chroma = torch.maximum(chroma, 0.45 * top * (1 - (2 * top - 1).clamp(min=0) ** 4))
-    low = top - chroma
-    hue = torch.tensor([plans[i].hue or 0.0 for i in chosen])[:, None, None, None] / 60
-    offsets = torch.tensor([5.0, 3.0, 1.0])[None, :, None, None]
-    k = (offsets + hue) % 6
+    light = (rgb[at] * torch.tensor(LUMINANCE).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    target = torch.tensor([plans[i].paint for i in chosen])[..., None, None]
+    middle = _median(light, rgba[at, 3:]).clamp(0.12, 0.9)
+    shade = (light / middle).clamp(max=1) ** 0.8
+    tint = 0.75 * ((light - middle) / (1 - middle)).clamp(min=0)
     out = rgb.clone()
-    out[at] = top - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
+    out[at] = target * shade + (1 - target) * tint
     return out
+
+
+def _median(light: Tensor, alpha: Tensor) -> Tensor:
+    """Return the median lightness (n, 1, 1, 1) of what alpha shows."""
+    shown = torch.where(alpha > 0.5, light, torch.full_like(light, torch.nan)).flatten(1)
+    return shown.nanmedian(1).values.nan_to_num(0.5).view(-1, 1, 1, 1)
+
+
+def colour_of(hue: float) -> RGB:
+    """Return the RGB (0..1) that a hue in degrees is painted with: between the colours that words name."""
+    hues = [*COLOURS.values(), 360.0]
+    rows = [*SHADES.values(), SHADES["red"]]
+    saturation = float(np.interp(hue % 360, hues, [s for s, _ in rows]))
+    value = float(np.interp(hue % 360, hues, [v for _, v in rows]))
+    return colorsys.hsv_to_rgb(hue % 360 / 360, saturation, value)

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine import frames
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
+from psdstudio.engine.network import LIGHT_DIM, SEEN_DIM, RowRole, Rows
+from psdstudio.engine.plates import look_plate
 from psdstudio.engine.words import pool_words
-from psdstudio.training.looks import LookPlan, choose_colour, object_words, plan_look, render_looks
+from psdstudio.gen.colours import RGB
+from psdstudio.training.looks import LookPlan, choose_colour, colour_of, object_words, plan_look, render_looks
 from psdstudio.training.sprites import Sprite, SpriteLibrary
 from psdstudio.training.words import WordBank
 from psdstudio.training.world import draw_world
@@ -40,10 +42,10 @@ def draw_object_batch(
         noun = library.draw_noun(rng)
         sprite = _choice(library.by_noun[noun], rng)
         world = draw_world(rng, library.nouns[noun].places)
-        colour, hue = choose_colour(sprite, rng)
-        plans.append(plan_look(sprite, hue, world.gain, world.shade, rng))
+        colour, paint = choose_colour(sprite, rng)
+        plans.append(plan_look(sprite, paint, world.gain, world.shade, rng))
         guided = library.wants_reference(noun, rng)
-        references.append(plan_reference(library, sprite, hue, rng) if guided else None)
+        references.append(plan_reference(library, sprite, paint, rng) if guided else None)
         captions.append("" if rng.random() < DROP_WORDS else object_words(library.nouns[noun], colour, rng))
         worlds.append(world)
         boxes.append(_random_box(sprite.aspect, rng))
@@ -57,7 +59,8 @@ def draw_object_batch(
         group="look",
         x=clean,
         guess=torch.zeros_like(clean),
-        plate=reference_plate(library, references, px)[:, None],
+        plate=look_plate(reference_plate(library, references, px), captions)[:, None],
+        seen=torch.zeros(count, SEEN_DIM),
         noise=torch.zeros(count, 1),
         role=torch.tensor([int(RowRole.LOOK)]),
         index=torch.from_numpy(rng.integers(1, 5, (count, 1))),
@@ -82,15 +85,15 @@ def reference_plate(library: SpriteLibrary, references: list[LookPlan | None], p
 
 
 def plan_reference(
-    library: SpriteLibrary, target: Sprite, hue: float | None, rng: np.random.Generator
+    library: SpriteLibrary, target: Sprite, paint: RGB | None, rng: np.random.Generator
 ) -> LookPlan:
     """Plan a picture that may guide the look of `target` without being it."""
     # Never the very picture that is to be painted: another drawing where there is one, else turned and recoloured.
     others = [s for s in library.by_noun[target.noun] if s.index != target.index]
     sprite = _choice(others, rng) if others and rng.random() < 0.5 else target
-    other_hue = float(rng.uniform(0, 360)) if sprite.recolourable and rng.random() < 0.6 else hue
+    other = colour_of(float(rng.uniform(0, 360))) if sprite.recolourable and rng.random() < 0.6 else paint
     level = float(rng.uniform(0.85, 1.05))
-    return plan_look(sprite, other_hue, (level, level, level), (float(rng.uniform(-0.15, 0.15)), -0.1), rng)
+    return plan_look(sprite, other, (level, level, level), (float(rng.uniform(-0.15, 0.15)), -0.1), rng)
 
 
 def _choice(items: list[Sprite], rng: np.random.Generator) -> Sprite:

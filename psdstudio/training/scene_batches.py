@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from psdstudio.engine import frames
-from psdstudio.engine.compose import effect_plate, known_plate
-from psdstudio.engine.network import LIGHT_DIM, RowRole, Rows
+from psdstudio.engine.network import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
+from psdstudio.engine.plates import Parts, hide_stack, known_means, look_plate, set_plates
 from psdstudio.engine.words import pool_words, scene_words
 from psdstudio.training.layouts import Layout
 from psdstudio.training.object_batches import plan_reference, reference_plate
-from psdstudio.training.scene_truth import SceneTruth, placed_objects
+from psdstudio.training.scene_truth import SceneTruth
 from psdstudio.training.sprites import SpriteLibrary
 from psdstudio.training.words import MAX_TOKENS, WordBank
 
 DROP_WORDS = 0.1
 DROP_CONTEXT = 0.1
 KEEP_EFFECTS = 0.6
+KEEP_GROUND = 0.3
 KNOWN_NOISE = 0.015
 """Known rows carry up to this much noise in training, so that slightly different pixels are in range (2407.01392)."""
 
 
 @dataclass(slots=True)
 class KnownParts:
-    """What is known in each scene of a batch (True), and the noise level of every row."""
+    """What is known in each scene of a batch (True), and the noise level of every row.
+
+    The background is known in all scenes of a batch or in none: where it is, the composite is not painted, for nobody
+    asks for it then and it would be most of the work (see `canvas_roles`).
+    """
 
     background: Tensor
     looks: Tensor
@@ -39,27 +44,28 @@ class KnownParts:
 
 
 def draw_known(rng: np.random.Generator, b: int, k: int, levels: Tensor) -> KnownParts:
-    """Draw the training mix: 40 % joint, 40 % a random subset known, 10 % all but one, 10 % independent noise levels.
+    """Draw the training mix.
 
+    Background known (30 % of batches): any subset of the looks known, in a third of the scenes all but one. Else: 55 %
+    joint, 30 % a subset or all of the looks known, 15 % independent noise levels.
     `levels`: (b, 2 + 2k) drawn noise levels; joint modes use the first of each scene for all free rows.
     """
-    background = torch.zeros(b, dtype=torch.bool)
+    ground = bool(rng.random() < KEEP_GROUND)
+    background = torch.full((b,), ground)
     looks, effects = torch.zeros(b, k, dtype=torch.bool), torch.zeros(b, k, dtype=torch.bool)
     shared = levels[:, :1].expand_as(levels).clone()
     for i in range(b):
         mode = rng.random()
-        if 0.4 <= mode < 0.8:
-            subset = rng.random(1 + k) < 0.5
-        elif 0.8 <= mode < 0.9:
-            subset = np.ones(1 + k, bool)
-            subset[int(rng.integers(1 + k))] = False
+        if ground:
+            subset = rng.random(k) < 0.5
+            if mode < 1 / 3:
+                subset = np.arange(k) != int(rng.integers(k))
         else:
-            subset = np.zeros(1 + k, bool)
-            if mode >= 0.9:
+            subset = rng.random(k) < (0.5 if mode < 0.2 else 1.0 if mode < 0.3 else 0.0)
+            if mode >= 0.85:
                 shared[i] = levels[i]
-        background[i] = bool(subset[0])
-        looks[i] = torch.from_numpy(subset[1:])
-        if subset[0] and rng.random() < KEEP_EFFECTS:
+        looks[i] = torch.from_numpy(subset)
+        if ground and rng.random() < KEEP_EFFECTS:
             effects[i] = looks[i]
     quiet = torch.from_numpy(rng.uniform(0, KNOWN_NOISE, (b, 2 + 2 * k)).astype(np.float32))
     known = torch.cat([torch.zeros(b, 1, dtype=torch.bool), background[:, None], looks, effects], dim=1)
@@ -82,59 +88,65 @@ class SceneBatch:
 def make_scene_batch(
     library: SpriteLibrary, truth: SceneTruth, known: KnownParts, bank: WordBank, rng: np.random.Generator
 ) -> SceneBatch:
-    """Turn rendered truth into network rows; effect plates are filled by `fill_effect_plates` once guesses exist."""
+    """Turn rendered truth into network rows; `show_parts` fills their plates."""
     b, k = truth.boxes.shape[:2]
     canvas = (truth.background.shape[2], truth.background.shape[3])
+    roles = canvas_roles(known)
+    pictures = {RowRole.COMPOSITE: truth.composite, RowRole.BACKGROUND: truth.background}
     clean = [
-        torch.stack([truth.composite, truth.background], dim=1) * 2 - 1,
+        torch.stack([pictures[role] for role in roles], dim=1) * 2 - 1,
         truth.looks * 2 - 1,
         truth.effects * 2 - 1,
     ]
-    context = known_plate(
-        truth.background, known.background & known.context_seen, placed_objects(truth, canvas),
-        known.looks & known.context_seen[:, None],
-    )  # fmt: skip
     px = truth.looks.shape[-1]
     spoken = rng.random(b) >= DROP_WORDS
     own = [[p.words if spoken[i] else "" for p in layout.objects] for i, layout in enumerate(truth.layouts)]
     plain = [layout.world.words if spoken[i] else "" for i, layout in enumerate(truth.layouts)]
     references = [
-        plan_reference(library, p.sprite, p.look.hue, rng)
+        plan_reference(library, p.sprite, p.look.paint, rng)
         if library.wants_reference(p.sprite.noun, rng)
         else None
         for layout in truth.layouts
         for p in layout.objects
     ]
+    looks = look_plate(reference_plate(library, references, px), [words for row in own for words in row])
     plates = [
-        context[:, None].expand(-1, 2, -1, -1, -1).contiguous(),
-        torch.unflatten(reference_plate(library, references, px), 0, (b, k)),
-        torch.zeros(b, k, 8, px // 2, px // 2),
+        torch.zeros(b, len(roles), GROUPS["canvas"].plate, *canvas),
+        torch.unflatten(looks, 0, (b, k)),
+        torch.zeros(b, k, GROUPS["effect"].plate, px // 2, px // 2),
     ]
     ids = torch.arange(1, k + 1).expand(b, k)
     groups = [
-        _rows("canvas", clean[0], plates[0], known.canvas_level, [RowRole.COMPOSITE, RowRole.BACKGROUND],
-              torch.zeros(b, 2, dtype=torch.long), torch.tensor([0.0, 0, 1, 1]).expand(b, 2, 4),
-              [["", w] for w in plain], bank),
+        _rows("canvas", clean[0], plates[0], known.canvas_level[:, -len(roles) :], roles,
+              torch.zeros(b, len(roles), dtype=torch.long), torch.tensor([0.0, 0, 1, 1]).expand(b, len(roles), 4),
+              [["", w][-len(roles) :] for w in plain], bank),
         _rows("look", clean[1], plates[1], known.look_level, [RowRole.LOOK] * k, ids,
               in_fractions(frames.crop_of(truth.boxes), truth.aspect), own, bank),
         _rows("effect", clean[2], plates[2], known.effect_level, [RowRole.EFFECT] * k, ids,
               in_fractions(frames.shadow_frame(truth.boxes), truth.aspect), own, bank),
     ]  # fmt: skip
-    marks = [
-        torch.stack([torch.zeros_like(known.background), known.background], dim=1), known.looks, known.effects
-    ]  # fmt: skip
+    canvas_known = torch.stack([torch.zeros_like(known.background), known.background], dim=1)
+    marks = [canvas_known[:, -len(roles) :], known.looks, known.effects]
     for rows, mark in zip(groups, marks, strict=True):
         rows.known = mark
         rows.present = ~mark | known.context_seen[:, None]
     weights = [torch.where(m, 0.0, 1.0) for m in marks]
     ground = pool_words(*bank(plain))
     canvas_rows, look_rows = groups[0], groups[1]
-    canvas_rows.words[:, 0], canvas_rows.word_mask[:, 0] = scene_words(
-        look_rows.words, look_rows.word_mask, ground, MAX_TOKENS
-    )
+    if RowRole.COMPOSITE in roles:
+        canvas_rows.words[:, 0], canvas_rows.word_mask[:, 0] = scene_words(
+            look_rows.words, look_rows.word_mask, ground, MAX_TOKENS
+        )
     lit = torch.from_numpy(rng.random(b) >= 0.1)[:, None]
     light = torch.where(lit, truth.light, torch.zeros(b, LIGHT_DIM))
     return SceneBatch(groups, clean, weights, light, ground)
+
+
+def canvas_roles(known: KnownParts) -> list[RowRole]:
+    """Return the canvas rows of a batch: composite and background, or the background alone where it is known."""
+    if bool(known.background.all()):
+        return [RowRole.BACKGROUND]
+    return [RowRole.COMPOSITE, RowRole.BACKGROUND]
 
 
 def in_fractions(box: Tensor, aspect: Tensor) -> Tensor:
@@ -144,28 +156,56 @@ def in_fractions(box: Tensor, aspect: Tensor) -> Tensor:
     return torch.stack([x / wide, y, w / wide, h], dim=-1)
 
 
-def fill_effect_plates(
-    batch: SceneBatch, truth: SceneTruth, known: KnownParts, guesses: list[Tensor] | None
+def show_parts(
+    batch: SceneBatch,
+    truth: SceneTruth,
+    known: KnownParts,
+    guesses: list[Tensor] | None,
+    *,
+    last: bool = False,
 ) -> None:
-    """Give every effect row its own look and ground: the truth where known, else the guess, else nothing."""
-    b, k = truth.boxes.shape[:2]
-    look_known = (known.looks & known.context_seen[:, None]).float()
-    ground_known = (known.background & known.context_seen).float()
+    """Show every row what is known of the others; free rows the guesses too, as while painting, in the `last`
+    step too (`engine.feed`)."""
+    parts = _parts(truth, known, batch.light)
     if guesses is None:
-        looks, backgrounds = truth.looks, truth.background
-        look_valid, ground_valid = look_known, ground_known
-    else:
-        mark = look_known.view(b, k, 1, 1, 1)
-        looks = truth.looks * mark + (guesses[1].clamp(-1, 1) + 1) / 2 * (1 - mark)
-        mark = ground_known.view(b, 1, 1, 1)
-        backgrounds = truth.background * mark + (guesses[0][:, 1].clamp(-1, 1) + 1) / 2 * (1 - mark)
-        look_valid, ground_valid = torch.ones(b, k), torch.ones(b)
-    spread = backgrounds[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)
-    plate = effect_plate(
-        looks.flatten(0, 1), look_valid.flatten(), spread, ground_valid.repeat_interleave(k),
-        truth.boxes.flatten(0, 1), truth.aspect.repeat_interleave(k), batch.groups[2].x.shape[-1],
+        placed = [parts.placed(i) for i in range(parts.boxes.shape[1])]
+        set_plates(batch.groups, parts, placed)
+        means = known_means(parts, placed)
+        for rows in batch.groups:
+            rows.seen = means
+        return
+    before = [rows.plate for rows in batch.groups]
+    guessed = _with_guesses(parts, known, guesses)
+    set_plates(batch.groups, guessed, [guessed.placed(i) for i in range(parts.boxes.shape[1])])
+    if last:
+        hide_stack(batch.groups, parts, [parts.placed(i) for i in range(parts.boxes.shape[1])])
+    for rows, plate in zip(batch.groups, before, strict=True):
+        # Known rows are encoded once, before there is a guess.
+        rows.plate = torch.where(rows.known[:, :, None, None, None], plate, rows.plate)
+
+
+def _parts(truth: SceneTruth, known: KnownParts, light: Tensor) -> Parts:
+    seen = known.context_seen
+    return Parts(
+        background=truth.background, ground=known.background & seen, looks=truth.looks,
+        shown=known.looks & seen[:, None], effects=truth.effects, cast=known.effects & seen[:, None],
+        boxes=truth.boxes, aspect=truth.aspect, light=light,
     )  # fmt: skip
-    batch.groups[2].plate = torch.unflatten(plate, 0, (b, k))
+
+
+def _with_guesses(parts: Parts, known: KnownParts, guesses: list[Tensor]) -> Parts:
+    """Put the guesses in place of all that is free; what is known but not seen stays away."""
+    canvas, looks, effects = ((guess.clamp(-1, 1) + 1) / 2 for guess in guesses)
+    free = ~known.background
+    return replace(
+        parts,
+        background=torch.where(free.view(-1, 1, 1, 1), canvas[:, -1], parts.background),
+        ground=parts.ground | free,
+        looks=torch.where(known.looks[..., None, None, None], parts.looks, looks),
+        shown=parts.shown | ~known.looks,
+        effects=torch.where(known.effects[..., None, None, None], parts.effects, effects),
+        cast=parts.cast | ~known.effects,
+    )
 
 
 def _rows(
@@ -175,7 +215,7 @@ def _rows(
     b, r = clean.shape[:2]
     states, mask = bank([w for row in words for w in row])
     return Rows(
-        group=group, x=clean, guess=torch.zeros_like(clean), plate=plate, noise=level,
+        group=group, x=clean, guess=torch.zeros_like(clean), plate=plate, seen=torch.zeros(b, SEEN_DIM), noise=level,
         role=torch.tensor([int(x) for x in roles]), index=index, box=box,
         words=torch.unflatten(states, 0, (b, r)), word_mask=torch.unflatten(mask, 0, (b, r)),
         known=torch.zeros(b, r, dtype=torch.bool), present=torch.ones(b, r, dtype=torch.bool),

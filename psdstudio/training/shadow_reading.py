@@ -19,14 +19,8 @@ from torch import Tensor
 
 from psdstudio.engine import frames
 from psdstudio.engine.compose import canvas_frame
-from psdstudio.training.effects import (
-    CONTACT_INSET,
-    blur_levels,
-    contact_shadow,
-    mix_blurs,
-    shadow_slopes,
-    thrown_silhouette,
-)
+from psdstudio.engine.shadows import CONTACT_INSET, shadow_slopes, thrown_silhouette
+from psdstudio.training.effects import blur_levels, contact_shadow, mix_blurs
 
 AZIMUTH_STEP = 6
 COTANGENTS = (1.1, 0.85, 0.62, 0.45, 0.3)

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from psdstudio.engine.flow import euler_step, layer_noise, noise_levels
-from psdstudio.engine.network import RowRole, Rows, SceneNet
+from psdstudio.engine.network import SEEN_DIM, RowRole, Rows, SceneNet
+from psdstudio.engine.plates import look_plate
 from psdstudio.engine.words import pool_words
 from psdstudio.training.words import WordBank
 
@@ -36,13 +37,15 @@ def sample_looks(
     light = torch.tensor([[1.0, 0.3, 0.3, 0.0, 0.0, 1.0]]).expand(n, -1)
     ground_words, ground_mask = bank([""])
     ground = pool_words(ground_words, ground_mask).expand(n, -1)
-    plates = torch.zeros(n, 1, 5, px, px) if plate is None else plate[:, None]
+    reference = torch.zeros(n, 5, px, px) if plate is None else plate
+    plates = look_plate(reference, captions)[:, None]
     levels = noise_levels(steps)
     guess = torch.zeros_like(x)
     for level, following in itertools.pairwise(levels):
         rows = Rows(
-            group="look", x=x, guess=guess, plate=plates, noise=torch.full((n, 1), level),
-            role=torch.tensor([int(RowRole.LOOK)]), index=torch.ones(n, 1, dtype=torch.long),
+            group="look", x=x, guess=guess, plate=plates, seen=torch.zeros(n, SEEN_DIM),
+            noise=torch.full((n, 1), level), role=torch.tensor([int(RowRole.LOOK)]),
+            index=torch.ones(n, 1, dtype=torch.long),
             box=torch.tensor([0.35, 0.4, 0.4, 0.4]).expand(n, 1, 4), words=words[:, None], word_mask=mask[:, None],
             known=torch.zeros(n, 1, dtype=torch.bool), present=torch.ones(n, 1, dtype=torch.bool),
         )  # fmt: skip

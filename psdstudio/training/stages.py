@@ -24,9 +24,9 @@ from psdstudio.training.object_batches import ObjectBatch, draw_object_batch
 from psdstudio.training.scene_batches import (
     SceneBatch,
     draw_known,
-    fill_effect_plates,
     make_layout_batch,
     make_scene_batch,
+    show_parts,
 )
 from psdstudio.training.scene_truth import render_scenes
 from psdstudio.training.sprites import SpriteLibrary, trained_nouns
@@ -34,6 +34,9 @@ from psdstudio.training.words import WordBank
 
 GUESS_RATE = 0.5
 """Share of steps that see the network's own last prediction (self-conditioning, Chen et al. 2208.04202)."""
+
+LAST_STEP_RATE = 0.25
+"""Share of those in which the composite is not shown the stack of the guesses, as in the last step of painting."""
 
 LossFunction = Callable[[SceneNet, np.random.Generator], Tensor]
 
@@ -105,7 +108,7 @@ ASPECTS: tuple[tuple[float, tuple[int, int]], ...] = (
     (0.15, (24, 40)),
 )
 """Share of batches and (rows, columns) of the canvas grid; a cell is 8 pixels at full size."""
-GROUP_WEIGHTS = {"canvas": 1.0, "look": 1.0, "effect": 0.6}
+GROUP_WEIGHTS = {"canvas": 1.0, "look": 1.0, "effect": 1.0}
 LAYOUT_WEIGHT = 0.5
 
 
@@ -129,10 +132,11 @@ def scene_loss(material: Material, count: int, px: int) -> LossFunction:
         batch = make_scene_batch(material.library, truth, known, material.bank, rng)
         for rows, clean in zip(batch.groups, batch.clean, strict=True):
             rows.x = add_noise(clean, normal(rng, clean), rows.noise)
-        fill_effect_plates(batch, truth, known, None)
+        show_parts(batch, truth, known, None)
         if rng.random() < GUESS_RATE:
             _guess(net, batch)
-            fill_effect_plates(batch, truth, known, [rows.guess for rows in batch.groups])
+            last = bool(rng.random() < LAST_STEP_RATE)
+            show_parts(batch, truth, known, [rows.guess for rows in batch.groups], last=last)
         predicted = net(batch.groups, batch.light, batch.ground)
         total, weight = torch.zeros(()), torch.zeros(())
         for rows, made, clean, weights in zip(
@@ -158,7 +162,7 @@ def background_loss(material: Material, count: int, px: int) -> LossFunction:
 
 MIXES: dict[str, tuple[tuple[str, float], ...]] = {
     "parts": (("objects", 0.58), ("backgrounds", 0.38), ("layouts", 0.04)),
-    "mixed": (("scenes", 0.44), ("objects", 0.25), ("backgrounds", 0.25), ("layouts", 0.06)),
+    "mixed": (("scenes", 0.55), ("objects", 0.20), ("backgrounds", 0.20), ("layouts", 0.05)),
 }
 """Share of steps of each kind. Single parts cost a fraction of a scene and teach what things look like; scenes teach
 how they belong together, so they come last."""

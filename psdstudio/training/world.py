@@ -203,7 +203,7 @@ def draw_world(rng: np.random.Generator, places: tuple[str, ...] = ()) -> World:
     jitter = rng.uniform(0.94, 1.06, 3)
     wall = tuple(float(np.clip(c * j, 0, 1)) for c, j in zip(WALLS[wall_word], jitter, strict=True))
     # Exposure and warmth are said by no word and by no number of the light vector: only a scene's other parts tell.
-    exposure, warmth = float(rng.uniform(0.82, 1.06)), float(np.clip(rng.normal(0, 0.05), -0.12, 0.12))
+    exposure, warmth = float(rng.uniform(0.76, 1.08)), float(np.clip(rng.normal(0, 0.07), -0.15, 0.15))
     tint = (mood.tint[0] * (1 + warmth), mood.tint[1], mood.tint[2] * (1 - warmth))
     return World(
         family=family,

@@ -15,9 +15,10 @@ from psdstudio.engine import frames
 from psdstudio.engine.conditions import SceneRows, Words
 from psdstudio.engine.delivery import Painted, clean_alpha, deliver, part_count
 from psdstudio.engine.embedded import EmbeddedEngine
+from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.pictures import frame_rect, pad_colour, rect_frame, resized_u8
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectPart, Raster
-from tests.engine.toys import part, request
+from tests.engine.toys import part, request, toy_parts
 
 pytestmark = pytest.mark.torch
 SIZE = Size(100, 80)
@@ -38,7 +39,8 @@ def painted(asked: GenerationRequest, look: torch.Tensor, effect: torch.Tensor) 
     }
     if free:
         rows["look"] = look.expand(1, len(free), *look.shape) * 2 - 1
-    scene = SceneRows([], [], None, free, moved, boxes, aspect, (32, 40))
+    kept = toy_parts(boxes[None], aspect, canvas=(32, 40), px=PX, there=False)
+    scene = SceneRows([], [], SceneFeed(kept, free, moved), boxes, aspect, (32, 40))
     said = (torch.zeros(16, 384), torch.zeros(16, dtype=torch.bool))
     return Painted(scene, rows, torch.zeros(1, 6), Words([said] * len(asked.objects), said, said))
 
@@ -121,6 +123,21 @@ def test_a_shadow_is_black_and_faint_effects_are_none() -> None:
     faint = delivered(asked, painted(asked, solid(), full_effects() * 0.02)).objects[0]
     assert (faint.shadow, faint.reflection) == (None, None)
     assert faint.effects_made
+
+
+def test_effects_are_cut_to_what_is_seen_of_them() -> None:
+    """A veil of one or two of 255 would stretch the frame that the user sees around the object."""
+    asked = request([replace(part("swan"), box=BoxF(0.4, 0.2, 0.2, 0.4))], size=SIZE)
+    effect = torch.zeros(5, PX // 2, PX // 2)
+    effect[0] = 0.035
+    effect[0, 6:10, 7:9] = 0.6
+    shadow = delivered(asked, painted(asked, solid(), effect)).objects[0].shadow
+    assert shadow is not None
+    whole = frame_rect(frames.shadow_frame(torch.tensor([0.5, 0.2, 0.25, 0.4])), SIZE)
+    assert shadow.rect.width < whole.width / 2
+    alpha = shadow.rgba[..., 3]
+    assert all(edge.any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]))
+    assert alpha[alpha > 0].min() >= 3
 
 
 def test_hidden_colour_never_reaches_the_edge() -> None:

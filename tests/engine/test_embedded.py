@@ -12,6 +12,7 @@ from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.engine import conditions
 from psdstudio.engine.conditions import encode_words, layout_state, scene_rows
 from psdstudio.engine.embedded import EmbeddedEngine
+from psdstudio.engine.network import REFERENCE_PLATE, RowRole, Rows
 from psdstudio.errors import EngineFailed, EngineProtocolError
 from psdstudio.gen.engine import LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.request import GenerationRequest, GenerationResult, Raster
@@ -64,7 +65,7 @@ def noise(engine: EmbeddedEngine, asked: GenerationRequest) -> dict[str, torch.T
     words = encode_words(asked, engine._encoder)
     layout = layout_state(asked, words)
     boxes = torch.tensor([[0.2, 0.3, 0.3, 0.3]] * len(asked.objects))
-    rows = scene_rows(asked, words, boxes, look_px=TINY_LOOK_PX, library=engine._library)
+    rows = scene_rows(asked, words, boxes, torch.zeros(1, 6), look_px=TINY_LOOK_PX, library=engine._library)
     out = {f"box {i}": layout.rows.x[0, i] for i in range(len(asked.objects))} | {"light": layout.light}
     for group in rows.free:
         for j in range(group.x.shape[1]):
@@ -102,12 +103,17 @@ def test_the_reference_plate_is_for_unknown_looks_only(engine: EmbeddedEngine) -
     asked = request([replace(p, id=f"{p.id} {i}") for i, p in enumerate(parts)])  # type: ignore[arg-type]  # LayerId is a str
     boxes = torch.tensor([[0.2, 0.3, 0.3, 0.3]] * 5)
     rows = scene_rows(
-        asked, encode_words(asked, engine._encoder), boxes, look_px=TINY_LOOK_PX, library=engine._library
+        asked,
+        encode_words(asked, engine._encoder),
+        boxes,
+        torch.zeros(1, 6),
+        look_px=TINY_LOOK_PX,
+        library=engine._library,
     )
     known = next(r for r in rows.known if r.group == "look")
     free = next(r for r in rows.free if r.group == "look")
-    assert not known.plate.any()
-    assert [bool(plate.any()) for plate in free.plate[0]] == [True, False, True]
+    assert not known.plate[:, :, :REFERENCE_PLATE].any()
+    assert [bool(plate.any()) for plate in free.plate[0, :, :REFERENCE_PLATE]] == [True, False, True]
     assert not torch.equal(free.plate[0, 0], free.plate[0, 2]), "the user's own picture, not the library's"
     assert rows.library_items == {"apple 1": "apple"}
     result = run_inline(engine, asked)
@@ -178,6 +184,46 @@ def test_a_seventh_object_is_refused_in_a_sentence(engine: EmbeddedEngine) -> No
     assert "second run" in refused.value.hint
     with pytest.raises(EngineProtocolError):
         run_inline(EmbeddedEngine(), asked)
+
+
+def test_a_request_with_nothing_to_paint_is_refused_in_a_sentence(engine: EmbeddedEngine) -> None:
+    ground = picture(Rect(0, 0, *SIZE), opaque=True)
+    asked = request([kept("duck", Rect(8, 8, 20, 16), SIZE)], size=SIZE, background=ground)
+    with pytest.raises(EngineFailed, match="nothing to paint") as refused:
+        run_inline(engine, asked)
+    assert "Nothing was changed" in refused.value.hint
+
+
+def test_over_a_kept_background_the_whole_picture_is_the_stack_of_the_layers(engine: EmbeddedEngine) -> None:
+    sea = Raster(
+        rgba=np.full((SIZE.height, SIZE.width, 4), (40, 90, 160, 255), np.uint8), rect=Rect(0, 0, *SIZE)
+    )
+    red = Raster(rgba=np.full((12, 12, 4), (200, 20, 20, 255), np.uint8), rect=Rect(4, 4, 12, 12))
+    stone = replace(kept("stone", red.rect, SIZE), look=red)
+    tower = replace(part("tower"), box=BoxF(0.6, 0.3, 0.2, 0.5))
+    asked = request([tower, stone], size=SIZE, background=sea)
+    groups = [[roles(rows) for rows in side] for side in _split(engine, asked)]
+    assert groups == [["BACKGROUND", "LOOK", "EFFECT"], ["LOOK", "EFFECT"]], "no global row to paint"
+    whole = run_inline(engine, asked).composite.rgba
+    rows, columns = whole.shape[:2]
+    assert whole[rows // 2, columns // 40].tolist() == pytest.approx([40, 90, 160, 255], abs=1)
+    middle = whole[round(10 / SIZE.height * rows), round(10 / SIZE.width * columns)]
+    assert middle.tolist() == pytest.approx([200, 20, 20, 255], abs=1)
+    assert (whole[:, columns // 2 :] != whole[rows // 2, columns // 40]).any(), "the new object is in it"
+
+
+def roles(rows: Rows) -> str:
+    return RowRole(int(rows.role[0])).name
+
+
+def _split(engine: EmbeddedEngine, asked: GenerationRequest) -> tuple[list[Rows], list[Rows]]:
+    """Known and free rows of a request; free boxes stand in the middle."""
+    assert engine._encoder is not None
+    assert engine._library is not None
+    boxes = torch.tensor([[0.3, 0.3, 0.3, 0.3]] * len(asked.objects))
+    words = encode_words(asked, engine._encoder)
+    made = scene_rows(asked, words, boxes, torch.zeros(1, 6), look_px=TINY_LOOK_PX, library=engine._library)
+    return made.known, made.free
 
 
 def test_closing_at_any_point_leaves_the_engine_as_it_was(engine: EmbeddedEngine) -> None:

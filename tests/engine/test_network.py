@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from psdstudio.engine.flow import renoised_step
-from psdstudio.engine.network import KnownRows, Rows, SceneNet
+from psdstudio.engine.network import COLOUR_PLATE, KnownRows, Rows, SceneNet
 from psdstudio.engine.network_blocks import JointBlock, TokenContext, attend
 from psdstudio.engine.sampler import PaintState, _predict
 from psdstudio.engine.words import pool_words, scene_words
-from tests.engine.toys import light_and_ground, rows, scene, tiny_net
+from tests.engine.toys import light_and_ground, rows, scene, tiny_net, toy_feed
 
 pytestmark = pytest.mark.torch
 
@@ -99,7 +99,9 @@ def test_a_row_without_words_reads_nobodys(net: SceneNet) -> None:
 def permuted(group: Rows, order: list[int]) -> Rows:
     """The rows of a group in another order."""
     changes = {
-        f.name: getattr(group, f.name)[:, order] for f in fields(Rows) if f.name not in ("group", "role")
+        f.name: getattr(group, f.name)[:, order]
+        for f in fields(Rows)
+        if f.name not in ("group", "role", "seen")
     }
     return replace(group, **changes, role=group.role[order])
 
@@ -187,8 +189,12 @@ def test_said_and_silent_in_one_batch_are_two_forwards(net: SceneNet) -> None:
     known, free = scene()
     light, ground = light_and_ground()
     cached = net.know(known, light, ground)
-    state = PaintState(free, cached, light, ground, None, {})
-    silent = [replace(group, word_mask=torch.zeros_like(group.word_mask)) for group in free]
+    state = PaintState(free, cached, light, ground, toy_feed(), {})
+    silent = [
+        replace(group, word_mask=torch.zeros_like(group.word_mask), plate=group.plate.clone())
+        for group in free
+    ]
+    silent[1].plate[:, :, -COLOUR_PLATE:] = 0.0
     said, bare = net(free, light, ground, cached), net(silent, light, torch.zeros_like(ground), cached)
     made = _predict(net, state, 0.5, 2.0)
     for a, b, c in zip(said, bare, made, strict=True):
@@ -204,7 +210,7 @@ def test_fresh_noise_depends_on_the_layer_and_the_step_alone() -> None:
     light, ground = light_and_ground()
 
     def noise(seeds: list[int], step: int) -> Tensor:
-        return PaintState(free, None, light, ground, None, {"look": seeds}).fresh_noise(looks, step)
+        return PaintState(free, None, light, ground, toy_feed(), {"look": seeds}).fresh_noise(looks, step)
 
     one = noise([5, 6], 1)
     assert one.shape == looks.x.shape

@@ -13,7 +13,9 @@ from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.engine.detail import DetailConfig, DetailNet
 from psdstudio.engine.embedded import EmbeddedEngine
+from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.network import GROUPS, NetConfig, RowRole, Rows, SceneNet
+from psdstudio.engine.plates import Parts
 from psdstudio.engine.weights import save_detail, save_weights
 from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling
 from psdstudio.resources_path import resource_dir
@@ -62,6 +64,7 @@ def rows(
         x=x,
         guess=torch.zeros_like(x),
         plate=torch.randn(1, count, spec.plate, px, px, generator=rng),
+        seen=torch.randn(1, 8, generator=rng),
         noise=torch.zeros(1, count) if known else torch.full((1, count), 0.7),
         role=torch.full((count,), int(role)),
         index=torch.arange(first_index, first_index + count)[None],
@@ -71,6 +74,31 @@ def rows(
         known=torch.full((1, count), known),
         present=torch.ones(1, count, dtype=torch.bool),
     )
+
+
+def toy_parts(
+    boxes: Tensor, aspect: float, *, canvas: tuple[int, int] = (32, 40), px: int = 32, there: bool = True
+) -> Parts:
+    """Random parts for boxes (b, k, 4) in square units, all there or none."""
+    b, k = boxes.shape[:2]
+    rng = torch.Generator().manual_seed(b * 100 + k)
+    return Parts(
+        background=torch.rand(b, 3, *canvas, generator=rng),
+        ground=torch.full((b,), there),
+        looks=torch.rand(b, k, 4, px, px, generator=rng),
+        shown=torch.full((b, k), there),
+        effects=torch.rand(b, k, 5, px // 2, px // 2, generator=rng),
+        cast=torch.full((b, k), there),
+        boxes=boxes,
+        aspect=torch.full((b,), aspect),
+        light=torch.tensor([[0.6, 0.8, 0.0, 0.0, 0.0, 1.0]]).expand(b, -1),
+    )
+
+
+def toy_feed() -> SceneFeed:
+    """A feed of two free objects."""
+    boxes = torch.tensor([[[0.2, 0.3, 0.4, 0.5], [0.6, 0.2, 0.3, 0.6]]])
+    return SceneFeed(toy_parts(boxes, 1.25, there=False), [0, 1], [0, 1])
 
 
 def scene(seed: int = 1) -> tuple[list[Rows], list[Rows]]:

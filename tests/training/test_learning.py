@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from psdstudio.engine.network import SceneNet
+from psdstudio.engine.network import CONTEXT_PLATE, REFERENCE_PLATE, SceneNet
 from psdstudio.engine.weights import load_weights, save_weights
 from psdstudio.training.checkpoints import TrainState, load_state, save_state
 from psdstudio.training.losses import flow_loss, row_errors
 from psdstudio.training.object_batches import draw_object_batch
-from psdstudio.training.scene_batches import KNOWN_NOISE, draw_known, fill_effect_plates, make_scene_batch
+from psdstudio.training.scene_batches import KNOWN_NOISE, draw_known, make_scene_batch, show_parts
 from psdstudio.training.scene_truth import render_scenes
 from psdstudio.training.sprites import SpriteLibrary
 from psdstudio.training.stages import LossFunction, draw_levels, object_loss, scene_loss
@@ -46,28 +46,33 @@ def test_a_perfect_prediction_costs_nothing_and_hidden_colour_costs_little() -> 
     assert 0 < hidden < 0.1 * seen
 
 
-def test_the_mix_of_known_and_free_is_as_written(library: SpriteLibrary) -> None:
-    rng, k, n = np.random.default_rng(0), 3, 6000
-    known = draw_known(rng, n, k, draw_levels(rng, (n, 2 + 2 * k)))
-    marks = torch.cat([known.background[:, None], known.looks], dim=1)
-    count = marks.sum(1)
-    levels = torch.cat([known.canvas_level, known.look_level, known.effect_level], dim=1)
-    nothing = count == 0
-    independent = nothing & (levels.std(1) > 1e-6)
-    subset_of_all = 0.4 / 2 ** (1 + k)
-    assert float((nothing & ~independent).float().mean()) == pytest.approx(0.40 + subset_of_all, abs=0.03)
-    assert float(independent.float().mean()) == pytest.approx(0.10, abs=0.02)
-    one_free = float((count == k).float().mean())
-    assert one_free == pytest.approx(0.10 + (1 + k) * subset_of_all, abs=0.03)
-    assert float(known.context_seen.float().mean()) == pytest.approx(0.9, abs=0.02)
-    everything = torch.cat([torch.zeros(n, 1, dtype=torch.bool), marks, known.effects], dim=1)
-    assert (levels[everything] <= KNOWN_NOISE).all()
-    assert (known.effects <= (known.looks & known.background[:, None])).all()
-    joint = ~independent
-    for row in range(0, n, 97):
-        if joint[row]:
-            free = levels[row][~everything[row]]
-            assert (free == free[0]).all()
+def test_the_mix_of_known_and_free_is_as_written() -> None:
+    rng, k, n = np.random.default_rng(0), 3, 30
+    batches = [draw_known(rng, n, k, draw_levels(rng, (n, 2 + 2 * k))) for _ in range(400)]
+    for known in batches:
+        assert bool(known.background.all()) == bool(known.background.any()), "one canvas for the whole batch"
+        levels = torch.cat([known.canvas_level, known.look_level, known.effect_level], dim=1)
+        unpainted = torch.zeros(n, 1, dtype=torch.bool)
+        marks = torch.cat([unpainted, known.background[:, None], known.looks, known.effects], dim=1)
+        assert (levels[marks] <= KNOWN_NOISE).all()
+        assert (known.effects <= (known.looks & known.background[:, None])).all()
+        for row, mark in zip(levels, marks, strict=True):
+            free = row[~mark]
+            assert bool((free == free[0]).all()) or not mark.any(), (
+                "independent levels only where all is free"
+            )
+    on_ground = [known for known in batches if known.background.all()]
+    assert len(on_ground) / len(batches) == pytest.approx(0.3, abs=0.07)
+    counts = torch.cat([known.looks.sum(1) for known in on_ground])
+    assert float((counts == k - 1).float().mean()) == pytest.approx(1 / 3 + 2 / 3 * k / 2**k, abs=0.03)
+    rest = [known for known in batches if not known.background.any()]
+    counts = torch.cat([known.looks.sum(1) for known in rest])
+    assert float((counts == 0).float().mean()) == pytest.approx(0.55 + 0.15 + 0.2 / 2**k, abs=0.03)
+    assert float((counts == k).float().mean()) == pytest.approx(0.1 + 0.2 / 2**k, abs=0.02)
+    uneven = torch.cat([known.look_level.std(1) > 1e-6 for known in rest])[counts == 0]
+    assert float(uneven.float().mean()) == pytest.approx(0.15 / 0.725, abs=0.03)
+    seen = torch.cat([known.context_seen for known in batches])
+    assert float(seen.float().mean()) == pytest.approx(0.9, abs=0.02)
 
 
 def test_rows_of_a_batch_say_what_is_known(library: SpriteLibrary, bank: WordBank) -> None:
@@ -81,17 +86,19 @@ def test_rows_of_a_batch_say_what_is_known(library: SpriteLibrary, bank: WordBan
     known.effects[:] = False
     known.context_seen[:] = torch.tensor([True, False, True])
     batch = make_scene_batch(library, truth, known, bank, rng)
-    fill_effect_plates(batch, truth, known, None)
+    show_parts(batch, truth, known, None)
     canvas, looks, effects = batch.groups
     assert not canvas.known[:, 0].any(), "the composite is never known here"
     assert torch.equal(looks.known, known.looks)
     assert torch.equal(batch.weights[1] > 0, ~known.looks)
-    plate = canvas.plate[:, 0]
-    assert plate[0, 4].all(), "a known background is said to be known"
-    assert not plate[1].any(), "context that is dropped leaves no trace"
+    around = looks.plate[:, :, REFERENCE_PLATE : REFERENCE_PLATE + CONTEXT_PLATE]
+    assert around[0, 1, 4].any(), "a known background is said to be known"
+    assert not around[1].any(), "context that is dropped leaves no trace"
     assert not canvas.present[1, 1]
-    assert not plate[2, 4].any()
-    assert plate[2, 3].any(), "a known look shows on the canvas"
+    whole = canvas.plate[:, 0]
+    assert not whole[2, 4].any()
+    assert whole[2, 3].any(), "a known look shows on the canvas"
+    assert not canvas.plate[:, 1].any(), "a background is never shown what will hide it"
     assert effects.plate[0, 0, :5].any(), "a shadow sees its own look"
     assert not effects.plate[0, 1, :5].any(), "a free look is not shown before it is guessed"
     assert effects.plate[0, 1, 5:].any(), "but the known ground is"
@@ -116,7 +123,7 @@ def test_a_free_look_never_reaches_another_row_through_a_plate(
             truth.looks[:, 1] = 1 - truth.looks[:, 1]
             truth.effects = 1 - truth.effects
         batch = make_scene_batch(library, truth, known, bank, np.random.default_rng(9))
-        fill_effect_plates(batch, truth, known, None)
+        show_parts(batch, truth, known, None)
         plates.append([rows.plate.clone() for rows in batch.groups])
     for before, after in zip(*plates, strict=True):
         assert torch.equal(before, after)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import colorsys
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,19 @@ from psdstudio.core.geometry import Size
 from psdstudio.core.layers import BlendMode, LayerProps, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.engine.compose import Placed, mask_effects, over_composite
+from psdstudio.gen.colours import RGB, named_colour
 from psdstudio.render.compositor import Compositor
-from psdstudio.training.looks import PARAPHRASES
+from psdstudio.training.assets.colours import colour_words
+from psdstudio.training.looks import (
+    COLOURS,
+    ODD_PAINT_RATE,
+    PARAPHRASES,
+    PLAIN,
+    choose_colour,
+    colour_of,
+    plan_look,
+    render_looks,
+)
 from psdstudio.training.scene_truth import SceneTruth, placed_objects, render_scenes
 from psdstudio.training.sprites import SpriteLibrary
 from tests.training.toys import layouts_of
@@ -54,19 +67,51 @@ def test_colours_nobody_says_agree_in_many_scenes(library: SpriteLibrary) -> Non
     """The other parts must tell something that words and light do not: accent, exposure and warmth."""
     drawn = layouts_of(library, seed=3, count=300, objects=4)
     silent = [
-        [p.look.hue for p in layout.objects if p.look.hue is not None and not _says_colour(p.words)]
+        [_hue(p.look.paint) for p in layout.objects if p.look.paint is not None and not _says_colour(p.words)]
         for layout in drawn
     ]
     pairs = [hues for hues in silent if len(hues) >= 2]
     assert pairs
-    assert all(max(hues) - min(hues) <= 16 for hues in pairs)
+    assert all(abs((a - b + 180) % 360 - 180) <= 17 for hues in pairs for a in hues for b in hues)
     assert len({layout.world.gain for layout in drawn}) == len(drawn)
 
 
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_drawing_recoloured_by_a_word_has_the_colour_of_that_word(
+    library: SpriteLibrary, colour: str
+) -> None:
+    """Dark drawings too: turning the hue alone made "orange" brown and "yellow" olive."""
+    sprites = [s for drawn in library.by_noun.values() for s in drawn if s.recolourable]
+    dark = library.pixels.clone()
+    dark[:, :3] = dark[:, :3] // 4
+    white = (1.0, 1.0, 1.0)
+    plans = [
+        plan_look(s, colour_of(COLOURS[colour]), white, (0, 0), np.random.default_rng(1)) for s in sprites
+    ]
+    for pixels in (library.pixels, dark):
+        looks = (render_looks(pixels, plans, 32) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        assert all(colour_words(look)[0] == colour for look in looks)
+
+
+def _hue(paint: RGB) -> float:
+    return colorsys.rgb_to_hsv(*paint)[0] * 360
+
+
 def _says_colour(words: str) -> bool:
-    return any(
-        said in words.split(" ") for names in PARAPHRASES.values() for name in names for said in name.split()
-    )
+    said = {word for names in PARAPHRASES.values() for name in names for word in name.split()} | set(PLAIN)
+    return not said.isdisjoint(words.split(" "))
+
+
+def test_anything_is_now_and_then_painted_in_a_colour_that_is_said(library: SpriteLibrary) -> None:
+    rng = np.random.default_rng(5)
+    fixed = next(s for drawn in library.by_noun.values() for s in drawn if not s.recolourable)
+    drawn = [choose_colour(fixed, rng) for _ in range(2000)]
+    painted = [word for word, paint in drawn if paint is not None]
+    assert len(painted) / len(drawn) == pytest.approx(ODD_PAINT_RATE, abs=0.02)
+    assert set(painted) == {*COLOURS, *PLAIN}
+    black = next(paint for word, paint in drawn if word == "black" and paint is not None)
+    look = render_looks(library.pixels, [plan_look(fixed, black, (1, 1, 1), (0, 0), rng)], 32)
+    assert colour_words((look[0] * 255).round().byte().permute(1, 2, 0).numpy())[0] == "black"
 
 
 def test_flying_objects_and_matt_ground_leave_no_trace(library: SpriteLibrary) -> None:
@@ -147,3 +192,14 @@ def test_effects_are_masked_by_what_stands_behind() -> None:
     assert not masked[1].reflection.any()
     alone = mask_effects([front])
     assert alone[0].density.all()
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_words_and_renderer_mean_the_same_colour(colour: str) -> None:
+    asked = named_colour(f"a {colour} thing")
+    assert asked is not None
+    assert colour_of(COLOURS[colour]) == pytest.approx(asked, abs=0.05)
+    for word in PARAPHRASES[colour]:
+        alike = named_colour(f"a {word} thing")
+        assert alike is not None
+        assert alike == pytest.approx(asked, abs=0.4)

@@ -130,12 +130,18 @@ def _goals(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
     ]
 
 
+FEWEST = 8
+"""A figure from fewer scenes or objects reaches no goal: one lucky shadow would."""
+
+
 def _goal_row(goal: Goal, reports: Sequence[Report]) -> list[str]:
     wanted = [_number(goal.goal, goal.unit), _number(goal.least, goal.unit)]
     figure = _figure(reports, goal.run, goal.figure)
     if figure is None:
         return [goal.title, *wanted, "not measured", ""]
     verdict = _verdict(figure["value"], goal.goal, goal.least, at_least=goal.at_least)
+    if figure["n"] < FEWEST:
+        verdict = f"too few to say (n = {figure['n']:.0f})"
     return [goal.title, *wanted, _with_interval(figure, goal.unit), verdict]
 
 

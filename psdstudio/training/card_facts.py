@@ -12,7 +12,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from psdstudio.training.assets.ledger import LICENCE_URLS, Entry
-from psdstudio.training.evaluation_calibration import FOG, OUTLINE
+from psdstudio.training.evaluation_calibration import FOG, INNER
 from psdstudio.training.evaluation_light import AGAINST_KEPT, BETWEEN, FLOATING
 
 STAGES: dict[str, str] = {
@@ -82,8 +82,8 @@ GOALS: tuple[Goal, ...] = (
     Goal("right neighbours preferred over swapped ones", NEIGHBOURS, "all", 0.95, 0.80),
     Goal("kept layers the same to the last bit", TEXT, "kept layers byte-equal", 1.0, 1.0),
     Goal(
-        "width of an outline, of 128 pixels",
-        TEXT, OUTLINE, 2, 3, "px", at_least=False,
+        "width of an inner edge, of 128 pixels",
+        TEXT, INNER, 2, 3, "px", at_least=False,
     ),
 )  # fmt: skip
 

@@ -52,6 +52,7 @@ def report(sha256: str, right: float = 0.9) -> dict[str, Any]:
         "over-composite against predicted composite, dB": figure(15.48, 0.7),
         "colour as asked": figure(0.275),
         "empty layers": {**figure(0.0, 0.0), "n": 0.0},
+        "full layers": {**figure(0.0, 0.0), "n": 3.0},
     }
     return {
         "weights_sha256": sha256,
@@ -99,6 +100,7 @@ def test_goals_are_judged_and_what_was_not_measured_says_so(weights: tuple[Path,
     assert row(text, "right neighbours preferred")[-1] == "missed"
     assert row(text, "floating objects")[-2:] == ["not measured", ""]
     assert row(text, "empty layers")[-2:] == ["not measured", ""], "no scene is no measurement"
+    assert row(text, "full layers")[-1] == "too few to say (n = 3)"
     assert row(card(weights, report("x", right=0.96)), words)[-1] == "goal reached"
     assert "27.5 % of the cases" in text
 

@@ -108,14 +108,17 @@ def box_units(box: BoxF, aspect: float) -> Tensor:
     return torch.tensor([box.x * aspect, box.y, width, height])
 
 
-def layout_state(request: GenerationRequest, words: Words) -> LayoutState:
-    """Prepare the layout path: known boxes (users', kept looks') clean, the others pure noise from their own seeds."""
+def layout_state(request: GenerationRequest, words: Words, attempt: int = 0) -> LayoutState:
+    """Prepare the layout path: known boxes (users', kept looks') clean, the others pure noise from their own seeds.
+
+    Every `attempt` starts from other noise for the boxes.
+    """
     k, aspect = len(request.objects), request.size.width / request.size.height
     x = torch.zeros(1, k, 4, 1, 1)
     known = torch.zeros(1, k, dtype=torch.bool)
     for i, part in enumerate(request.objects):
         if part.box is None:
-            x[0, i, :, 0, 0] = layer_noise((4,), mixed_seed(part.seed, LAYOUT_SEED))
+            x[0, i, :, 0, 0] = layer_noise((4,), mixed_seed(part.seed, LAYOUT_SEED + attempt))
         else:
             known[0, i] = True
             x[0, i, :, 0, 0] = frames.encode_box(box_units(part.box, aspect), torch.tensor(aspect))

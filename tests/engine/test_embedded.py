@@ -11,7 +11,7 @@ import torch
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.engine import conditions
 from psdstudio.engine.conditions import encode_words, layout_state, scene_rows
-from psdstudio.engine.embedded import EmbeddedEngine
+from psdstudio.engine.embedded import LAYOUT_ATTEMPTS, EmbeddedEngine, crowding
 from psdstudio.engine.network import REFERENCE_PLATE, RowRole, Rows
 from psdstudio.errors import EngineFailed, EngineProtocolError
 from psdstudio.gen.engine import LayoutReady, Preview, Progress, Stage
@@ -224,6 +224,35 @@ def _split(engine: EmbeddedEngine, asked: GenerationRequest) -> tuple[list[Rows]
     words = encode_words(asked, engine._encoder)
     made = scene_rows(asked, words, boxes, torch.zeros(1, 6), look_px=TINY_LOOK_PX, library=engine._library)
     return made.known, made.free
+
+
+def test_crowding_is_the_worst_share_of_the_smaller_box_that_a_free_box_has_a_part_in() -> None:
+    boxes = torch.tensor([[0.0, 0.0, 0.4, 0.4], [0.2, 0.0, 0.2, 0.4], [0.3, 0.2, 0.2, 0.2]])
+    assert crowding(boxes, [False, False, False]) == pytest.approx(1.0)
+    assert crowding(boxes, [True, True, False]) == pytest.approx(0.5)
+    assert crowding(boxes, [True, True, True]) == 0.0
+    assert crowding(boxes[:1], [False]) == 0.0
+
+
+def test_a_new_object_is_not_put_over_a_kept_one_where_it_can_stand_elsewhere(engine: EmbeddedEngine) -> None:
+    """The chosen layout is never more crowded than the first one drawn."""
+    rect = Rect(20, 12, 24, 30)
+    for seed in range(8):
+        asked = request([kept("swan", rect, SIZE), part("duck", seed=seed)], size=SIZE, seed=seed)
+        assert engine._encoder is not None
+        first = run_layout(engine, asked, attempts=1)
+        chosen = run_layout(engine, asked, attempts=LAYOUT_ATTEMPTS)
+        assert chosen <= first
+
+
+def run_layout(engine: EmbeddedEngine, asked: GenerationRequest, attempts: int) -> float:
+    """How crowded the layout is that the engine decides on with that many attempts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("psdstudio.engine.embedded.LAYOUT_ATTEMPTS", attempts)
+        ready = next(event for event in engine.generate(asked) if isinstance(event, LayoutReady))
+    aspect = SIZE.width / SIZE.height
+    boxes = torch.tensor([[b.x * aspect, b.y, b.width * aspect, b.height] for _, b in ready.boxes])
+    return crowding(boxes, [True, False])
 
 
 def test_closing_at_any_point_leaves_the_engine_as_it_was(engine: EmbeddedEngine) -> None:

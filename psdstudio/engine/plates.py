@@ -15,7 +15,7 @@ from torch import Tensor
 
 from psdstudio.engine import frames
 from psdstudio.engine.compose import Placed, canvas_frame, place_object
-from psdstudio.engine.network import REFERENCE_PLATE, RowRole, Rows
+from psdstudio.engine.network import CONTEXT_PLATE, REFERENCE_PLATE, RowRole, Rows
 from psdstudio.engine.shadows import light_slopes, thrown_silhouette
 from psdstudio.gen.colours import named_colour
 
@@ -90,14 +90,12 @@ def known_means(parts: Parts, placed: Sequence[Placed]) -> Tensor:
     return torch.cat([ground * has_ground, mean * (cover > 0), cover], dim=1)
 
 
-def stack_plate(
-    parts: Parts, placed: Sequence[Placed], ground: Tensor, leave_out: int | None = None
-) -> Tensor:
+def stack_plate(parts: Parts, placed: Sequence[Placed], leave_out: int | None = None) -> Tensor:
     """Return the stack of what is there, (b, 5, h, w): colour (-1..1) where there is any, cover of looks, ground there.
 
-    `ground`: (b,) where the background belongs to it; effects need it. Object number `leave_out` is not in it.
+    Effects need the ground they lie on. Object number `leave_out` is not in it.
     """
-    has_ground = ground.float().view(-1, 1, 1, 1)
+    has_ground = parts.ground.float().view(-1, 1, 1, 1)
     premul = parts.background * has_ground
     alpha = has_ground.expand(-1, 1, *premul.shape[-2:])
     cover = torch.zeros_like(alpha)
@@ -129,18 +127,17 @@ def look_plate(reference: Tensor, phrases: Sequence[str]) -> Tensor:
 
 
 def _canvas_plate(parts: Parts, placed: Sequence[Placed], role: int) -> Tensor:
-    plate = stack_plate(parts, placed, parts.ground)
+    if role == RowRole.COMPOSITE:
+        return stack_plate(parts, placed)
     # Shown the objects in their places, the background painted their ghosts: it is what they do not hide.
-    return plate if role == RowRole.COMPOSITE else torch.zeros_like(plate)
+    b, _, h, w = parts.background.shape
+    return torch.zeros(b, CONTEXT_PLATE, h, w)
 
 
 def _surroundings(parts: Parts, placed: Sequence[Placed], objects: Sequence[int], px: int) -> Tensor:
     """Return for n `objects` the stack without each in its look's frame: (b, n, 5, px, px), 0 off the canvas."""
     crops, canvas = frames.crop_of(parts.boxes), canvas_frame(parts.aspect)
-    out = [
-        frames.resample(stack_plate(parts, placed, parts.ground, i), canvas, crops[:, i], (px, px))
-        for i in objects
-    ]
+    out = [frames.resample(stack_plate(parts, placed, i), canvas, crops[:, i], (px, px)) for i in objects]
     return torch.stack(out, dim=1)
 
 

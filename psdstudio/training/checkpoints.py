@@ -62,5 +62,20 @@ def load_state(path: Path, state: TrainState[Net]) -> None:
             }
 
 
+def resume(path: Path, state: TrainState[Net]) -> bool:
+    """Go on from `path` where it is there, and say so; returns whether it was."""
+    if not path.exists():
+        return False
+    load_state(path, state)
+    print(f"resumed at step {state.step}, seen {state.seen}", flush=True)
+    return True
+
+
+def begin_from(state: TrainState[Net], shipped: Net) -> None:
+    """Start network and average from shipped weights; the optimizer stays fresh."""
+    for held in (state.net, state.average):
+        held.load_state_dict(shipped.state_dict())
+
+
 def _fill(module: nn.Module, tensors: dict[str, Tensor], prefix: str) -> None:
     module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})

@@ -176,8 +176,8 @@ def _warp(rgba: Tensor, plans: list[LookPlan]) -> Tensor:
 def _recolour(rgba: Tensor, plans: list[LookPlan]) -> Tensor:
     """Paint planned looks anew in one colour, (n, 4, h, w) -> (n, 3, h, w): their mid tone becomes the colour itself.
 
-    Turning the hue alone kept dark things dark: of those called "orange", five in six were brown, and so were then
-    those of the network. Darker tones become shades of the colour, lighter ones tints.
+    Turning the hue alone kept dark things dark: of those called "orange" five in six were not, most of them brown, and
+    so were then those of the network. Darker tones become shades of the colour, lighter ones tints.
     """
     rgb = rgba[:, :3]
     chosen = [i for i, p in enumerate(plans) if p.paint is not None]

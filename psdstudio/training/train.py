@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_weights
-from psdstudio.training.checkpoints import TrainState, load_state, save_state
+from psdstudio.training.checkpoints import TrainState, begin_from, resume, save_state
 from psdstudio.training.looks import choose_colour, object_words
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.stages import (
@@ -105,15 +105,12 @@ def run(args: argparse.Namespace) -> None:
     material = Material.load(args.data)
     state = build_state(args.rate)
     last = out / "last.safetensors"
-    if last.exists():
-        load_state(last, state)
-        print(f"resumed at step {state.step}, seen {state.seen}", flush=True)
-    elif args.init is not None:
-        net, info = load_weights(args.init)
-        for held in (state.net, state.average):
-            held.load_state_dict(net.state_dict())
+    resumed = resume(last, state)
+    if not resumed and args.init is not None:
+        shipped, info = load_weights(args.init)
+        begin_from(state, shipped)
         state.seen = info.trained
-    else:
+    elif not resumed:
         for net in (state.net, state.average):
             net.set_word_statistics(*caption_sample(material))
     loss_of, count = make_loss(args, material)

@@ -25,7 +25,7 @@ from psdstudio.engine.detail import DetailNet
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_detail, load_weights, save_detail
-from psdstudio.training.checkpoints import TrainState, load_state, save_state
+from psdstudio.training.checkpoints import TrainState, begin_from, resume, save_state
 from psdstudio.training.detail_batches import DetailBatch, background_pairs, look_pairs
 from psdstudio.training.sheets import matted, write_sheet
 from psdstudio.training.stages import Material
@@ -97,13 +97,8 @@ def run(args: argparse.Namespace) -> None:
     px = info.look_px
     state = build_detail_state(args.rate, scene_net)
     last = out / "detail.safetensors"
-    if last.exists():
-        load_state(last, state)
-        print(f"resumed at step {state.step}, seen {state.seen}", flush=True)
-    elif args.init is not None:
-        shipped, _ = load_detail(args.init)
-        for held in (state.net, state.average):
-            held.load_state_dict(shipped.state_dict())
+    if not resume(last, state) and args.init is not None:
+        begin_from(state, load_detail(args.init)[0])
 
     def loss_of(net: DetailNet, rng: np.random.Generator) -> Tensor:
         batch = draw_pairs(material, scene_net, rng, args.batch, px)

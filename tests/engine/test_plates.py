@@ -42,7 +42,7 @@ def all_rows(parts: Parts) -> list[Rows]:
 def test_the_composite_is_shown_what_the_compositor_makes_of_all_parts() -> None:
     parts = some_parts()
     placed = [parts.placed(i) for i in range(3)]
-    plate = stack_plate(parts, placed, parts.ground)
+    plate = stack_plate(parts, placed)
     whole = over_composite(parts.background, mask_effects(placed))
     torch.testing.assert_close((plate[:, :3] + 1) / 2, whole, atol=1e-5, rtol=0)
     assert torch.equal(all_rows(parts)[0].plate[:, 0], plate)

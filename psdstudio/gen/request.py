@@ -18,6 +18,7 @@ from psdstudio.core.scene import Light
 from psdstudio.errors import EngineProtocolError
 
 U8Rgba = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +34,43 @@ class Raster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartlyKnown:
+    """Pixels of a part of which some are to be made: those where `unknown` (h, w), the size of `raster`, is True.
+
+    Raises:
+        EngineProtocolError: the mask has another size than the raster, or nothing is unknown.
+    """
+
+    raster: Raster
+    unknown: Mask
+
+    def __post_init__(self) -> None:
+        if self.unknown.shape != self.raster.rgba.shape[:2]:
+            raise EngineProtocolError(
+                f"a mask of {self.unknown.shape} for a raster of {self.raster.rgba.shape}"
+            )
+        if not self.unknown.any():
+            raise EngineProtocolError("nothing of a partly known raster is unknown")
+
+    def kept_in(self, made: Raster | None) -> bool:
+        """Whether `made` lies at the same place and has every known pixel, to the byte."""
+        if made is None or made.rect != self.raster.rect or made.rgba.shape != self.raster.rgba.shape:
+            return False
+        return bool((made.rgba == self.raster.rgba)[~self.unknown].all())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectPart:
     """One object of the scene, back to front in `GenerationRequest.objects`.
 
     A field that is None is unknown and will be generated: `box` (layout: the object's alpha box in canvas fractions),
-    `look` (the whole object's RGBA), `shadow`, `reflection`. A known `look` needs a known `box`. `engine_words` is
-    what the network reads; `name` what the user calls it. `reference` is an RGBA picture that guides the look;
-    `use_library` lets the engine take one from its library.
+    `look` (the whole object's RGBA), `shadow`, `reflection`. `engine_words` is what the network reads; `name` what the
+    user calls it. `reference` is an RGBA picture that guides the look; `use_library` lets the engine take one from its
+    library.
+
+    At most one of three says what is known of the look: `look` itself; `silhouette`, of which the alpha is kept and
+    the colour is made; `partial`, of which some pixels are made. Each needs a known `box`, except that a `look` without
+    one is a look to be put somewhere else: its box is made with the aspect it has, its pixels are not.
     """
 
     id: LayerId
@@ -51,18 +82,28 @@ class ObjectPart:
     shadow: Raster | None = None
     reflection: Raster | None = None
     effects_known: bool = False
+    silhouette: Raster | None = None
+    partial: PartlyKnown | None = None
     reference: U8Rgba | None = None
     use_library: bool = True
+
+    def __post_init__(self) -> None:
+        said = [known for known in (self.look, self.silhouette, self.partial) if known is not None]
+        if len(said) > 1:
+            raise EngineProtocolError(f"more than one thing is said of the look of {self.id}")
+        if said and self.look is None and self.box is None:
+            raise EngineProtocolError(f"the look of {self.id} is known in part, but not its box")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackgroundPart:
-    """The clean plate; generated when `look` is None."""
+    """The clean plate; generated when `look` is None, where `partial` says it is unknown if that is given."""
 
     id: LayerId
     engine_words: str
     seed: int
     look: Raster | None = None
+    partial: PartlyKnown | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +120,7 @@ class Sampling:
 class GenerationRequest:
     """Everything that affects a result. `size` is the document's canvas in pixels.
 
+    `picture` is a flat picture of the whole canvas to be split into the parts: they are to give it back when stacked.
     `seed` is the seed of the whole run, from which the parts' seeds were derived: layout and light use it, and the
     recipe keeps it.
     """
@@ -90,6 +132,7 @@ class GenerationRequest:
     background: BackgroundPart
     objects: tuple[ObjectPart, ...]
     light: Light | None = None
+    picture: Raster | None = None
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 1
 
@@ -123,7 +166,7 @@ class GenerationResult:
     layer.
 
     Raises:
-        EngineProtocolError: a kept part is in the result, or a free one is missing.
+        EngineProtocolError: a kept part is in the result, a free one is missing, or known pixels of one were changed.
     """
 
     request: GenerationRequest
@@ -149,3 +192,22 @@ class GenerationResult:
                 part.shadow is not None or part.reflection is not None or part.effects_made
             ):
                 raise EngineProtocolError(f"the engine returned kept effects of {part.id}")
+        self._check_partly_known()
+
+    def _check_partly_known(self) -> None:
+        partial = self.request.background.partial
+        if partial is not None and not partial.kept_in(self.background):
+            raise EngineProtocolError("the engine changed known pixels of the background")
+        looks = {part.id: part.look for part in self.objects}
+        for asked in self.request.objects:
+            made = looks.get(asked.id)
+            if asked.partial is not None and not asked.partial.kept_in(made):
+                raise EngineProtocolError(f"the engine changed known pixels of {asked.id}")
+            if asked.silhouette is not None and not _same_alpha(asked.silhouette, made):
+                raise EngineProtocolError(f"the engine changed the silhouette of {asked.id}")
+
+
+def _same_alpha(asked: Raster, made: Raster | None) -> bool:
+    if made is None or made.rect != asked.rect or made.rgba.shape != asked.rgba.shape:
+        return False
+    return bool((made.rgba[..., 3] == asked.rgba[..., 3]).all())

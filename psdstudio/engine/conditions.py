@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,21 +16,16 @@ from psdstudio.engine import frames
 from psdstudio.engine.compose import canvas_frame
 from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.flow import layer_noise, mixed_seed
+from psdstudio.engine.given import Given, show_given
 from psdstudio.engine.library import ReferenceLibrary
-from psdstudio.engine.network import (
-    CONTEXT_PLATE,
-    GROUPS,
-    LIGHT_DIM,
-    REFERENCE_PLATE,
-    SEEN_DIM,
-    RowRole,
-    Rows,
-)
-from psdstudio.engine.pictures import pad_colour, raster_in_frame, rect_frame, to_tensor
+from psdstudio.engine.pictures import raster_in_frame, rect_frame, whole_canvas
 from psdstudio.engine.plates import Parts, look_plate
+from psdstudio.engine.references import reference_plate
+from psdstudio.engine.request_given import given_of
+from psdstudio.engine.rows import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.sampler import LayoutState
 from psdstudio.engine.words import pool_words, scene_words
-from psdstudio.gen.request import GenerationRequest, ObjectPart
+from psdstudio.gen.request import GenerationRequest
 from psdstudio.gen.text_encoder import TextEncoder
 
 MAX_TOKENS = 16
@@ -116,9 +111,13 @@ def layout_state(request: GenerationRequest, words: Words, attempt: int = 0) -> 
     k, aspect = len(request.objects), request.size.width / request.size.height
     x = torch.zeros(1, k, 4, 1, 1)
     known = torch.zeros(1, k, dtype=torch.bool)
+    shapes = torch.full((1, k), torch.nan)
     for i, part in enumerate(request.objects):
         if part.box is None:
             x[0, i, :, 0, 0] = layer_noise((4,), mixed_seed(part.seed, LAYOUT_SEED + attempt))
+            if part.look is not None:
+                there = rect_frame(part.look.rect, request.size)[0]
+                shapes[0, i] = frames.encode_box(there, torch.tensor(aspect))[3]
         else:
             known[0, i] = True
             x[0, i, :, 0, 0] = frames.encode_box(box_units(part.box, aspect), torch.tensor(aspect))
@@ -130,7 +129,7 @@ def layout_state(request: GenerationRequest, words: Words, attempt: int = 0) -> 
         torch.tensor([0.0, 0.0, aspect, 1.0]).expand(1, k, 4), words.objects,
     )  # fmt: skip
     rows.known = known
-    return LayoutState(rows, light, request.light is not None, words.ground)
+    return LayoutState(rows, light, request.light is not None, words.ground, shapes)
 
 
 @dataclass(slots=True)
@@ -166,11 +165,16 @@ def scene_rows(
     grid = canvas_grid(size.width, size.height)
     canvas_px = (grid[0] * cell, grid[1] * cell)
     out = SceneRows([], [], _feed(request, boxes, light, canvas_px, look_px), boxes, aspect, canvas_px)
-    _add_canvas(out, request, words)
+    given = given_of(request, boxes, canvas_px, look_px)
+    _add_canvas(out, request, words, given)
     if request.objects:
-        references = [_reference_plate(part, library, look_px, out.library_items) for part in request.objects]
+        # What is cut out of a picture is to look like the picture.
+        split = request.picture is not None
+        parts = [replace(part, use_library=part.use_library and not split) for part in request.objects]
+        references = [reference_plate(part, library, look_px, out.library_items) for part in parts]
         _add_looks(out, request, words, torch.stack(references))
         _add_effects(out, request, words)
+    show_given(out.free, given, boxes[None], out.feed.kept.aspect)
     out.feed.start(out.known + out.free)
     return out
 
@@ -185,13 +189,16 @@ def _feed(
     effects = torch.zeros(len(parts), 5, look_px // 2, look_px // 2)
     for i, part in enumerate(parts):
         if part.look is not None:
-            looks[i] = raster_in_frame(part.look, size, crops[i : i + 1], look_px)
+            # A look that is to be put somewhere else is still where it was.
+            crop = crops[i : i + 1] if part.box else frames.crop_of(rect_frame(part.look.rect, size))
+            looks[i] = raster_in_frame(part.look, size, crop, look_px)
         if part.effects_known:
             effects[i] = _effect_state(request, boxes, i, look_px // 2)
     has_ground = request.background.look is not None
     background = torch.zeros(3, *canvas_px)
     if has_ground:
-        background = kept_background(request, canvas_frame(aspect), canvas_px)[:3]
+        assert request.background.look is not None
+        background = whole_canvas(request.background.look, size, canvas_frame(aspect), canvas_px)[:3]
     shown = [part.look is not None for part in parts]
     cast = [part.effects_known for part in parts]
     kept = Parts(
@@ -203,37 +210,43 @@ def _feed(
     return SceneFeed(kept, free_looks, [i for i, known in enumerate(cast) if not known])
 
 
-def kept_background(request: GenerationRequest, canvas: Tensor, size_px: tuple[int, int]) -> Tensor:
-    """Return the kept background at engine size, (4, h, w) in 0..1; transparent parts take the nearest colour."""
-    raster = request.background.look
-    assert raster is not None
-    premul = frames.resample_rgba(
-        to_tensor(raster.rgba)[None], rect_frame(raster.rect, request.size), canvas, size_px
-    )
-    return pad_colour(premul)[0]
+def canvas_known(request: GenerationRequest, canvas_px: tuple[int, int], words: Words) -> Rows | None:
+    """Return the canvas row that is known before anything is painted: the background, or the picture to be split."""
+    aspect = torch.tensor([request.size.width / request.size.height])
+    if request.picture is not None:
+        role, picture, said = RowRole.COMPOSITE, request.picture, words.scene
+    elif request.background.look is not None:
+        role, picture, said = RowRole.BACKGROUND, request.background.look, words.background
+    else:
+        return None
+    clean = whole_canvas(picture, request.size, canvas_frame(aspect), canvas_px)[None, None, :3]
+    plate = torch.zeros(1, 1, GROUPS["canvas"].plate, *canvas_px)
+    rows = _rows("canvas", clean * 2 - 1, plate, [role], [0], torch.tensor([[[0.0, 0.0, 1.0, 1.0]]]), [said])
+    return _as_known(rows)
 
 
-def _add_canvas(out: SceneRows, request: GenerationRequest, words: Words) -> None:
-    """Add the composite and the background, or the kept background alone.
+def _add_canvas(out: SceneRows, request: GenerationRequest, words: Words, given: Given) -> None:
+    """Add the composite and the background, as far as they are known or wanted.
 
-    Over a kept background nobody asks for the global row's picture, and it would be most of the work: every row then
-    sees what is kept in its plate.
+    Over a kept background, or one that is only mended, nobody asks for the global row's picture, and it would be most
+    of the work: every row then sees what is kept in its plate. A picture to be split is the global row, and known.
     """
+    known = canvas_known(request, out.canvas_px, words)
+    if known is not None:
+        out.known.append(known)
+        if request.picture is None:
+            return
     h, w = out.canvas_px
-    whole = torch.tensor([0.0, 0.0, 1.0, 1.0])
-    plate = torch.zeros(1, 1, CONTEXT_PLATE, h, w)
-    if bool(out.feed.kept.ground):
-        rows = _rows(
-            "canvas", out.feed.kept.background[None] * 2 - 1, plate, [RowRole.BACKGROUND], [0], whole.expand(1, 1, 4),
-            [words.background],
-        )  # fmt: skip
-        out.known.append(_as_known(rows))
-        return
+    ground_alone = known is not None or given.ground is not None
     seed = mixed_seed(request.background.seed, CANVAS_SEED)
-    seeds = out.seeds["canvas"] = [seed, request.background.seed]
+    seeds = out.seeds["canvas"] = (
+        [request.background.seed] if ground_alone else [seed, request.background.seed]
+    )
+    r = len(seeds)
     free = _rows(
-        "canvas", torch.stack([layer_noise((3, h, w), s) for s in seeds])[None], plate.expand(-1, 2, -1, -1, -1),
-        [RowRole.COMPOSITE, RowRole.BACKGROUND], [0, 0], whole.expand(1, 2, 4), [words.scene, words.background],
+        "canvas", torch.stack([layer_noise((3, h, w), s) for s in seeds])[None],
+        torch.zeros(1, r, GROUPS["canvas"].plate, h, w), [RowRole.COMPOSITE, RowRole.BACKGROUND][-r:], [0] * r,
+        torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(1, r, 4), [words.scene, words.background][-r:],
     )  # fmt: skip
     out.free.append(free)
 
@@ -287,38 +300,6 @@ def _effect_state(request: GenerationRequest, boxes: Tensor, i: int, px: int) ->
     if part.reflection is not None:
         out[1:] = raster_in_frame(part.reflection, request.size, frames.reflection_frame(box), px)
     return out
-
-
-def _reference_plate(
-    part: ObjectPart, library: ReferenceLibrary, px: int, items: dict[LayerId, str]
-) -> Tensor:
-    plate = torch.zeros(REFERENCE_PLATE, px, px)
-    picture: Tensor | None = None
-    if part.look is not None:
-        return plate
-    if part.reference is not None:
-        picture = _cropped_reference(to_tensor(part.reference), px)
-    elif part.use_library and (noun := library.find(part.engine_words)) is not None:
-        items[part.id] = noun
-        picture = library.picture(noun)
-        if picture.shape[-1] != px:
-            picture = torch.nn.functional.interpolate(picture[None], size=(px, px), mode="area")[0]
-    if picture is not None:
-        plate[:4] = picture * 2 - 1
-        plate[4] = 1.0
-    return plate
-
-
-def _cropped_reference(rgba: Tensor, px: int) -> Tensor:
-    """Cut the user's picture to its crop frame, as looks are cut."""
-    ys, xs = (rgba[3] > 0.03).nonzero(as_tuple=True)
-    if ys.numel() == 0:
-        return torch.zeros(4, px, px)
-    h = float(rgba.shape[1])
-    left, top, right, bottom = (float(v) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
-    box = torch.tensor([[left, top, right - left, bottom - top]])
-    source = torch.tensor([[0.0, 0.0, rgba.shape[2] / h, 1.0]])
-    return pad_colour(frames.resample_rgba(rgba[None], source, frames.crop_of(box / h), (px, px)))[0]
 
 
 def _fractions(box: Tensor, aspect: float) -> Tensor:

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from psdstudio.engine.network import WORD_DIM, has_fast_bfloat16
+from psdstudio.engine.network import has_fast_bfloat16
 from psdstudio.engine.network_blocks import ResBlock, fourier
+from psdstudio.engine.rows import WORD_DIM
 
 PAINTED_LEVEL = 0.4
 """Mistake level told for what SceneNet painted from pure noise: amid the trained ones, others were not tried."""

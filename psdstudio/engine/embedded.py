@@ -23,7 +23,8 @@ from psdstudio.engine.delivery import Painted, composite_raster, deliver, part_c
 from psdstudio.engine.detail import DetailNet, with_detail
 from psdstudio.engine.library import ReferenceLibrary
 from psdstudio.engine.memory import keep_freed_memory
-from psdstudio.engine.network import MAX_OBJECTS, SceneNet
+from psdstudio.engine.network import SceneNet
+from psdstudio.engine.rows import MAX_OBJECTS
 from psdstudio.engine.sampler import PaintState, sample_appearance, sample_layout
 from psdstudio.engine.weights import WeightsInfo, load_detail, load_weights
 from psdstudio.errors import EngineFailed, EngineProtocolError

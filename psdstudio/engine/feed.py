@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine.compose import Placed
-from psdstudio.engine.network import Rows
 from psdstudio.engine.plates import Parts, hide_stack, known_means, set_plates
+from psdstudio.engine.rows import Rows
 
 
 @dataclass(slots=True)

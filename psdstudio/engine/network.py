@@ -12,83 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from psdstudio.engine.copying import copied
 from psdstudio.engine.network_blocks import JointBlock, KeyValue, ResBlock, TokenContext, fourier
 from psdstudio.engine.places import PLACE_DIM, local_place, token_places
+from psdstudio.engine.rows import (
+    BOX_DIM,
+    GROUPS,
+    LIGHT_DIM,
+    MAX_OBJECTS,
+    SEEN_DIM,
+    WORD_DIM,
+    RowRole,
+    Rows,
+)
 from psdstudio.engine.words import pool_words
-
-WORD_DIM = 384
-LIGHT_DIM = 6
-SEEN_DIM = 8
-"""Mean colours of the known ground and of the known objects, each with how much of it there is."""
-BOX_DIM = 4
-MAX_OBJECTS = 6
-
-
-class RowRole(IntEnum):
-    """What a row shows; LAYOUT and LIGHT are single tokens of the layout path."""
-
-    COMPOSITE = 0
-    BACKGROUND = 1
-    LOOK = 2
-    EFFECT = 3
-    LAYOUT = 4
-    LIGHT = 5
-
-
-CONTEXT_PLATE = 5
-"""Channels of `plates.stack_plate`."""
-REFERENCE_PLATE = 5
-"""Channels of a reference picture: RGBA in -1..1 and 1 where there is one."""
-COLOUR_PLATE = 4
-"""Channels of the colour that the words ask for: RGB in -1..1 and 1 where there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class GroupSpec:
-    """One kind of rows convolved in one batch: state channels, plate channels, pixels a grid cell."""
-
-    channels: int
-    plate: int
-    unshuffle: int
-
-
-GROUPS: dict[str, GroupSpec] = {
-    "canvas": GroupSpec(channels=3, plate=CONTEXT_PLATE, unshuffle=8),
-    "look": GroupSpec(channels=4, plate=REFERENCE_PLATE + CONTEXT_PLATE + COLOUR_PLATE, unshuffle=4),
-    "effect": GroupSpec(channels=5, plate=10, unshuffle=4),
-}
-
-
-@dataclass(slots=True)
-class Rows:
-    """The rows of one group for a batch of b scenes with r rows each. All pixel values are in -1..1.
-
-    x: (b, r, c, h, w) noisy state; guess: same shape, the last prediction (zeros when there is none); plate:
-    (b, r, plate, h, w) resampled known context (0 = unknown); seen: (b, 8) `plates.known_means`; noise: (b, r) level
-    0 (clean) .. 1 (pure noise); role: (r,) RowRole values; index: (b, r) object number from the back, 0 for canvas
-    rows; box: (b, r, 4) frame of the row in canvas fractions (x, y, width, height); words: (b, r, t, 384) token states;
-    word_mask: (b, r, t) bool; known: (b, r) bool; present: (b, r) bool (False pads a shorter scene).
-    """
-
-    group: str
-    x: Tensor
-    guess: Tensor
-    plate: Tensor
-    seen: Tensor
-    noise: Tensor
-    role: Tensor
-    index: Tensor
-    box: Tensor
-    words: Tensor
-    word_mask: Tensor
-    known: Tensor
-    present: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +76,7 @@ class SceneNet(nn.Module):
         for name, spec in GROUPS.items():
             cells = spec.unshuffle**2
             self.stems[name] = nn.Conv2d((2 * spec.channels + spec.plate) * cells, c0, 1)
-            head = nn.Conv2d(c0, spec.channels * cells, 3, padding=1)
+            head = nn.Conv2d(c0, (spec.channels + spec.copies) * cells, 3, padding=1)
             nn.init.zeros_(head.weight)
             assert head.bias is not None
             nn.init.zeros_(head.bias)
@@ -254,8 +196,8 @@ class SceneNet(nn.Module):
         h = torch.cat([h, skip0], dim=1)
         for block in self.up0:
             h = block(h, cond)
-        out = F.pixel_shuffle(self.heads[rows.group](h), GROUPS[rows.group].unshuffle)
-        return out.float().view_as(rows.x)
+        out = F.pixel_shuffle(self.heads[rows.group](h), GROUPS[rows.group].unshuffle).float()
+        return copied(rows, torch.unflatten(out, 0, rows.x.shape[:2]))
 
     def _join(
         self,
@@ -342,17 +284,28 @@ class SceneNet(nn.Module):
         return KnownRows(keys=collected, present=present)
 
     def arrange(
-        self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor
+        self,
+        layout: Rows,
+        light_state: Tensor,
+        light_noise: Tensor,
+        ground: Tensor,
+        known: KnownRows | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Layout path: predict clean boxes (b, k, 4) and light (b, 6) from noisy ones; no image rows.
+        """Layout path: predict clean boxes (b, k, 4) and light (b, 6) from noisy ones.
 
         `layout.x`: (b, k, 4, 1, 1) in layout units (`frames.encode_box`), role LAYOUT; the light token is added here.
+        `known`: a picture to arrange by (a kept background, a flat picture to be split), else there are no image rows.
         """
         with self._precision(light_state):
-            return self._arrange(layout, light_state, light_noise, ground)
+            return self._arrange(layout, light_state, light_noise, ground, known)
 
     def _arrange(
-        self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor
+        self,
+        layout: Rows,
+        light_state: Tensor,
+        light_noise: Tensor,
+        ground: Tensor,
+        known: KnownRows | None,
     ) -> tuple[Tensor, Tensor]:
         b, k = layout.x.shape[:2]
         cond = self._condition(layout, torch.zeros_like(light_state), ground)
@@ -365,13 +318,15 @@ class SceneNet(nn.Module):
         words = F.pad(layout.words, (0, 0, 0, 0, 0, 1))
         word_mask = F.pad(layout.word_mask, (0, 0, 0, 1), value=True)
         present = F.pad(layout.present, (0, 1), value=True)
+        if known is not None:
+            present = torch.cat([present, known.present.expand(b, -1)], dim=1)
         ctx = TokenContext(
             row_of=torch.arange(k + 1, device=x.device),
             modulation=self.modulation(torch.cat([cond, light_cond[:, None]], dim=1)),
             words=self._tokens(words, word_mask).flatten(0, 1),
             words_allowed=word_mask.flatten(0, 1)[:, None, None],
-            allowed=present[:, None, None, :].expand(b, 1, k + 1, k + 1),
-            cached=None,
+            allowed=present[:, None, None, :].expand(b, 1, k + 1, -1),
+            cached=known.keys if known is not None else None,
             collect=None,
         )
         for i, block in enumerate(self.blocks):

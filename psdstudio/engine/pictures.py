@@ -42,6 +42,12 @@ def raster_in_frame(raster: Raster, size: Size, frame: Tensor, px: int) -> Tenso
     return pad_colour(premul)[0]
 
 
+def whole_canvas(raster: Raster, size: Size, canvas: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """Resample a raster over the canvas frame (1, 4) to `size_px`: (4, h, w); clear parts take the nearest colour."""
+    source = to_tensor(raster.rgba)[None]
+    return pad_colour(frames.resample_rgba(source, rect_frame(raster.rect, size), canvas, size_px))[0]
+
+
 def pad_colour(premul: Tensor) -> Tensor:
     """Straight RGBA (n, 4, h, w) of premultiplied pictures; under alpha 0 the colour of the nearest sure pixels.
 

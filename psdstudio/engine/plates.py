@@ -15,7 +15,16 @@ from torch import Tensor
 
 from psdstudio.engine import frames
 from psdstudio.engine.compose import Placed, canvas_frame, place_object
-from psdstudio.engine.network import CONTEXT_PLATE, REFERENCE_PLATE, RowRole, Rows
+from psdstudio.engine.rows import (
+    CONTEXT_PLATE,
+    EFFECT_GEOMETRY,
+    GROUPS,
+    LOOK_AROUND,
+    LOOK_COLOUR,
+    REFERENCE_PLATE,
+    RowRole,
+    Rows,
+)
 from psdstudio.engine.shadows import light_slopes, thrown_silhouette
 from psdstudio.gen.colours import named_colour
 
@@ -46,32 +55,34 @@ class Parts:
 
 
 def set_plates(groups: Sequence[Rows], parts: Parts, placed: Sequence[Placed]) -> None:
-    """Show `parts` to all rows of `groups`; references and colours asked for stay. `placed`: all objects."""
+    """Show `parts` to all rows of `groups`; references, colours and what is given stay. `placed`: all objects."""
     for rows in groups:
         if rows.group == "canvas":
-            rows.plate = torch.stack([_canvas_plate(parts, placed, int(role)) for role in rows.role], dim=1)
+            stacks = [_canvas_plate(parts, placed, int(role)) for role in rows.role]
+            rows.plate = torch.cat([torch.stack(stacks, dim=1), rows.plate[:, :, CONTEXT_PLATE:]], dim=2)
             continue
         objects, place = torch.unique(rows.index - 1, return_inverse=True)
         at = (torch.arange(place.shape[0])[:, None], place)
         if rows.group == "look":
             around = _surroundings(parts, placed, objects.tolist(), rows.x.shape[-1])[at]
-            end = REFERENCE_PLATE + around.shape[2]
-            rows.plate = torch.cat(
-                [rows.plate[:, :, :REFERENCE_PLATE], around, rows.plate[:, :, end:]], dim=2
-            )
+            reference, rest = rows.plate[:, :, :REFERENCE_PLATE], rows.plate[:, :, LOOK_AROUND.stop :]
+            rows.plate = torch.cat([reference, around, rest], dim=2)
         else:
-            rows.plate = _effect_plates(parts, objects.tolist(), rows.x.shape[-1])[at]
+            geometry = _effect_plates(parts, objects.tolist(), rows.x.shape[-1])[at]
+            rows.plate = torch.cat([geometry, rows.plate[:, :, EFFECT_GEOMETRY:]], dim=2)
 
 
 def hide_stack(groups: Sequence[Rows], kept: Parts, placed: Sequence[Placed]) -> None:
     """Show the composite rows of `groups` only what is kept."""
     for rows in groups:
         if rows.group == "canvas":
-            plates = [
-                _canvas_plate(kept, placed, int(role)) if role == RowRole.COMPOSITE else rows.plate[:, r]
+            stacks = [
+                _canvas_plate(kept, placed, int(role))
+                if role == RowRole.COMPOSITE
+                else rows.plate[:, r, :CONTEXT_PLATE]
                 for r, role in enumerate(rows.role)
             ]
-            rows.plate = torch.stack(plates, dim=1)
+            rows.plate = torch.cat([torch.stack(stacks, dim=1), rows.plate[:, :, CONTEXT_PLATE:]], dim=2)
 
 
 def known_means(parts: Parts, placed: Sequence[Placed]) -> Tensor:
@@ -113,7 +124,7 @@ def stack_plate(parts: Parts, placed: Sequence[Placed], leave_out: int | None = 
 
 
 def look_plate(reference: Tensor, phrases: Sequence[str]) -> Tensor:
-    """Return the plates of looks, (n, 14, px, px): reference (n, 5, px, px), nothing around, colour of the n phrases.
+    """Return the plates of looks, (n, 24, px, px): reference (n, 5, px, px), colour of the n phrases, nothing else yet.
 
     A colour is a number to a painter: read from words alone it took the network longest of all.
     """
@@ -123,7 +134,9 @@ def look_plate(reference: Tensor, phrases: Sequence[str]) -> Tensor:
         if asked is not None:
             colours[i] = torch.tensor([*(2 * value - 1 for value in asked), 1.0])
     flat = colours[..., None, None].expand(-1, -1, *reference.shape[-2:])
-    return torch.cat([reference, torch.zeros_like(reference), flat], dim=1)
+    plate = reference.new_zeros(len(phrases), GROUPS["look"].plate, *reference.shape[-2:])
+    plate[:, :REFERENCE_PLATE], plate[:, LOOK_COLOUR] = reference, flat
+    return plate
 
 
 def _canvas_plate(parts: Parts, placed: Sequence[Placed], role: int) -> Tensor:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.flow import euler_step, layer_noise, mixed_seed, noise_levels, renoised_step
-from psdstudio.engine.network import COLOUR_PLATE, KnownRows, Rows, SceneNet
+from psdstudio.engine.network import KnownRows, SceneNet
+from psdstudio.engine.rows import LOOK_COLOUR, Rows
 
 SHIFT = 2.0
 """Bend of the appearance levels: words become shapes at high noise, so more of the steps go there."""
@@ -27,30 +28,44 @@ GUIDED_LEVELS = (0.15, 0.97)
 
 @dataclass(slots=True)
 class LayoutState:
-    """Boxes (1, k, 4) in layout units and light (1, 6); where `box_known` (1, k) they are given and stay."""
+    """Boxes (1, k, 4) in layout units and light (1, 6); where `rows.known` they are given and stay.
+
+    `shapes`: (1, k) the log aspect, in layout units, of boxes of which no more is known; NaN where it is free.
+    """
 
     rows: Rows
     light: Tensor
     light_known: bool
     ground: Tensor
+    shapes: Tensor
 
 
 def sample_layout(
-    net: SceneNet, state: LayoutState, *, steps: int, guidance: float
+    net: SceneNet, state: LayoutState, *, steps: int, guidance: float, shown: KnownRows | None = None
 ) -> Generator[int, None, tuple[Tensor, Tensor]]:
-    """Denoise boxes and light; yields after each step; returns (1, k, 4) and (1, 6)."""
+    """Denoise boxes and light; yields after each step; returns (1, k, 4) and (1, 6).
+
+    `shown`: the picture to arrange by (`SceneNet.arrange`). A shape that is given is put back at every step, noised to
+    its level (RePaint, 2201.09865, eq. 8): single numbers of a box are never known to the network.
+    """
     rows, light = state.rows, state.light
     given, given_light = rows.x.clone(), light.clone()
     free = ~rows.known[..., None, None, None]
+    shaped, shape_noise = ~state.shapes.isnan(), given[:, :, 3, 0, 0]
     levels = noise_levels(steps)
     for i, (level, following) in enumerate(pairwise(levels)):
         rows.noise = torch.where(rows.known, 0.0, level)
         light_level = torch.full((1,), 0.0 if state.light_known else level)
-        boxes, lit = net.arrange(rows, light, light_level, state.ground)
+        noised = (1 - level) * state.shapes + level * shape_noise
+        rows.x[:, :, 3, 0, 0] = torch.where(shaped, noised, rows.x[:, :, 3, 0, 0])
+        boxes, lit = net.arrange(rows, light, light_level, state.ground, shown)
         if guidance != 1.0:
             bare_rows = replace(rows, word_mask=torch.zeros_like(rows.word_mask))
-            bare, bare_light = net.arrange(bare_rows, light, light_level, torch.zeros_like(state.ground))
+            bare, bare_light = net.arrange(
+                bare_rows, light, light_level, torch.zeros_like(state.ground), shown
+            )
             boxes, lit = bare + guidance * (boxes - bare), bare_light + guidance * (lit - bare_light)
+        boxes[..., 3] = torch.where(shaped, state.shapes, boxes[..., 3])
         moved = euler_step(rows.x, boxes[..., None, None], level, following)
         rows.x = torch.where(free, moved, given)
         light = given_light if state.light_known else euler_step(light, lit, level, following)
@@ -122,6 +137,6 @@ def _said_and_silent(rows: Rows) -> Rows:
         for name in ("x", "guess", "plate", "seen", "noise", "index", "box", "words", "known", "present")
     }
     if rows.group == "look":
-        doubled["plate"][1:, :, -COLOUR_PLATE:] = 0.0  # the colour is said by the words, too
+        doubled["plate"][1:, :, LOOK_COLOUR] = 0.0  # the colour is said by the words, too
     mask = torch.cat([rows.word_mask, torch.zeros_like(rows.word_mask)])
     return replace(rows, **doubled, word_mask=mask)

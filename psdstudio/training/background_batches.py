@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from psdstudio.engine.network import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
+from psdstudio.engine.rows import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words
 from psdstudio.training.backgrounds import paint_background
 from psdstudio.training.words import WordBank

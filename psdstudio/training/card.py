@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from psdstudio.engine.network import MAX_OBJECTS
+from psdstudio.engine.rows import MAX_OBJECTS
 from psdstudio.training.assets.ledger import Entry
 from psdstudio.training.card_facts import (
     GOALS,

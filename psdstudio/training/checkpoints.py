@@ -57,8 +57,9 @@ def load_state(path: Path, state: TrainState[Net]) -> None:
         if f"m1.{name}" in tensors:
             state.optimizer.state[parameter] = {
                 "step": torch.tensor(float(state.step)),
-                "exp_avg": tensors[f"m1.{name}"].float(),
-                "exp_avg_sq": tensors[f"m2.{name}"].float(),
+                # In the parameter's own memory format: the fused optimizer walks them side by side.
+                "exp_avg": torch.empty_like(parameter).copy_(tensors[f"m1.{name}"]).detach(),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"m2.{name}"]).detach(),
             }
 
 

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from psdstudio.engine.flow import add_noise, euler_step
-from psdstudio.engine.network import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows, SceneNet
+from psdstudio.engine.network import SceneNet
 from psdstudio.engine.pictures import pad_colour
+from psdstudio.engine.rows import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words
 from psdstudio.training.backgrounds import paint_background
 from psdstudio.training.looks import LookPlan, choose_colour, object_words, render_looks

@@ -21,9 +21,10 @@ from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.flow import noise_levels, renoised_step
 from psdstudio.engine.library import ReferenceLibrary
-from psdstudio.engine.network import GROUPS, Rows, SceneNet
+from psdstudio.engine.network import SceneNet
 from psdstudio.engine.pictures import frame_rect, opaque, to_u8
 from psdstudio.engine.plates import Parts
+from psdstudio.engine.rows import GROUPS, Rows
 from psdstudio.engine.sampler import SHIFT, PaintState, sample_appearance
 from psdstudio.gen.request import GenerationRequest, ObjectPart, Raster
 from psdstudio.gen.text_encoder import TextEncoder

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine.flow import add_noise
-from psdstudio.engine.network import REFERENCE_PLATE, RowRole, SceneNet
+from psdstudio.engine.network import SceneNet
+from psdstudio.engine.rows import REFERENCE_PLATE, RowRole
 from psdstudio.training.evaluation_measures import Pair, ratio_with_interval
 from psdstudio.training.layouts import Layout, draw_layout
 from psdstudio.training.losses import row_errors

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine import frames
-from psdstudio.engine.network import LIGHT_DIM, SEEN_DIM, RowRole, Rows
+from psdstudio.engine.given import own_plate
 from psdstudio.engine.plates import look_plate
+from psdstudio.engine.rows import LIGHT_DIM, LOOK_OWN, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words
 from psdstudio.gen.colours import RGB
+from psdstudio.training.holes import looks_in_part
 from psdstudio.training.looks import LookPlan, choose_colour, colour_of, object_words, plan_look, render_looks
 from psdstudio.training.sprites import Sprite, SpriteLibrary
 from psdstudio.training.words import WordBank
@@ -70,6 +72,9 @@ def draw_object_batch(
         known=torch.zeros(count, 1, dtype=torch.bool),
         present=torch.ones(count, 1, dtype=torch.bool),
     )
+    in_part = looks_in_part(rng, (clean + 1) / 2, torch.ones(count, 1, dtype=torch.bool))
+    if in_part is not None:
+        rows.plate[:, :, LOOK_OWN] = own_plate(in_part)
     return ObjectBatch(rows, clean, light, pool_words(ground_words, ground_mask), captions)
 
 

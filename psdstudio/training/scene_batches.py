@@ -9,19 +9,24 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine import frames
-from psdstudio.engine.network import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
+from psdstudio.engine.given import Given, show_given
 from psdstudio.engine.plates import Parts, hide_stack, known_means, look_plate, set_plates
+from psdstudio.engine.rows import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words, scene_words
+from psdstudio.training.holes import ground_in_part, looks_in_part
 from psdstudio.training.layouts import Layout
 from psdstudio.training.object_batches import plan_reference, reference_plate
-from psdstudio.training.scene_truth import SceneTruth
+from psdstudio.training.scene_truth import SceneTruth, placed_objects
 from psdstudio.training.sprites import SpriteLibrary
 from psdstudio.training.words import MAX_TOKENS, WordBank
 
 DROP_WORDS = 0.1
 DROP_CONTEXT = 0.1
 KEEP_EFFECTS = 0.6
-KEEP_GROUND = 0.3
+KEEP_GROUND, MEND_GROUND, SPLIT_PICTURE = 0.28, 0.09, 0.11
+"""Share of batches with a known background, with one that has holes, and with a flat picture to be split."""
+CONTACTS_ONLY = 0.12
+"""Share of the scenes on a known background in which all looks are known and only effects are painted."""
 KNOWN_NOISE = 0.015
 """Known rows carry up to this much noise in training, so that slightly different pixels are in range (2407.01392)."""
 
@@ -31,7 +36,8 @@ class KnownParts:
     """What is known in each scene of a batch (True), and the noise level of every row.
 
     The background is known in all scenes of a batch or in none: where it is, the composite is not painted, for nobody
-    asks for it then and it would be most of the work (see `canvas_roles`).
+    asks for it then and it would be most of the work (see `canvas_roles`). So too where the background is `mended`
+    (known but for holes) and the other way round where the scenes are `split`: then the composite is all that is known.
     """
 
     background: Tensor
@@ -41,17 +47,22 @@ class KnownParts:
     look_level: Tensor
     effect_level: Tensor
     context_seen: Tensor
+    mended: bool = False
+    split: bool = False
 
 
 def draw_known(rng: np.random.Generator, b: int, k: int, levels: Tensor) -> KnownParts:
     """Draw the training mix.
 
-    Background known (30 % of batches): any subset of the looks known, in a third of the scenes all but one. Else: 55 %
-    joint, 30 % a subset or all of the looks known, 15 % independent noise levels.
+    Background known (28 % of batches): any subset of the looks known, in a third of the scenes all but one, in an
+    eighth all. Background to be mended (9 %): all looks known, or half of them. Picture to be split (11 %): nothing
+    else known. Else: 55 % joint, 30 % a subset or all of the looks known, 15 % independent noise levels.
     `levels`: (b, 2 + 2k) drawn noise levels; joint modes use the first of each scene for all free rows.
     """
-    ground = bool(rng.random() < KEEP_GROUND)
-    background = torch.full((b,), ground)
+    kind = rng.random()
+    ground = bool(kind < KEEP_GROUND)
+    mended = bool(KEEP_GROUND <= kind < KEEP_GROUND + MEND_GROUND)
+    split = bool(KEEP_GROUND + MEND_GROUND <= kind < KEEP_GROUND + MEND_GROUND + SPLIT_PICTURE)
     looks, effects = torch.zeros(b, k, dtype=torch.bool), torch.zeros(b, k, dtype=torch.bool)
     shared = levels[:, :1].expand_as(levels).clone()
     for i in range(b):
@@ -60,18 +71,27 @@ def draw_known(rng: np.random.Generator, b: int, k: int, levels: Tensor) -> Know
             subset = rng.random(k) < 0.5
             if mode < 1 / 3:
                 subset = np.arange(k) != int(rng.integers(k))
+            elif mode > 1 - CONTACTS_ONLY:
+                subset = np.ones(k, dtype=bool)
+        elif mended:
+            subset = rng.random(k) < (1.0 if mode < 0.7 else 0.5)
+        elif split:
+            subset = np.zeros(k, dtype=bool)
         else:
             subset = rng.random(k) < (0.5 if mode < 0.2 else 1.0 if mode < 0.3 else 0.0)
             if mode >= 0.85:
                 shared[i] = levels[i]
         looks[i] = torch.from_numpy(subset)
-        if ground and rng.random() < KEEP_EFFECTS:
+        if (ground or mended) and rng.random() < KEEP_EFFECTS:
             effects[i] = looks[i]
+    background, picture = torch.full((b,), ground), torch.full((b, 1), split)
     quiet = torch.from_numpy(rng.uniform(0, KNOWN_NOISE, (b, 2 + 2 * k)).astype(np.float32))
-    known = torch.cat([torch.zeros(b, 1, dtype=torch.bool), background[:, None], looks, effects], dim=1)
+    known = torch.cat([picture, background[:, None], looks, effects], dim=1)
     level = torch.where(known, quiet, shared)
     seen = torch.from_numpy(rng.random(b) >= DROP_CONTEXT)
-    return KnownParts(background, looks, effects, level[:, :2], level[:, 2 : 2 + k], level[:, 2 + k :], seen)
+    return KnownParts(
+        background, looks, effects, level[:, :2], level[:, 2 : 2 + k], level[:, 2 + k :], seen, mended, split
+    )
 
 
 @dataclass(slots=True)
@@ -125,7 +145,7 @@ def make_scene_batch(
         _rows("effect", clean[2], plates[2], known.effect_level, [RowRole.EFFECT] * k, ids,
               in_fractions(frames.shadow_frame(truth.boxes), truth.aspect), own, bank),
     ]  # fmt: skip
-    canvas_known = torch.stack([torch.zeros_like(known.background), known.background], dim=1)
+    canvas_known = torch.stack([torch.full((b,), known.split), known.background], dim=1)
     marks = [canvas_known[:, -len(roles) :], known.looks, known.effects]
     for rows, mark in zip(groups, marks, strict=True):
         rows.known = mark
@@ -142,9 +162,23 @@ def make_scene_batch(
     return SceneBatch(groups, clean, weights, light, ground)
 
 
+def draw_given(rng: np.random.Generator, truth: SceneTruth, known: KnownParts) -> Given:
+    """Draw what is known pixel by pixel of the parts that are painted."""
+    if known.split:
+        # Where the context is dropped the picture is, too: nothing then says what the parts are but the words.
+        seen = known.context_seen.float().view(-1, 1, 1, 1).expand_as(truth.composite[:, :1])
+        return Given(picture=torch.cat([truth.composite, seen], dim=1))
+    given = Given(looks=looks_in_part(rng, truth.looks, ~known.looks))
+    if known.mended:
+        canvas = (truth.background.shape[2], truth.background.shape[3])
+        covers = torch.stack([placed.look[:, 3] for placed in placed_objects(truth, canvas)], dim=1)
+        given.ground = ground_in_part(rng, truth.background, covers)
+    return given
+
+
 def canvas_roles(known: KnownParts) -> list[RowRole]:
-    """Return the canvas rows of a batch: composite and background, or the background alone where it is known."""
-    if bool(known.background.all()):
+    """Return the canvas rows of a batch: composite and background, or the latter alone where (most of) it is known."""
+    if bool(known.background.all()) or known.mended:
         return [RowRole.BACKGROUND]
     return [RowRole.COMPOSITE, RowRole.BACKGROUND]
 
@@ -163,9 +197,12 @@ def show_parts(
     guesses: list[Tensor] | None,
     *,
     last: bool = False,
+    given: Given | None = None,
 ) -> None:
-    """Show every row what is known of the others; free rows the guesses too, as while painting, in the `last`
-    step too (`engine.feed`)."""
+    """Show every row what is known of the others and what is `given` of it; free rows the guesses too, as while
+    painting, in the `last` step too (`engine.feed`)."""
+    if given is not None:
+        show_given(batch.groups, given, truth.boxes, truth.aspect)
     parts = _parts(truth, known, batch.light)
     if guesses is None:
         placed = [parts.placed(i) for i in range(parts.boxes.shape[1])]

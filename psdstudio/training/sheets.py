@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from psdstudio.engine.flow import euler_step, layer_noise, noise_levels
-from psdstudio.engine.network import SEEN_DIM, RowRole, Rows, SceneNet
+from psdstudio.engine.network import SceneNet
 from psdstudio.engine.plates import look_plate
+from psdstudio.engine.rows import SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words
 from psdstudio.training.words import WordBank
 

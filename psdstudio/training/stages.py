@@ -16,13 +16,17 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine.flow import add_noise, velocity_weight
-from psdstudio.engine.network import Rows, SceneNet
+from psdstudio.engine.given import picture_to_arrange_by
+from psdstudio.engine.network import KnownRows, SceneNet
+from psdstudio.engine.rows import Rows
 from psdstudio.training.background_batches import BackgroundBatch, draw_background_batch
-from psdstudio.training.layouts import draw_layout
+from psdstudio.training.layouts import Layout, draw_layout
 from psdstudio.training.losses import flow_loss
 from psdstudio.training.object_batches import ObjectBatch, draw_object_batch
 from psdstudio.training.scene_batches import (
+    LayoutBatch,
     SceneBatch,
+    draw_given,
     draw_known,
     make_layout_batch,
     make_scene_batch,
@@ -132,7 +136,7 @@ def scene_loss(material: Material, count: int, px: int) -> LossFunction:
         batch = make_scene_batch(material.library, truth, known, material.bank, rng)
         for rows, clean in zip(batch.groups, batch.clean, strict=True):
             rows.x = add_noise(clean, normal(rng, clean), rows.noise)
-        show_parts(batch, truth, known, None)
+        show_parts(batch, truth, known, None, given=draw_given(rng, truth, known))
         if rng.random() < GUESS_RATE:
             _guess(net, batch)
             last = bool(rng.random() < LAST_STEP_RATE)
@@ -144,9 +148,20 @@ def scene_loss(material: Material, count: int, px: int) -> LossFunction:
         ):
             part, mass = flow_loss(made, clean, rows.noise, weights * GROUP_WEIGHTS[rows.group], rows.group)
             total, weight = total + part, weight + mass
-        return total / weight.clamp(min=1) + LAYOUT_WEIGHT * layout_loss(net, material, rng)
+        layouts_apart = layout_loss(net, material, rng)
+        if known.split or bool(known.background.all()):
+            layouts_apart = layouts_apart + arranging_loss(net, batch, truth.layouts, material, rng)
+        return total / weight.clamp(min=1) + LAYOUT_WEIGHT * layouts_apart
 
     return loss
+
+
+def arranging_loss(
+    net: SceneNet, batch: SceneBatch, layouts: list[Layout], material: Material, rng: np.random.Generator
+) -> Tensor:
+    """Loss of the layout path when it is shown a picture: the known background, or the whole that is to be split."""
+    shown = net.know([picture_to_arrange_by(batch.groups[0])], torch.zeros_like(batch.light), batch.ground)
+    return _boxes_loss(net, make_layout_batch(layouts, material.bank, rng), rng, shown)
 
 
 def background_loss(material: Material, count: int, px: int) -> LossFunction:
@@ -196,13 +211,18 @@ def layout_loss(net: SceneNet, material: Material, rng: np.random.Generator, cou
     k = int(rng.integers(1, 7))
     aspect = (1.0, 1.0, 36 / 28, 28 / 36, 40 / 24)[int(rng.integers(5))]
     layouts = [draw_layout(material.library, rng, k, aspect) for _ in range(count)]
-    batch = make_layout_batch(layouts, material.bank, rng)
-    rows = batch.rows
+    return _boxes_loss(net, make_layout_batch(layouts, material.bank, rng), rng, None)
+
+
+def _boxes_loss(
+    net: SceneNet, batch: LayoutBatch, rng: np.random.Generator, shown: KnownRows | None
+) -> Tensor:
+    rows, count = batch.rows, batch.light.shape[0]
     level = draw_levels(rng, (count, 1))
     rows.noise = torch.where(rows.known, torch.zeros(()), level)
     rows.x = add_noise(rows.x, normal(rng, rows.x), rows.noise)
     light = add_noise(batch.light, normal(rng, batch.light), level[:, 0])
-    boxes, lit = net.arrange(rows, light, level[:, 0], batch.ground)
+    boxes, lit = net.arrange(rows, light, level[:, 0], batch.ground, shown)
     weight = velocity_weight(level.clamp(min=0.2))
     free = torch.where(rows.known, torch.zeros(()), weight.expand_as(rows.known))
     box_loss = ((boxes - batch.clean) ** 2).mean(-1).mul(free).sum() / free.sum().clamp(min=1)

@@ -64,6 +64,7 @@ def build_state(peak: float) -> TrainState[SceneNet]:
         [{"params": decay, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}],
         lr=peak,
         betas=(0.9, 0.98),
+        fused=True,
     )
     return TrainState(net, averaged_copy(net), optimizer, 0, {})
 

@@ -12,7 +12,7 @@ from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.engine import conditions
 from psdstudio.engine.conditions import encode_words, layout_state, scene_rows
 from psdstudio.engine.embedded import LAYOUT_ATTEMPTS, EmbeddedEngine, crowding
-from psdstudio.engine.network import REFERENCE_PLATE, RowRole, Rows
+from psdstudio.engine.rows import REFERENCE_PLATE, RowRole, Rows
 from psdstudio.errors import EngineFailed, EngineProtocolError
 from psdstudio.gen.engine import LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.request import GenerationRequest, GenerationResult, Raster

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from psdstudio.engine.flow import renoised_step
-from psdstudio.engine.network import COLOUR_PLATE, KnownRows, Rows, SceneNet
+from psdstudio.engine.network import KnownRows, SceneNet
 from psdstudio.engine.network_blocks import JointBlock, TokenContext, attend
+from psdstudio.engine.rows import LOOK_COLOUR, Rows
 from psdstudio.engine.sampler import PaintState, _predict
 from psdstudio.engine.words import pool_words, scene_words
 from tests.engine.toys import light_and_ground, rows, scene, tiny_net, toy_feed
@@ -194,7 +195,7 @@ def test_said_and_silent_in_one_batch_are_two_forwards(net: SceneNet) -> None:
         replace(group, word_mask=torch.zeros_like(group.word_mask), plate=group.plate.clone())
         for group in free
     ]
-    silent[1].plate[:, :, -COLOUR_PLATE:] = 0.0
+    silent[1].plate[:, :, LOOK_COLOUR] = 0.0
     said, bare = net(free, light, ground, cached), net(silent, light, torch.zeros_like(ground), cached)
     made = _predict(net, state, 0.5, 2.0)
     for a, b, c in zip(said, bare, made, strict=True):

@@ -9,8 +9,8 @@ import torch
 
 from psdstudio.engine.compose import mask_effects, over_composite
 from psdstudio.engine.feed import SceneFeed
-from psdstudio.engine.network import COLOUR_PLATE, CONTEXT_PLATE, GROUPS, REFERENCE_PLATE, RowRole, Rows
 from psdstudio.engine.plates import Parts, known_means, look_plate, set_plates, stack_plate
+from psdstudio.engine.rows import CONTEXT_PLATE, GROUPS, LOOK_COLOUR, REFERENCE_PLATE, RowRole, Rows
 from tests.engine.toys import rows, toy_parts
 
 pytestmark = pytest.mark.torch
@@ -100,7 +100,7 @@ def test_means_are_of_what_is_there() -> None:
 def test_the_colour_asked_for_is_a_plate_of_its_own() -> None:
     plate = look_plate(torch.zeros(3, 5, 8, 8), ["a red lantern", "a lantern", "white sofa"])
     assert plate.shape[1] == GROUPS["look"].plate
-    colour = plate[:, -COLOUR_PLATE:]
+    colour = plate[:, LOOK_COLOUR]
     assert (colour == colour[..., :1, :1]).all(), "flat"
     assert colour[0, :, 0, 0].tolist() == pytest.approx([0.64, -0.76, -0.76, 1.0], abs=0.01)
     assert not colour[1].any()

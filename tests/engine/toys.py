@@ -14,8 +14,9 @@ from psdstudio.core.layers import LayerId
 from psdstudio.engine.detail import DetailConfig, DetailNet
 from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.feed import SceneFeed
-from psdstudio.engine.network import GROUPS, NetConfig, RowRole, Rows, SceneNet
+from psdstudio.engine.network import NetConfig, SceneNet
 from psdstudio.engine.plates import Parts
+from psdstudio.engine.rows import GROUPS, RowRole, Rows
 from psdstudio.engine.weights import save_detail, save_weights
 from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling
 from psdstudio.resources_path import resource_dir

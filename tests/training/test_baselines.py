@@ -13,8 +13,8 @@ from torch import Tensor
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.engine.embedded import EmbeddedEngine
-from psdstudio.engine.network import RowRole, Rows
 from psdstudio.engine.pictures import to_u8
+from psdstudio.engine.rows import RowRole, Rows
 from psdstudio.gen.engine import Preview
 from psdstudio.gen.request import GenerationRequest
 from psdstudio.training.classifier import train_judge

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psdstudio.engine.detail import DetailNet
-from psdstudio.engine.network import REFERENCE_PLATE
+from psdstudio.engine.rows import REFERENCE_PLATE
 from psdstudio.engine.weights import save_detail, save_weights
 from psdstudio.training.classifier import train_judge
 from psdstudio.training.classifier_net import save_judge

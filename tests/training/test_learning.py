@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from psdstudio.engine.network import CONTEXT_PLATE, REFERENCE_PLATE, SceneNet
+from psdstudio.engine.network import SceneNet
+from psdstudio.engine.rows import CONTEXT_PLATE, REFERENCE_PLATE
 from psdstudio.engine.weights import load_weights, save_weights
 from psdstudio.training.checkpoints import TrainState, load_state, save_state
 from psdstudio.training.losses import flow_loss, row_errors

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from psdstudio.core.geometry import BoxF
+from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
 from psdstudio.engine import frames
@@ -42,6 +42,13 @@ def canvas_grid(width: int, height: int) -> tuple[int, int]:
     columns = min(MAX_CELLS_A_SIDE, max(MIN_CELLS_A_SIDE, columns))
     rows = min(MAX_CELLS_A_SIDE, max(MIN_CELLS_A_SIDE, 4 * round(columns / aspect / 4)))
     return rows, columns
+
+
+def canvas_pixels(size: Size, look_px: int) -> tuple[int, int]:
+    """Return (height, width) at which a canvas of `size` is painted beside looks of `look_px`."""
+    rows, columns = canvas_grid(size.width, size.height)
+    cell = look_px // 16
+    return rows * cell, columns * cell
 
 
 def light_units(light: Light) -> Tensor:
@@ -161,9 +168,7 @@ def scene_rows(
 ) -> SceneRows:
     """Build all rows of a request whose boxes (k, 4, square units) and light (1, 6) are decided."""
     size, aspect = request.size, request.size.width / request.size.height
-    cell = look_px // 16
-    grid = canvas_grid(size.width, size.height)
-    canvas_px = (grid[0] * cell, grid[1] * cell)
+    canvas_px = canvas_pixels(size, look_px)
     out = SceneRows([], [], _feed(request, boxes, light, canvas_px, look_px), boxes, aspect, canvas_px)
     given = given_of(request, boxes, canvas_px, look_px)
     _add_canvas(out, request, words, given)

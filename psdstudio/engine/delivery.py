@@ -12,15 +12,33 @@ from torch import Tensor
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
-from psdstudio.engine.compose import mask_effects, over_composite
+from psdstudio.engine.compose import canvas_frame, mask_effects, over_composite
 from psdstudio.engine.conditions import SceneRows, Words, light_value
-from psdstudio.engine.pictures import enlarged_look, frame_rect, opaque, pad_colour, resized_u8, to_u8
+from psdstudio.engine.joining import fitted_to_border, with_alpha, with_known
+from psdstudio.engine.pictures import (
+    enlarged_look,
+    frame_rect,
+    opaque,
+    pad_colour,
+    resized_u8,
+    to_tensor,
+    to_u8,
+    whole_canvas,
+)
+from psdstudio.engine.splitting import SplitObject, fitted_to_picture
+from psdstudio.errors import EngineProtocolError
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
 
 ALPHA_FLOOR, ALPHA_CEILING = 0.05, 0.95
 """Predicted alpha below and above these is clean 0 and 1: a regression never reaches them by itself."""
 FAINTEST_EFFECT = 0.03
 """Effects nowhere denser than this are absent (matt ground, flying object)."""
+FOOT_ALPHA, FOOT_SHARE = 127, 0.02
+"""A row of a look belongs to its foot where so much of its width is more opaque than that."""
+MOST_GROUNDED = 0.08
+"""A look that misses its ground by more than this share of its height is cut or hangs: it stays where it is."""
+HIDES = 0.03
+"""A layer with more alpha than this changes what is seen of the background."""
 UNSEEN_ALPHA = 3
 """Of 255: fainter parts of an effect are not seen, but would make its frame as large as where it was looked for."""
 
@@ -83,9 +101,12 @@ def deliver(
             yield done
     background = _finished_background(request, painted, enlarge)
     yield part_count(painted)
+    standing = [_standing(request, painted, looks[i], i) for i in range(len(request.objects))]
+    effects = [_effects(request, painted, standing, i) for i in range(len(request.objects))]
+    if request.picture is not None:
+        background, looks, effects = _split(request.picture, background, looks, effects)
     scene, objects = painted.scene, []
-    for i, part in enumerate(request.objects):
-        shadow, reflection = _effects(request, painted, looks, i)
+    for i, (part, (shadow, reflection)) in enumerate(zip(request.objects, effects, strict=True)):
         objects.append(
             ObjectResult(
                 id=part.id,
@@ -107,6 +128,33 @@ def deliver(
     )
 
 
+def _standing(request: GenerationRequest, painted: Painted, made: Raster | None, i: int) -> Raster | None:
+    """Return object i as it stands on the canvas when the run is over: painted, kept, or kept in a new place."""
+    part = request.objects[i]
+    if part.look is None or part.box is not None:
+        return made or part.look
+    rect = frame_rect(painted.scene.boxes[i], request.size)
+    return Raster(rgba=resized_u8(to_tensor(part.look.rgba), rect.width, rect.height), rect=rect)
+
+
+Effects = tuple[Raster | None, Raster | None]
+
+
+def _split(
+    picture: Raster, background: Raster | None, looks: list[Raster | None], effects: list[Effects]
+) -> tuple[Raster, list[Raster | None], list[Effects]]:
+    """Give all layers of a split picture the colours with which they give it back."""
+    parts = []
+    for look, (shadow, reflection) in zip(looks, effects, strict=True):
+        if look is None:
+            raise EngineProtocolError("an object of a picture that is to be split is kept")
+        parts.append(SplitObject(shadow, reflection, look))
+    if background is None:
+        raise EngineProtocolError("the background of a picture that is to be split is kept")
+    ground, fitted = fitted_to_picture(picture, background, parts)
+    return ground, [one.look for one in fitted], [(one.shadow, one.reflection) for one in fitted]
+
+
 def part_count(painted: Painted) -> int:
     """Return the last number that `deliver` yields."""
     return len(painted.scene.feed.free_looks) + 1
@@ -117,7 +165,7 @@ def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerI
     out: list[tuple[LayerId, Raster]] = []
     size = request.size
     if request.background.look is None:
-        picture = (painted.rows["canvas"][0, 1] + 1) / 2
+        picture = (painted.rows["canvas"][0, -1] + 1) / 2
         whole = Rect(0, 0, size.width, size.height)
         native = Size(picture.shape[2], picture.shape[1])
         out.append(
@@ -133,9 +181,10 @@ def previews(request: GenerationRequest, painted: Painted) -> tuple[tuple[LayerI
 
 
 def composite_raster(request: GenerationRequest, painted: Painted) -> Raster:
-    """Return the whole scene at engine size: the global row's own picture, or the stack over a kept background."""
+    """Return the whole scene at engine size: the global row's own picture, or the stack where there is no such row."""
     canvas = painted.rows.get("canvas")
-    picture = _stacked(painted) if canvas is None else (canvas[0, 0] + 1) / 2
+    painted_whole = canvas is not None and canvas.shape[1] == 2
+    picture = (canvas[0, 0] + 1) / 2 if canvas is not None and painted_whole else _stacked(painted)
     whole = Rect(0, 0, request.size.width, request.size.height)
     return Raster(
         rgba=to_u8(opaque(picture)), rect=whole, native_size=Size(picture.shape[2], picture.shape[1])
@@ -152,13 +201,36 @@ def _finished_look(request: GenerationRequest, painted: Painted, i: int, enlarge
     look = _raw_look(painted, i)
     if look is None:
         return None
-    rect = frame_rect(frames.crop_of(painted.scene.boxes[i]), request.size)
+    part, box = request.objects[i], painted.scene.boxes[i]
+    rect = frame_rect(frames.crop_of(box), request.size)
     look = torch.cat([_sure_colour(look[:3], clean_alpha(look[3:]))[:3], look[3:]])
     big = enlarge(look, painted.words.of_object(i), (rect.height, rect.width))
     picture = _sure_colour(big[:3], clean_alpha(big[3:]))
-    return Raster(
-        rgba=enlarged_look(picture, rect.width, rect.height), rect=rect, native_size=_detailed_size(look)
-    )
+    native = _detailed_size(look)
+    if part.silhouette is not None:
+        made = Raster(rgba=resized_u8(picture, rect.width, rect.height), rect=rect, native_size=native)
+        return with_alpha(made, part.silhouette)
+    made = Raster(rgba=enlarged_look(picture, rect.width, rect.height), rect=rect, native_size=native)
+    if part.partial is not None:
+        return with_known(made, part.partial)
+    return grounded(made, box, request.size)
+
+
+def grounded(look: Raster, box: Tensor, size: Size) -> Raster:
+    """Move a painted look up or down by the little that its lower edge misses the lower edge of its box (4,).
+
+    The box says where the ground is, and shadows start there.
+    """
+    seen = (look.rgba[..., 3] > FOOT_ALPHA).sum(axis=1) >= max(1, FOOT_SHARE * look.rect.width)
+    rows = np.flatnonzero(seen)
+    if not rows.size:
+        return look
+    ground = round(float(box[1] + box[3]) * size.height)
+    missing = ground - (look.rect.y + int(rows[-1]) + 1)
+    if abs(missing) > MOST_GROUNDED * float(box[3]) * size.height:
+        return look
+    rect = Rect(look.rect.x, look.rect.y + missing, look.rect.width, look.rect.height)
+    return Raster(rgba=look.rgba, rect=rect, native_size=look.native_size)
 
 
 def _detailed_size(painted: Tensor) -> Size:
@@ -175,11 +247,28 @@ def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
 def _finished_background(request: GenerationRequest, painted: Painted, enlarge: Enlarge) -> Raster | None:
     if request.background.look is not None:
         return None
-    picture = opaque((painted.rows["canvas"][0, 1] + 1) / 2)
+    picture = opaque((painted.rows["canvas"][0, -1] + 1) / 2)
+    if request.picture is not None:
+        picture = _continued(request.picture, painted, picture)
     size = request.size
     big = enlarge(picture, painted.words.ground[0], (size.height, size.width))
     rgba = resized_u8(opaque(big[:3]), size.width, size.height)
-    return Raster(rgba=rgba, rect=Rect(0, 0, size.width, size.height), native_size=_detailed_size(picture))
+    made = Raster(rgba=rgba, rect=Rect(0, 0, size.width, size.height), native_size=_detailed_size(picture))
+    partial = request.background.partial
+    return made if partial is None else with_known(made, partial)
+
+
+def _continued(flat: Raster, painted: Painted, made: Tensor) -> Tensor:
+    """Put the flat picture where nothing stands on the background, and fit what is behind things to it."""
+    scene, size = painted.scene, Size(flat.rect.width, flat.rect.height)
+    canvas = canvas_frame(torch.tensor([scene.aspect]))
+    seen = whole_canvas(flat, size, canvas, scene.canvas_px)
+    hidden = torch.zeros(scene.canvas_px)
+    for one in scene.feed.placed(scene.feed.joined(painted.rows)):
+        for alpha in (one.look[0, 3], one.reflection[0, 3], one.density[0, 0]):
+            hidden = torch.maximum(hidden, alpha)
+    hole = hidden > HIDES
+    return torch.where(hole, fitted_to_border(made, seen, hole), seen)
 
 
 def _canvas_box(box: Tensor, aspect: float) -> BoxF:
@@ -224,7 +313,7 @@ def _ground_raster(
     rgba = full.rgba[y : y + rect.height, x : x + rect.width].copy()
     free = np.ones(rgba.shape[:2], np.float32)
     for j in range(i):
-        other = request.objects[j].look or rasters[j]
+        other = rasters[j]
         if other is not None:
             free *= 1 - _alpha_under(other, rect)
     rgba[..., 3] = np.floor(rgba[..., 3] * free + 0.5).astype(np.uint8)

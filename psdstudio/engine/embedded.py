@@ -18,13 +18,22 @@ from torch import Tensor, nn
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
-from psdstudio.engine.conditions import Words, box_units, encode_words, layout_state, light_units, scene_rows
+from psdstudio.engine.conditions import (
+    Words,
+    box_units,
+    canvas_known,
+    canvas_pixels,
+    encode_words,
+    layout_state,
+    light_units,
+    scene_rows,
+)
 from psdstudio.engine.delivery import Painted, composite_raster, deliver, part_count, previews
 from psdstudio.engine.detail import DetailNet, with_detail
 from psdstudio.engine.library import ReferenceLibrary
 from psdstudio.engine.memory import keep_freed_memory
-from psdstudio.engine.network import SceneNet
-from psdstudio.engine.rows import MAX_OBJECTS
+from psdstudio.engine.network import KnownRows, SceneNet
+from psdstudio.engine.rows import LIGHT_DIM, MAX_OBJECTS
 from psdstudio.engine.sampler import PaintState, sample_appearance, sample_layout
 from psdstudio.engine.weights import WeightsInfo, load_detail, load_weights
 from psdstudio.errors import EngineFailed, EngineProtocolError
@@ -122,9 +131,10 @@ class EmbeddedEngine:
             yield _progress(Stage.LAYOUT, 1, 1)
             known = torch.stack([b for b in given if b is not None]) if k else torch.zeros(0, 4)
             return known, light_units(request.light)
+        shown = self._picture_to_arrange_by(request, words)
         best: tuple[float, Tensor, Tensor] | None = None
         for attempt in range(LAYOUT_ATTEMPTS):
-            boxes, light = yield from self._one_layout(request, words, given, attempt)
+            boxes, light = yield from self._one_layout(request, words, given, attempt, shown)
             crowded = crowding(boxes, [box is not None for box in given])
             if best is None or crowded < best[0]:
                 best = crowded, boxes, light
@@ -135,14 +145,28 @@ class EmbeddedEngine:
         yield LayoutReady(boxes=_boxes_by_id(request, boxes, aspect))
         return boxes, light
 
+    def _picture_to_arrange_by(self, request: GenerationRequest, words: Words) -> KnownRows | None:
+        """Return what the layout path is shown: a kept background or a picture to be split."""
+        assert self._net is not None and self._weights is not None
+        rows = canvas_known(request, canvas_pixels(request.size, self._weights.look_px), words)
+        if rows is None:
+            return None
+        return self._net.know([rows], torch.zeros(1, LIGHT_DIM), words.ground)
+
     def _one_layout(
-        self, request: GenerationRequest, words: Words, given: list[Tensor | None], attempt: int
+        self,
+        request: GenerationRequest,
+        words: Words,
+        given: list[Tensor | None],
+        attempt: int,
+        shown: KnownRows | None,
     ) -> Generator[EngineEvent, None, tuple[Tensor, Tensor]]:
         """Denoise boxes and light once; only the first attempt is told as progress, the others are a moment more."""
         assert self._net is not None
         aspect, steps = request.size.width / request.size.height, request.sampling.layout_steps
         state = layout_state(request, words, attempt)
-        loop = sample_layout(self._net, state, steps=steps, guidance=request.sampling.layout_guidance)
+        guidance = request.sampling.layout_guidance
+        loop = sample_layout(self._net, state, steps=steps, guidance=guidance, shown=shown)
         with _one_thread():
             units, light = yield from _reported(loop, steps, told=attempt == 0)
         _check_numbers(units, light)

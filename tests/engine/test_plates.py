@@ -31,6 +31,8 @@ def all_rows(parts: Parts) -> list[Rows]:
     for group, count in (("canvas", 2), ("look", k), ("effect", k)):
         made = rows(group, count, torch.Generator().manual_seed(1))
         made.x = made.x.expand(b, -1, -1, -1, -1)
+        if group == "canvas":
+            made.x = made.x.repeat(1, 1, 1, 1, 2)[..., : parts.background.shape[-1]]
         made.plate = torch.zeros(b, count, GROUPS[group].plate, *made.x.shape[-2:])
         made.index = made.index.expand(b, -1)
         out.append(made)
@@ -45,7 +47,7 @@ def test_the_composite_is_shown_what_the_compositor_makes_of_all_parts() -> None
     plate = stack_plate(parts, placed)
     whole = over_composite(parts.background, mask_effects(placed))
     torch.testing.assert_close((plate[:, :3] + 1) / 2, whole, atol=1e-5, rtol=0)
-    assert torch.equal(all_rows(parts)[0].plate[:, 0], plate)
+    assert torch.equal(all_rows(parts)[0].plate[:, 0, :CONTEXT_PLATE], plate)
 
 
 def test_no_row_is_shown_itself() -> None:
@@ -67,7 +69,7 @@ def test_a_shadow_is_shown_where_the_light_throws_it() -> None:
     parts.looks[:, :, 3] = 1.0
 
     def thrown(light: list[float]) -> torch.Tensor:
-        return all_rows(replace(parts, light=torch.tensor([light])))[2].plate[0, 0, 8:]
+        return all_rows(replace(parts, light=torch.tensor([light])))[2].plate[0, 0, 8:10]
 
     right, left = thrown([1.0, 0.2, -0.8, 0.0, 0.0, 1.0]), thrown([-1.0, 0.2, -0.8, 0.0, 0.0, 1.0])
     assert right.shape[0] == 2

@@ -9,12 +9,30 @@ import pytest
 import torch
 
 from psdstudio.engine.network import SceneNet
-from psdstudio.engine.rows import CONTEXT_PLATE, REFERENCE_PLATE
+from psdstudio.engine.rows import (
+    CANVAS_OWN,
+    CANVAS_PICTURE,
+    CONTEXT_PLATE,
+    EFFECT_PICTURE,
+    LOOK_PICTURE,
+    REFERENCE_PLATE,
+)
 from psdstudio.engine.weights import load_weights, save_weights
 from psdstudio.training.checkpoints import TrainState, load_state, save_state
 from psdstudio.training.losses import flow_loss, row_errors
 from psdstudio.training.object_batches import draw_object_batch
-from psdstudio.training.scene_batches import KNOWN_NOISE, draw_known, make_scene_batch, show_parts
+from psdstudio.training.scene_batches import (
+    CONTACTS_ONLY,
+    KEEP_GROUND,
+    KNOWN_NOISE,
+    MEND_GROUND,
+    SPLIT_PICTURE,
+    KnownParts,
+    draw_given,
+    draw_known,
+    make_scene_batch,
+    show_parts,
+)
 from psdstudio.training.scene_truth import render_scenes
 from psdstudio.training.sprites import SpriteLibrary
 from psdstudio.training.stages import LossFunction, draw_levels, object_loss, scene_loss
@@ -53,20 +71,27 @@ def test_the_mix_of_known_and_free_is_as_written() -> None:
     for known in batches:
         assert bool(known.background.all()) == bool(known.background.any()), "one canvas for the whole batch"
         levels = torch.cat([known.canvas_level, known.look_level, known.effect_level], dim=1)
-        unpainted = torch.zeros(n, 1, dtype=torch.bool)
-        marks = torch.cat([unpainted, known.background[:, None], known.looks, known.effects], dim=1)
+        picture = torch.full((n, 1), known.split)
+        marks = torch.cat([picture, known.background[:, None], known.looks, known.effects], dim=1)
         assert (levels[marks] <= KNOWN_NOISE).all()
-        assert (known.effects <= (known.looks & known.background[:, None])).all()
+        over_ground = known.background | known.mended
+        assert (known.effects <= (known.looks & over_ground[:, None])).all()
+        assert int(known.background.any()) + known.mended + known.split <= 1
+        assert not (known.split and known.looks.any()), "nothing but the picture"
         for row, mark in zip(levels, marks, strict=True):
             free = row[~mark]
             assert bool((free == free[0]).all()) or not mark.any(), (
                 "independent levels only where all is free"
             )
     on_ground = [known for known in batches if known.background.all()]
-    assert len(on_ground) / len(batches) == pytest.approx(0.3, abs=0.07)
+    assert len(on_ground) / len(batches) == pytest.approx(KEEP_GROUND, abs=0.07)
+    assert sum(known.mended for known in batches) / len(batches) == pytest.approx(MEND_GROUND, abs=0.04)
+    assert sum(known.split for known in batches) / len(batches) == pytest.approx(SPLIT_PICTURE, abs=0.04)
     counts = torch.cat([known.looks.sum(1) for known in on_ground])
-    assert float((counts == k - 1).float().mean()) == pytest.approx(1 / 3 + 2 / 3 * k / 2**k, abs=0.03)
-    rest = [known for known in batches if not known.background.any()]
+    drawn = 2 / 3 - CONTACTS_ONLY
+    assert float((counts == k - 1).float().mean()) == pytest.approx(1 / 3 + drawn * k / 2**k, abs=0.03)
+    assert float((counts == k).float().mean()) == pytest.approx(CONTACTS_ONLY + drawn / 2**k, abs=0.03)
+    rest = [b for b in batches if not (b.background.any() or b.mended or b.split)]
     counts = torch.cat([known.looks.sum(1) for known in rest])
     assert float((counts == 0).float().mean()) == pytest.approx(0.55 + 0.15 + 0.2 / 2**k, abs=0.03)
     assert float((counts == k).float().mean()) == pytest.approx(0.1 + 0.2 / 2**k, abs=0.02)
@@ -86,6 +111,7 @@ def test_rows_of_a_batch_say_what_is_known(library: SpriteLibrary, bank: WordBan
     known.looks[:] = torch.tensor([[True, False], [False, False], [False, True]])
     known.effects[:] = False
     known.context_seen[:] = torch.tensor([True, False, True])
+    known.mended = known.split = False
     batch = make_scene_batch(library, truth, known, bank, rng)
     show_parts(batch, truth, known, None)
     canvas, looks, effects = batch.groups
@@ -115,6 +141,7 @@ def test_a_free_look_never_reaches_another_row_through_a_plate(
     )
     known = draw_known(rng, b, k, draw_levels(rng, (b, 2 + 2 * k)))
     known.background[:], known.effects[:], known.context_seen[:] = False, False, True
+    known.mended = known.split = False
     known.looks[:] = torch.tensor([True, False])
     plates = []
     for swap in (False, True):
@@ -128,6 +155,71 @@ def test_a_free_look_never_reaches_another_row_through_a_plate(
         plates.append([rows.plate.clone() for rows in batch.groups])
     for before, after in zip(*plates, strict=True):
         assert torch.equal(before, after)
+
+
+def _known(b: int, k: int, **marks: bool) -> KnownParts:
+    return KnownParts(
+        background=torch.zeros(b, dtype=torch.bool),
+        looks=torch.zeros(b, k, dtype=torch.bool),
+        effects=torch.zeros(b, k, dtype=torch.bool),
+        canvas_level=torch.full((b, 2), 0.7),
+        look_level=torch.full((b, k), 0.7),
+        effect_level=torch.full((b, k), 0.7),
+        context_seen=torch.ones(b, dtype=torch.bool),
+        **marks,
+    )
+
+
+def test_a_picture_to_be_split_is_known_and_shown_to_all(library: SpriteLibrary, bank: WordBank) -> None:
+    b, k = 2, 2
+    truth = render_scenes(
+        library, layouts_of(library, seed=3, count=b, objects=k), canvas=(64, 64), look_px=32
+    )
+    known, rng = _known(b, k, split=True), np.random.default_rng(1)
+    batch = make_scene_batch(library, truth, known, bank, rng)
+    show_parts(batch, truth, known, None, given=draw_given(rng, truth, known))
+    canvas, looks, effects = batch.groups
+    assert canvas.known.tolist() == [[True, False]] * b, "composite and background"
+    assert batch.weights[0][:, 0].eq(0).all(), "what is known is not trained"
+    torch.testing.assert_close(canvas.plate[:, 1, CANVAS_PICTURE][:, :3], truth.composite * 2 - 1)
+    for rows, where in ((looks, LOOK_PICTURE), (effects, EFFECT_PICTURE)):
+        assert rows.plate[:, :, where].flatten(2).any(-1).all()
+    known.context_seen[0] = False
+    batch = make_scene_batch(library, truth, known, bank, rng)
+    show_parts(batch, truth, known, None, given=draw_given(rng, truth, known))
+    assert not batch.groups[1].plate[0, :, LOOK_PICTURE].any(), "context that is dropped leaves no trace"
+    assert not batch.groups[0].present[0, 0]
+
+
+def test_a_background_to_be_mended_is_shown_but_for_what_hides_it(
+    library: SpriteLibrary, bank: WordBank
+) -> None:
+    b, k = 4, 2
+    truth = render_scenes(
+        library, layouts_of(library, seed=4, count=b, objects=k), canvas=(64, 64), look_px=32
+    )
+    known, rng = _known(b, k, mended=True), np.random.default_rng(2)
+    batch = make_scene_batch(library, truth, known, bank, rng)
+    show_parts(batch, truth, known, None, given=draw_given(rng, truth, known))
+    own = batch.groups[0].plate[:, 0, CANVAS_OWN]
+    there = own[:, 3:] > 0.5
+    assert batch.groups[0].x.shape[1] == 1, "nobody asks for the whole"
+    assert all(0.05 < float(share) < 1 for share in there.float().mean((1, 2, 3)))
+    assert torch.equal(own[:, :3] * there, (truth.background * 2 - 1) * there)
+    assert not (own[:, :3] * ~there).any(), "not a trace of what is to be painted"
+
+
+def test_the_layout_path_is_trained_to_read_a_picture(pack: Path) -> None:
+    """Boxes are learned far faster where the picture that shows them is there."""
+    state, loss_of = tiny_state(), scene_loss(material(pack), 2, 32)
+    seen = 0
+    for seed in range(60):
+        loss = loss_of(state.net, np.random.default_rng(seed))
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert bool(loss.isfinite())
+        seen += 1
+    assert seen == 60
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in state.net.parameters())
 
 
 def test_sixty_steps_on_a_few_looks_halve_the_loss(pack: Path) -> None:

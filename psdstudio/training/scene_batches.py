@@ -23,7 +23,7 @@ from psdstudio.training.words import MAX_TOKENS, WordBank
 DROP_WORDS = 0.1
 DROP_CONTEXT = 0.1
 KEEP_EFFECTS = 0.6
-KEEP_GROUND, MEND_GROUND, SPLIT_PICTURE = 0.28, 0.09, 0.11
+KEEP_GROUND, MEND_GROUND, SPLIT_PICTURE = 0.28, 0.08, 0.16
 """Share of batches with a known background, with one that has holes, and with a flat picture to be split."""
 CONTACTS_ONLY = 0.12
 """Share of the scenes on a known background in which all looks are known and only effects are painted."""
@@ -55,7 +55,7 @@ def draw_known(rng: np.random.Generator, b: int, k: int, levels: Tensor) -> Know
     """Draw the training mix.
 
     Background known (28 % of batches): any subset of the looks known, in a third of the scenes all but one, in an
-    eighth all. Background to be mended (9 %): all looks known, or half of them. Picture to be split (11 %): nothing
+    eighth all. Background to be mended (8 %): all looks known, or half of them. Picture to be split (16 %): nothing
     else known. Else: 55 % joint, 30 % a subset or all of the looks known, 15 % independent noise levels.
     `levels`: (b, 2 + 2k) drawn noise levels; joint modes use the first of each scene for all free rows.
     """

@@ -25,6 +25,7 @@ from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_weights
 from psdstudio.training.checkpoints import TrainState, begin_from, resume, save_state
+from psdstudio.training.device import TrainedNet, chosen_device
 from psdstudio.training.looks import choose_colour, object_words
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.stages import (
@@ -36,6 +37,7 @@ from psdstudio.training.stages import (
     object_loss,
     scene_loss,
 )
+from psdstudio.training.validation import log_validation, validate
 from psdstudio.training.words import WordBank
 from psdstudio.training.world import draw_world
 
@@ -54,10 +56,11 @@ def learning_rate(step: int, peak: float, share_done: float, final_share: float 
     return peak * warm * fall
 
 
-def build_state(peak: float) -> TrainState[SceneNet]:
-    """Return a fresh network with its average and optimizer."""
+def build_state(peak: float, device: torch.device | None = None) -> TrainState[SceneNet]:
+    """Return a fresh network with its average and optimizer, on the processor unless a device is given."""
     torch.manual_seed(0)
-    net = SceneNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks this keyword
+    net = TrainedNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks this keyword
+    net = net.to(device or torch.device("cpu"))
     decay = [p for p in net.parameters() if p.ndim > 1]
     rest = [p for p in net.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -104,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     material = Material.load(args.data)
-    state = build_state(args.rate)
+    state = build_state(args.rate, chosen_device(args.device))
     last = out / "last.safetensors"
     resumed = resume(last, state)
     if not resumed and args.init is not None:
@@ -135,11 +138,16 @@ def run(args: argparse.Namespace) -> None:
             }
             print(json.dumps(log | {"minutes": round(spent / 60, 1), "rate": rate}), flush=True)
         if time.monotonic() - saved > args.every_minutes * 60:
-            save_state(last, state)
-            write_look_sheet(state, material.bank, out, args.px)
+            checkpoint(state, material, out, args.px)
             saved = time.monotonic()
-    save_state(last, state)
-    write_look_sheet(state, material.bank, out, args.px)
+    checkpoint(state, material, out, args.px)
+
+
+def checkpoint(state: TrainState[SceneNet], material: Material, out: Path, px: int) -> None:
+    """Save the run, judge its average on the fixed validation scenes and paint the fixed sheet."""
+    save_state(out / "last.safetensors", state)
+    log_validation(out / "validation.jsonl", state.step, validate(state.average, material, px))
+    write_look_sheet(state, material.bank, out, px)
 
 
 def caption_sample(material: Material) -> tuple[torch.Tensor, torch.Tensor]:
@@ -182,6 +190,7 @@ def main() -> None:
     parser.add_argument(
         "--init", type=Path, help="shipped weights to start from where the run folder is empty"
     )
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=Path("training_data"))

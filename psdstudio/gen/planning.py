@@ -84,12 +84,7 @@ def build_request(
         raise fault
     if (picture is not None) != (scope.verb is Verb.SPLIT):
         raise ValueError("a picture is what splitting needs, and nothing else")
-    view = read_scene(doc)
-    background = view.background
-    by_id = {item.id: item for item in view.objects}
-    fits = background is not None and background.layer.id == scope.background_id
-    if background is None or not fits or not by_id.keys() >= {part.id for part in scope.objects}:
-        raise CommandError("The document changed before the run could start.", "Start it again.")
+    background, by_id = _parts_of(doc, scope)
     partial = {fill.id: fill.known for fill in scope.fills}
     objects = tuple(
         _object_part(
@@ -119,6 +114,16 @@ def build_request(
         picture=picture,
         sampling=sampling or Sampling(),
     )
+
+
+def _parts_of(doc: Document, scope: Scope) -> tuple[BackgroundView, dict[LayerId, ObjectView]]:
+    """Return background and objects by id; raises CommandError when they are not those of the scope."""
+    view = read_scene(doc)
+    by_id = {item.id: item for item in view.objects}
+    fits = view.background is not None and view.background.layer.id == scope.background_id
+    if view.background is None or not fits or not by_id.keys() >= {part.id for part in scope.objects}:
+        raise CommandError("The document changed before the run could start.", "Start it again.")
+    return view.background, by_id
 
 
 def _background_part(

@@ -65,7 +65,8 @@ def _over(top: U8Array, below: U8Array) -> U8Array:
     alpha = a + b * (1 - a)
     colour = top[..., :3] * a + below[..., :3] * b * (1 - a)
     colour = np.divide(colour, alpha, out=np.zeros_like(colour), where=alpha > 0)
-    return np.rint(np.concatenate([colour, alpha * 255], axis=-1)).astype(np.uint8)
+    out: U8Array = np.rint(np.concatenate([colour, alpha * 255], axis=-1)).astype(np.uint8)
+    return out
 
 
 def placed(group: GroupLayer, source: Rect, box: BoxF, size: Size) -> GroupLayer:

@@ -13,12 +13,13 @@ F32 = npt.NDArray[np.float32]
 
 def resampled_rgba(rgba: U8Array, size: Size) -> U8Array:
     """Return straight RGBA (h, w, 4) uint8 at another size; colours are weighed by alpha, so no rim shows."""
-    wide = rgba.astype(np.float32) / 255
+    wide: F32 = rgba.astype(np.float32) / np.float32(255)
     wide[..., :3] *= wide[..., 3:]
     wide = _resampled(wide, size)
     alpha = np.clip(wide[..., 3:], 0, 1)
     colour = np.divide(wide[..., :3], alpha, out=np.zeros_like(wide[..., :3]), where=alpha > 1e-6)
-    return np.rint(np.concatenate([np.clip(colour, 0, 1), alpha], axis=-1) * 255).astype(np.uint8)
+    out: U8Array = np.rint(np.concatenate([np.clip(colour, 0, 1), alpha], axis=-1) * 255).astype(np.uint8)
+    return out
 
 
 def resampled_grey(grey: U8Array, size: Size) -> U8Array:

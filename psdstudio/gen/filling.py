@@ -9,8 +9,9 @@ The rules, as a designer who knows content-aware fill expects them:
 - *Fill the hidden part* is about the selected objects: where an object in front covers one by more than half, its own
   pixels are made, up to a quarter of its size beyond where it ends now. What can be seen of it stays as it is.
 - Masks of folders stay as they are; the layer's own mask is opened where it is filled, or nobody would see it.
-- A kept or locked layer is never filled, not even in its holes: kept means kept. A picture of the user's own is never
-  filled either; split into layers it becomes a scene, and then it can be.
+- A kept or locked layer is never filled, not even in its holes: kept means kept; and where transparency is locked,
+  what is transparent stays so. A picture of the user's own is never filled either; split into layers it becomes a
+  scene, and then it can be.
 """
 
 from __future__ import annotations
@@ -23,11 +24,19 @@ import numpy.typing as npt
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect
-from psdstudio.core.layers import LayerId
+from psdstudio.core.layers import LayerId, Lock, PixelLayer
+from psdstudio.core.locks import refuse_locked
 from psdstudio.core.tiles import tight_box
 from psdstudio.errors import CommandError
 from psdstudio.gen.request import PartlyKnown, Raster
-from psdstudio.gen.scene_parts import BackgroundView, ObjectView, SceneView, own_masks, render_layer
+from psdstudio.gen.scene_parts import (
+    BackgroundView,
+    ObjectView,
+    SceneView,
+    is_opaque,
+    own_masks,
+    render_layer,
+)
 
 Bits = npt.NDArray[np.bool_]
 _GROWN_SHARE = 200
@@ -60,18 +69,42 @@ def background_fill(doc: Document, view: SceneView, behind: Sequence[ObjectView]
     assert raster is not None  # a canvas has at least one pixel
     holes = raster.rgba[..., 3] < 255
     if holes.any():
+        refuse_locked(doc, background.layer.id, Lock.TRANSPARENCY, "filling")
         return Fill(id=background.layer.id, known=PartlyKnown(raster=raster, unknown=holes)), True
     if not behind:
         raise CommandError(
             "The background has no transparent place to fill.",
             "Select an object to paint anew what lies behind it, or erase a part of the background.",
         )
-    shapes = grown(cover_of(behind, doc.canvas, above=0), max(2, round(max(doc.size) / _GROWN_SHARE)))
+    shapes = _shapes(doc, behind)
     if not shapes.any():
         raise CommandError(
             f"“{behind[0].name}” covers nothing of the background.", "Select an object on the canvas."
         )
     return Fill(id=background.layer.id, known=PartlyKnown(raster=raster, unknown=shapes)), False
+
+
+def has_holes(doc: Document, layer: PixelLayer) -> bool:
+    """Whether `background_fill` would fill holes; much cheaper, so that a menu can ask whenever it opens."""
+    for mask in own_masks(layer):
+        shown = mask.pixels.read(doc.canvas.shifted(-mask.offset.x, -mask.offset.y))
+        if int(shown.min()) < 255:
+            return True
+    return not is_opaque(layer, doc.canvas)
+
+
+def _shapes(doc: Document, objects: Sequence[ObjectView]) -> Bits:
+    """Return (canvas height, canvas width): the objects' shapes, grown so that soft edges are inside."""
+    shapes = cover_of(objects, doc.canvas, above=0)
+    radius = max(2, round(max(doc.size) / _GROWN_SHARE))
+    used = tight_box(shapes)  # growing takes memory, and canvases are large
+    if not used.is_empty:
+        area = Rect(
+            used.x - radius, used.y - radius, used.width + 2 * radius, used.height + 2 * radius
+        ).intersection(doc.canvas)
+        rows, columns = slice(area.y, area.bottom), slice(area.x, area.right)
+        shapes[rows, columns] = grown(shapes[rows, columns], radius)
+    return shapes
 
 
 def hidden_fills(doc: Document, view: SceneView, chosen: Sequence[ObjectView]) -> tuple[Fill, ...]:
@@ -83,6 +116,8 @@ def hidden_fills(doc: Document, view: SceneView, chosen: Sequence[ObjectView]) -
     fills = []
     for item in chosen:
         refuse_fill(item)
+        assert item.look is not None  # refuse_fill has seen to it
+        refuse_locked(doc, item.look.id, Lock.TRANSPARENCY, "filling")
         at = next(i for i, other in enumerate(view.objects) if other.id == item.id)
         front = [other for other in view.objects[at + 1 :] if not other.hidden]
         if (known := _covered(doc, item, front)) is not None:

@@ -208,9 +208,14 @@ def _covers(doc: Document, view: ObjectView) -> bool:
         return False
     if layer_bounds(view.look).intersection(doc.canvas) != doc.canvas:
         return False
-    area = doc.canvas.shifted(-view.look.offset.x, -view.look.offset.y)
+    return is_opaque(view.look, doc.canvas)
+
+
+def is_opaque(layer: PixelLayer, area: Rect) -> bool:
+    """Whether every pixel of the layer in `area` (canvas pixels) is opaque, masks not regarded."""
+    area = area.shifted(-layer.offset.x, -layer.offset.y)
     for key in tile_keys(area):
-        tile, place = view.look.pixels.tile(key), tile_rect(key)
+        tile, place = layer.pixels.tile(key), tile_rect(key)
         part = place.intersection(area).shifted(-place.x, -place.y)
         if tile is None or int(tile[part.y : part.bottom, part.x : part.right, 3].min()) < 255:
             return False

@@ -17,7 +17,7 @@ from psdstudio.gen.filling import Fill, background_fill, hidden_fills, refuse_fi
 from psdstudio.gen.scene_parts import BackgroundView, ObjectView, SceneView, read_scene, refuse_placing
 from psdstudio.gen.verbs import Verb
 
-__all__ = ["DEFAULT_MAX_OBJECTS", "MAX_CANVAS_PX", "ObjectScope", "Scope", "Verb", "plan_scope"]
+__all__ = ["DEFAULT_MAX_OBJECTS", "MAX_CANVAS_PX", "ObjectScope", "Scope", "Verb", "listed", "plan_scope"]
 
 MAX_CANVAS_PX = 8192 * 8192
 """Largest canvas for a run: rasters arrive at document size, and background, composite and their copies on
@@ -107,7 +107,7 @@ class Scope:
         if self.verb in _FILLING or self.verb in (Verb.NEW_PLACE, Verb.SPLIT):
             return self._special_text().rstrip()
         if self.verb is Verb.REFRESH_CONTACTS:
-            return f"Refresh contacts of {_listed([part.name for part in self.refreshed])}"
+            return f"Refresh contacts of {listed([part.name for part in self.refreshed])}"
         if self.verb in _WHOLE_SCENE:
             return self._scene_text()
         names = [part.name for part in self.objects if not part.look_known]
@@ -122,22 +122,22 @@ class Scope:
         if self.verb is Verb.SAME_OUTLINE:
             text = f", same outline{text}"
         if self.refreshed:
-            text += f", contacts of {_listed([part.name for part in self.refreshed])} refreshed"
-        return f"{verb} {_listed(names)}{text}"
+            text += f", contacts of {listed([part.name for part in self.refreshed])} refreshed"
+        return f"{verb} {listed(names)}{text}"
 
     def _special_text(self) -> str:
         free = [part.name for part in self.objects if not part.look_known]
         match self.verb:
             case Verb.NEW_PLACE:
-                return f"New place for {_listed([part.name for part in self.moved])}"
+                return f"New place for {listed([part.name for part in self.moved])}"
             case Verb.FILL_HIDDEN:
-                return f"Fill the hidden part of {_listed(free)}"
+                return f"Fill the hidden part of {listed(free)}"
             case Verb.FILL_BEHIND if self.fills_holes:
                 return "Fill the transparent part of the background"
             case Verb.FILL_BEHIND:
-                return f"Fill the background behind {_listed(self.behind)}"
+                return f"Fill the background behind {listed(self.behind)}"
             case _:
-                return f"Split into {len(free) + 1} layers: {_listed([*free, 'background'])}"
+                return f"Split into {len(free) + 1} layers: {listed([*free, 'background'])}"
 
     def _scene_text(self) -> str:
         free = len(self.free_ids)
@@ -145,7 +145,7 @@ class Scope:
         kept = [part.name for part in known] + (["background"] if self.background_known else [])
         refreshed = [part.name for part in self.refreshed]
         if free == 0:
-            return f"Refresh contacts of {_listed(refreshed)}" if refreshed else "Everything is kept"
+            return f"Refresh contacts of {listed(refreshed)}" if refreshed else "Everything is kept"
         painted = any(part.is_painted for part in self.objects if not part.look_known)
         painted = painted or (self.background_painted and not self.background_known)
         verb = "Regenerate" if painted else "Generate"
@@ -157,13 +157,13 @@ class Scope:
             return text
         if refreshed == kept:
             return f"{text}, {'its' if len(kept) == 1 else 'their'} contacts refreshed"
-        return f"{text}, contacts of {_listed(refreshed)} refreshed"
+        return f"{text}, contacts of {listed(refreshed)} refreshed"
 
     def note_text(self) -> str:
         """Say what the button cannot: hidden layers that take no part. Empty when there is nothing to say."""
         if not self.left_out:
             return ""
-        return f"Hidden and left out: {_listed(self.left_out)}"
+        return f"Hidden and left out: {listed(self.left_out)}"
 
     def problem(self, *, max_objects: int = DEFAULT_MAX_OBJECTS) -> StudioError | None:
         """Return why this run is impossible, with what to do about it; None when it can start."""
@@ -202,7 +202,8 @@ _LONG_NAME = 28
 """Longer names are cut in the words of the button: they would leave no room for the rest of them."""
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return names as words of a button: “swan, boat and duck”; more than three are counted, long ones cut."""
     if len(names) > 3:
         return f"{len(names)} objects"
     names = [name if len(name) <= _LONG_NAME else f"{name[: _LONG_NAME - 1].rstrip()}…" for name in names]
@@ -210,7 +211,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _kept_text(names: Sequence[str]) -> str:
-    return f"{len(names)} layers" if len(names) > 3 else _listed(names)
+    return f"{len(names)} layers" if len(names) > 3 else listed(names)
 
 
 def plan_scope(doc: Document, verb: Verb, selection: Collection[LayerId] = ()) -> Scope:

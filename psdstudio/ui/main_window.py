@@ -332,7 +332,7 @@ class MainWindow(QMainWindow):
 
     def row_menu(self) -> QMenu:
         """Return the context menu of the layer panel."""
-        self.actions_table.refresh()
+        self.actions_table.refresh_menu()
         menu = dress(QMenu(self))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.actions_table.fill(menu, ROW_MENU)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from psdstudio.core.layers import GroupLayer, Layer, Role
 from psdstudio.core.parts import background_of, is_kept, object_group_of, object_groups
+from psdstudio.gen.filling import has_holes
+from psdstudio.gen.scopes import listed
 from psdstudio.gen.verbs import NEEDED, Verb
 from psdstudio.ui.actions import ActionSpec, Need
 from psdstudio.ui.window_api import Window
@@ -103,9 +105,9 @@ def _layer_verbs(w: Window) -> list[ActionSpec]:
 def _repainting_verbs(w: Window) -> list[ActionSpec]:
     """What repaints or moves pixels that are there, and what makes layers of a picture."""
 
-    def spec(verb: Verb, action_id: str, text: str, need: Need, tip: str, *keys: str) -> ActionSpec:
+    def spec(verb: Verb, action_id: str, text: str, need: Need, tip: str, **more: object) -> ActionSpec:
         can = _idle(w) & need & _able(w, verb)
-        return ActionSpec(id=action_id, text=text, run=lambda: w.run_verb(verb), keys=keys, can=can, tip=tip)
+        return ActionSpec(id=action_id, text=text, run=lambda: w.run_verb(verb), can=can, tip=tip, **more)  # type: ignore[arg-type]  # checked by the dataclass
 
     an_object = _an_object(w)
     has_ground = Need(
@@ -134,7 +136,8 @@ def _repainting_verbs(w: Window) -> list[ActionSpec]:
             has_ground,
             "Fill behind: paints the transparent part of the background; without one, what is behind the selected "
             "objects",
-            "Shift+F5",
+            keys=("Shift+F5",),
+            says=lambda: _fill_behind_text(w),
         ),
         spec(
             Verb.FILL_HIDDEN,
@@ -142,6 +145,7 @@ def _repainting_verbs(w: Window) -> list[ActionSpec]:
             "Fill the hidden part",
             an_object,
             "Fill the hidden part: paints what objects in front cover of the selected object",
+            says=lambda: " of ".join(("Fill the hidden part", *_names(w))),
         ),
         ActionSpec(
             id="split",
@@ -151,6 +155,26 @@ def _repainting_verbs(w: Window) -> list[ActionSpec]:
             tip="Split what is seen into a background and objects; the picture stays as a hidden layer",
         ),
     ]
+
+
+def _fill_behind_text(w: Window) -> str:
+    doc, names = w.bridge.session.document, _names(w)
+    ground = background_of(doc)
+    if ground is not None and has_holes(doc, ground):
+        return "Fill the transparent part of the background"
+    return f"Fill the background behind {names[0]}" if names else "Fill behind"
+
+
+def _names(w: Window) -> tuple[str, ...]:
+    """The names of the selected objects as one, or nothing."""
+    groups = _selected_objects(w)
+    return (listed([group.props.name for group in groups]),) if groups else ()
+
+
+def _selected_objects(w: Window) -> list[GroupLayer]:
+    doc = w.bridge.session.document
+    found = (object_group_of(doc, layer.id) for layer in w.edits.layers)
+    return list({group.id: group for group in found if group is not None}.values())
 
 
 def _begin_split(w: Window) -> None:
@@ -171,15 +195,11 @@ def _some(w: Window) -> Need:
 
 
 def _an_object(w: Window) -> Need:
-    """An object is selected that is not kept."""
-
-    def groups() -> list[GroupLayer]:
-        doc = w.bridge.session.document
-        found = (object_group_of(doc, layer.id) for layer in w.edits.layers)
-        return [group for group in found if group is not None]
-
-    is_free = Need(lambda: not any(map(is_kept, groups())), "The object is kept; stop keeping it first.")
-    return Need(lambda: bool(groups()), "Select an object of the scene first.") & is_free
+    """An object is selected, and none of the selected is kept."""
+    is_free = Need(
+        lambda: not any(map(is_kept, _selected_objects(w))), "The object is kept; stop keeping it first."
+    )
+    return Need(lambda: bool(_selected_objects(w)), "Select an object of the scene first.") & is_free
 
 
 def _able(w: Window, verb: Verb) -> Need:

@@ -65,7 +65,7 @@ def _fill_menu_bar(bar: QMenuBar, actions: Actions, menus: tuple[tuple[str, str]
     for title, ids in menus:
         menu = dress(bar.addMenu(title))
         actions.fill(menu, ids)
-        menu.aboutToShow.connect(actions.refresh)
+        menu.aboutToShow.connect(actions.refresh_menu)
 
 
 def fill_recent(menu: QMenu, paths: Sequence[Path], opened: Callable[[Path], None]) -> None:
@@ -95,5 +95,5 @@ def _fill_more(button: QToolButton, actions: Actions) -> None:
     """Put the verbs that have no button of their own into the menu of `button`."""
     menu = dress(QMenu(button))
     actions.fill(menu, MORE_VERBS)
-    menu.aboutToShow.connect(actions.refresh)
+    menu.aboutToShow.connect(actions.refresh_menu)
     button.setMenu(menu)

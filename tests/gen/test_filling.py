@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.geometry import BoxF, Point, Rect
+from psdstudio.core.pixel_commands import AddMask, SetMask
 from psdstudio.core.placement_commands import TranslateLayers
 from psdstudio.gen.accepting import acceptance_notes, apply_result
 from psdstudio.gen.engine import needed_capabilities
-from psdstudio.gen.filling import grown
+from psdstudio.gen.filling import grown, has_holes
 from psdstudio.gen.planning import plan_scope
 from psdstudio.gen.scene_parts import own_masks, render_layer
 from psdstudio.gen.verbs import Capability, Verb
@@ -118,3 +119,25 @@ def test_growing_is_the_maximum_over_a_square(h: int, w: int, radius: int, data:
         [padded[y : y + 2 * radius + 1, x : x + 2 * radius + 1].any() for x in range(w)] for y in range(h)
     ]
     assert np.array_equal(grown(shape, radius), np.array(wanted))
+
+
+@settings(max_examples=60)
+@given(
+    dx=st.integers(-3, 3),
+    alpha=st.none() | st.integers(0, 255),
+    grey=st.none() | st.integers(0, 255),
+    enabled=st.booleans(),
+)
+def test_the_menu_knows_of_holes_when_there_are_some(
+    dx: int, alpha: int | None, grey: int | None, enabled: bool
+) -> None:
+    doc = TranslateLayers(ids=(background(BASE).id,), dx=dx, dy=0).apply(BASE)
+    if alpha is not None:
+        doc = erased(doc, Rect(40, 30, 2, 2), alpha=alpha)
+    if grey is not None:
+        shown = np.full((CANVAS.height, CANVAS.width), grey, np.uint8)
+        doc = AddMask(layer_id=background(doc).id, grey=shown, at=Point(0, 0)).apply(doc)
+        doc = SetMask(layer_id=background(doc).id, enabled=enabled).apply(doc)
+    scope = plan_scope(doc, Verb.FILL_BEHIND)
+    assert has_holes(doc, background(doc)) == (scope.problem() is None)
+    assert scope.fills_holes == (scope.problem() is None)

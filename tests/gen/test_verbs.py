@@ -16,6 +16,7 @@ from psdstudio.core.layers import Lock, PixelLayer, Role
 from psdstudio.core.pixel_commands import AddMask
 from psdstudio.core.placement_commands import TranslateLayers
 from psdstudio.core.session import Session
+from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import EngineProtocolError, StudioError
 from psdstudio.gen.accepting import AcceptResult, acceptance_notes, apply_result
 from psdstudio.gen.engine import needed_capabilities, refusal_of
@@ -177,6 +178,18 @@ def test_a_distorted_or_senseless_place_breaks_the_protocol() -> None:
             to_result(replace(done, objects=objects), request)
 
 
+def test_a_background_that_is_not_painted_yet_is_made_along_with_the_outline() -> None:
+    ground = background(BASE)
+    doc = BASE.with_layer(replace(ground, pixels=TileGrid()))
+    scope = plan_scope(doc, Verb.SAME_OUTLINE, [group_named(doc, "swan").id])
+    assert scope.button_text() == (
+        "New look for swan, same outline, with a new background, contacts of flamingo refreshed"
+    )
+    request = request_of(doc, Verb.SAME_OUTLINE, "swan")
+    assert request.background.look is None
+    assert not any(part.effects_known for part in request.objects)
+
+
 # ---- what is refused
 
 
@@ -192,6 +205,13 @@ def test_kept_parts_and_the_users_own_pictures_are_refused_in_words() -> None:
     doc = BASE.with_layers((*BASE.layers, photo))
     for verb in (Verb.SAME_OUTLINE, Verb.NEW_PLACE, Verb.FILL_HIDDEN):
         assert "your own" in refusal(doc, verb, photo.id).user_message
+
+
+def test_locked_transparency_stays_transparent() -> None:
+    doc = erased(BASE, Rect(10, 12, 20, 9))
+    locks = frozenset({Lock.TRANSPARENCY})
+    doc = doc.with_layer(background(doc).with_props(locks=locks))
+    assert refusal(doc, Verb.FILL_BEHIND).hint == "Unlock its transparency first."
 
 
 def test_nothing_to_fill_is_said() -> None:

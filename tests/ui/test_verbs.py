@@ -55,6 +55,12 @@ def why(rig: Rig, action_id: str) -> str:
     return action.toolTip().splitlines()[-1]
 
 
+def says(rig: Rig, action_id: str) -> str:
+    """What an entry says in the menu that opens now."""
+    rig.window.row_menu().deleteLater()
+    return rig.window.actions_table[action_id].text()
+
+
 def photo(rig: Rig) -> Document:
     """Open a flat picture."""
     rgba = np.full((480, 640, 4), 255, np.uint8)
@@ -94,6 +100,7 @@ def test_a_hole_is_filled_and_what_is_filled_is_said(qtbot: QtBot, scene: Rig) -
     clear = np.zeros((60, 80, 4), np.uint8)
     session.apply(WritePixels(layer_id=ground.id, at=Point(100, 100), rgba=clear))
     said: list[str] = []
+    assert says(scene, "fill_behind") == "Fill the transparent part of the background"
     window.generation.run_changed.connect(lambda _: said.append(window.status.message.text()))
     trigger(qtbot, scene, "fill_behind")
     filled = scene.document.layers[0]
@@ -101,7 +108,11 @@ def test_a_hole_is_filled_and_what_is_filled_is_said(qtbot: QtBot, scene: Rig) -
     assert (filled.pixels.read(scene.document.canvas)[..., 3] == 255).all()
     assert undo_label(scene) == "Undo Fill the transparent part of the background"
     assert "Fill the transparent part of the background" in said
+    session.select((group_named(scene, "swan").id,))
+    assert says(scene, "fill_behind") == "Fill the background behind swan"
+    assert says(scene, "fill_hidden") == "Fill the hidden part of swan"
     session.select(())
+    assert says(scene, "fill_behind") == "Fill behind"
     window.actions_table["fill_behind"].trigger()  # nothing left to fill, nothing selected
     assert "no transparent place" in window.notices.message.text()
     assert window.generation.run is None

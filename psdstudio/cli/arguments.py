@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from psdstudio import __version__
 from psdstudio.cli.documents import OUTPUT_SUFFIXES
-from psdstudio.core.geometry import Size
+from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.scene import MAX_SEED
 from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.gen.request import Sampling
+from psdstudio.gen.verbs import Verb
 
 _EPILOG = """\
 Without a command, or with a file to open, the window starts.
 
 exit codes: 0 done; 1 the words or the files are at fault; 2 wrong use of the command line;
 3 the engine or its files are at fault; 130 stopped with Ctrl+C or a signal
+"""
+
+
+VERBS: Mapping[str, Verb] = MappingProxyType(
+    {
+        "regenerate": Verb.REGENERATE_LAYER,
+        "new-look": Verb.NEW_LOOK,
+        "same-outline": Verb.SAME_OUTLINE,
+        "new-place": Verb.NEW_PLACE,
+        "contacts": Verb.REFRESH_CONTACTS,
+        "fill-behind": Verb.FILL_BEHIND,
+        "fill-hidden": Verb.FILL_HIDDEN,
+    }
+)
+_VERBS_EPILOG = """\
+verbs:
+  regenerate    another look, and another place unless it was placed by hand
+  new-look      another look in the same place
+  same-outline  other colours in the same outline; shadow and reflection stay
+  new-place     the same look in another place, with a new shadow and reflection
+  contacts      a new shadow and reflection; without --layer wherever they no longer fit
+  fill-behind   the transparent part of the background; without one, what is behind --layer
+  fill-hidden   what objects in front cover of --layer
 """
 
 
@@ -33,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     _generate(commands)
     _regenerate(commands)
+    _change(commands)
+    _split(commands)
     _export(commands)
     _info(commands)
     return top
@@ -81,6 +109,46 @@ def _regenerate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     sub.add_argument(
         "--keep", action="append", default=[], metavar="NAME",
         help="an object to keep, or “background”; repeatable; adds to what is kept in the file",
+    )  # fmt: skip
+    _add_run_options(sub)
+
+
+def _change(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sub = commands.add_parser(
+        "change",
+        help="make one part of a project anew: another look, another place, holes filled",
+        description="Changes single parts of a project; everything else stays as it is.",
+        epilog=_VERBS_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    sub.add_argument("file", type=Path, metavar="FILE", help="a project (.psdstudio)")
+    sub.add_argument("--verb", choices=sorted(VERBS), required=True, help="what to do; see below")
+    sub.add_argument(
+        "--layer", action="append", default=[], metavar="NAME",
+        help="the object (or “background”) that it is about; repeatable",
+    )  # fmt: skip
+    _add_run_options(sub)
+
+
+def _split(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sub = commands.add_parser(
+        "split",
+        help="split a flat picture into layers",
+        description="Splits a picture into a background and up to six objects; the picture stays as a hidden layer.",
+        allow_abbrev=False,
+    )
+    sub.add_argument(
+        "file", type=Path, metavar="FILE", help="a picture (PNG, JPEG, WebP, TIFF), project or PSD"
+    )
+    sub.add_argument("sentence", nargs="?", metavar="SENTENCE", help="what is in the picture")
+    sub.add_argument("--background", metavar="TEXT", help="words of the background, instead of a sentence")
+    sub.add_argument(
+        "--object", action="append", default=[], metavar="TEXT", help="words of an object, back to front; repeatable"
+    )  # fmt: skip
+    sub.add_argument(
+        "--box", action="append", type=_box, default=[], metavar="NAME=X,Y,W,H",
+        help="where an object is: left, top, width and height in shares of the picture, as in fox=0.1,0.3,0.2,0.4",
     )  # fmt: skip
     _add_run_options(sub)
 
@@ -134,6 +202,18 @@ def _size(text: str) -> Size:
     if not (_is_number(width) and _is_number(height)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size like 1024x768")
     return Size(int(width), int(height))
+
+
+def _box(text: str) -> tuple[str, BoxF]:
+    name, _, numbers = text.rpartition("=")
+    try:
+        x, y, width, height = (float(number) for number in numbers.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a box like fox=0.1,0.3,0.2,0.4") from None
+    is_inside = all(0 <= side <= 1 for side in (x, y, x + width, y + height)) and width > 0 and height > 0
+    if not name.strip() or not is_inside:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name and a box within the picture (0 to 1)")
+    return name.strip(), BoxF(x, y, width, height)
 
 
 def _seed(text: str) -> int:

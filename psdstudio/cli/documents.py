@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from psdstudio.core.document import Document
+from psdstudio.core.geometry import Size
+from psdstudio.core.layers import LayerProps, PixelLayer
+from psdstudio.core.tiles import TileGrid
+from psdstudio.io.images import EXTENSIONS, read_image
 from psdstudio.io.layer_info import FileInfo, LayerInfo
 from psdstudio.io.png_export import export_png
 from psdstudio.io.project import load_project, save_project
@@ -36,6 +40,20 @@ def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
         document, report = import_psd(path)
         return document, report.losses
     return load_project(path), ()
+
+
+def open_flat(path: Path) -> tuple[Document, tuple[str, ...]]:
+    """Return what `split` takes apart: a picture as a document of one layer, or a project or PSD as it is.
+
+    Raises:
+        FileError: The file cannot be opened.
+    """
+    if path.suffix.lower() not in EXTENSIONS:
+        return open_document(path)
+    image = read_image(path)
+    height, width = image.rgba.shape[:2]
+    layer = PixelLayer(props=LayerProps(name=image.name), pixels=TileGrid.from_array(image.rgba))
+    return Document(size=Size(width, height), layers=(layer,)), image.notes
 
 
 def save_document(document: Document, path: Path, *, strip_prompts: bool = False) -> Saved:

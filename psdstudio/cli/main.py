@@ -15,9 +15,10 @@ from typing import Any
 
 from psdstudio import logs
 from psdstudio.cli import scene
-from psdstudio.cli.arguments import parser
-from psdstudio.cli.documents import info_json, open_document, save_document
+from psdstudio.cli.arguments import VERBS, parser
+from psdstudio.cli.documents import info_json, open_document, open_flat, save_document
 from psdstudio.cli.running import EngineChoice
+from psdstudio.core.document import Document
 from psdstudio.errors import (
     Cancelled,
     EngineError,
@@ -27,6 +28,8 @@ from psdstudio.errors import (
     PluginError,
     StudioError,
 )
+from psdstudio.gen.lexicon import Lexicon
+from psdstudio.gen.plan import Plan
 from psdstudio.io.files import probe_target
 from psdstudio.io.layer_info import document_info, read_info
 from psdstudio.io.psd_read import is_psd
@@ -94,13 +97,14 @@ def _fault_of_file(word: str) -> str:
 
 def _check_use(arguments: argparse.Namespace) -> None:
     """Refuse what the grammar alone cannot, as argparse does: exit code 2."""
-    if arguments.command != "generate":
+    command = arguments.command
+    if command not in ("generate", "split"):
         return
     named = arguments.background is not None or arguments.object
     if arguments.sentence is None and not named:
-        parser().error("generate: give a sentence, or --background and --object")
+        parser().error(f"{command}: give a sentence, or --background and --object")
     if arguments.sentence is not None and named:
-        parser().error("generate: give either a sentence or --background and --object")
+        parser().error(f"{command}: give either a sentence or --background and --object")
 
 
 def _run(arguments: argparse.Namespace, log: Path | None) -> int:
@@ -166,14 +170,40 @@ def _generate(arguments: argparse.Namespace) -> Outcome:
     seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
     document = scene.new_document(arguments.size, seed=seed, use_library=arguments.library)
     lexicon = scene.load_lexicon()
-    if arguments.sentence is not None:
-        plan = scene.plan_of_sentence(arguments.sentence, lexicon)
-    else:
-        plan = scene.plan_of_parts(arguments.background or "", tuple(arguments.object))
+    plan = _plan(arguments, lexicon)
     return _run_outcome(scene.generate_scene(document, plan, lexicon, _run_options(arguments, seed)), seed)
 
 
+def _plan(arguments: argparse.Namespace, lexicon: Lexicon) -> Plan:
+    if arguments.sentence is not None:
+        return scene.plan_of_sentence(arguments.sentence, lexicon)
+    return scene.plan_of_parts(arguments.background or "", tuple(arguments.object))
+
+
 def _regenerate(arguments: argparse.Namespace) -> Outcome:
+    document, seed = _project(arguments)
+    options = _run_options(arguments, seed)
+    outcome = scene.regenerate_scene(document, tuple(arguments.keep), scene.load_lexicon(), options)
+    return _run_outcome(outcome, seed)
+
+
+def _change(arguments: argparse.Namespace) -> Outcome:
+    document, seed = _project(arguments)
+    verb, names, options = VERBS[arguments.verb], tuple(arguments.layer), _run_options(arguments, seed)
+    return _run_outcome(scene.change_parts(document, verb, names, scene.load_lexicon(), options), seed)
+
+
+def _split(arguments: argparse.Namespace) -> Outcome:
+    seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
+    document, losses = open_flat(arguments.file)
+    lexicon = scene.load_lexicon()
+    plan, options = _plan(arguments, lexicon), _run_options(arguments, seed)
+    outcome = _run_outcome(scene.split_picture(document, plan, dict(arguments.box), lexicon, options), seed)
+    return {**outcome, "notes": [*losses, *outcome["notes"]]}
+
+
+def _project(arguments: argparse.Namespace) -> tuple[Document, int]:
+    """Return the project that a run starts from, and the run's seed."""
     if is_psd(arguments.file):
         raise FileUnsupported(
             f"“{arguments.file.name}” is a PSD: its layers are pictures that nothing can be made anew from.",
@@ -181,10 +211,7 @@ def _regenerate(arguments: argparse.Namespace) -> Outcome:
         )
     document, _ = open_document(arguments.file)
     # The next seed, not the same one: who regenerates wants another picture.
-    seed = document.scene.seed + 1 if arguments.seed is None else arguments.seed
-    options = _run_options(arguments, seed)
-    outcome = scene.regenerate_scene(document, tuple(arguments.keep), scene.load_lexicon(), options)
-    return _run_outcome(outcome, seed)
+    return document, document.scene.seed + 1 if arguments.seed is None else arguments.seed
 
 
 def _export(arguments: argparse.Namespace) -> Outcome:
@@ -201,6 +228,8 @@ def _info(arguments: argparse.Namespace) -> Outcome:
 _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "generate": _generate,
     "regenerate": _regenerate,
+    "change": _change,
+    "split": _split,
     "export": _export,
     "info": _info,
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from psdstudio.cli.documents import Saved, save_document
 from psdstudio.cli.running import EngineChoice, run_generation
 from psdstudio.cli.safety import SafetyCopy
+from psdstudio.core.commands import SetBox
 from psdstudio.core.document import MAX_SIDE_PX, Document
-from psdstudio.core.geometry import Size
+from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Scene
@@ -28,9 +30,11 @@ from psdstudio.gen.planning import (
     new_scene,
     plan_scope,
 )
-from psdstudio.gen.request import Sampling
+from psdstudio.gen.request import Raster, Sampling
 from psdstudio.gen.scene_parts import read_scene
+from psdstudio.gen.splitting import flat_picture, split_scene
 from psdstudio.io.files import probe_target
+from psdstudio.render.compositor import Compositor
 
 MAX_PLANNED = 100
 BACKGROUND = "background"
@@ -117,13 +121,38 @@ def regenerate_scene(
     document: Document, keep: tuple[str, ...], lexicon: Lexicon, options: RunOptions
 ) -> RunOutcome:
     """Generate anew whatever is not kept, and save. Kept are the pins of the file and the names in `keep`."""
-    ids = kept_ids(document, keep)
+    ids = part_ids(document, keep)
     if ids:
         document = SetKeep(ids=ids, keep=True).apply(document)
     return _run(document, Verb.REGENERATE_FREE, lexicon, options, notes=())
 
 
-def kept_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
+def change_parts(
+    document: Document, verb: Verb, names: tuple[str, ...], lexicon: Lexicon, options: RunOptions
+) -> RunOutcome:
+    """Do a verb on the parts with these names (see `part_ids`), and save."""
+    ids = part_ids(document, names)
+    return _run(document, verb, lexicon, options, notes=(), selection=ids)
+
+
+def split_picture(
+    document: Document, plan: Plan, boxes: Mapping[str, BoxF], lexicon: Lexicon, options: RunOptions
+) -> RunOutcome:
+    """Split what the document shows into the layers of a plan, and save. `boxes` are by names of the plan's objects.
+
+    Raises:
+        CommandError: A box is for no object of the plan, or there is no picture.
+    """
+    planned, ids = split_scene(document, plan, prompt=plan.sentence or None)
+    known = [(thing.name, layer_id) for thing, layer_id in zip(plan.objects, ids, strict=True)]
+    for name, box in boxes.items():
+        for layer_id in _named(name, known):
+            planned = SetBox(layer_id=layer_id, box=box).apply(planned)
+    picture = flat_picture(document, Compositor().render(document))
+    return _run(planned, Verb.SPLIT, lexicon, options, notes=plan.warnings(), picture=picture)
+
+
+def part_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
     """Return the parts of the scene with these names (any case); "background" is the background, however named.
 
     Words out of a name will do ("fox" for "red fox") where they fit one part only.
@@ -136,16 +165,17 @@ def kept_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
     if view.background is not None:
         known += [(BACKGROUND, view.background.layer.id)]
         known += [(view.background.layer.props.name, view.background.layer.id)]
-    found: list[LayerId] = []
-    for name in names:
-        ids = [layer_id for title, layer_id in known if title.casefold() == name.strip().casefold()]
-        if not ids:
-            ids = _parts_containing(name, known)
-        if not ids:
-            there = ", ".join({title.casefold(): title for title, _ in known}.values()) or "nothing generated"
-            raise CommandError(f"There is no part “{name}” in the scene.", f"It holds: {there}.")
-        found += ids
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(layer_id for name in names for layer_id in _named(name, known)))
+
+
+def _named(name: str, known: list[tuple[str, LayerId]]) -> list[LayerId]:
+    ids = [layer_id for title, layer_id in known if title.casefold() == name.strip().casefold()]
+    if not ids:
+        ids = _parts_containing(name, known)
+    if not ids:
+        there = ", ".join({title.casefold(): title for title, _ in known}.values()) or "nothing generated"
+        raise CommandError(f"There is no part “{name}” in the scene.", f"It holds: {there}.")
+    return ids
 
 
 def _parts_containing(name: str, known: list[tuple[str, LayerId]]) -> list[LayerId]:
@@ -163,12 +193,19 @@ def _parts_containing(name: str, known: list[tuple[str, LayerId]]) -> list[Layer
 
 
 def _run(
-    document: Document, verb: Verb, lexicon: Lexicon, options: RunOptions, *, notes: tuple[str, ...]
+    document: Document,
+    verb: Verb,
+    lexicon: Lexicon,
+    options: RunOptions,
+    *,
+    notes: tuple[str, ...],
+    selection: tuple[LayerId, ...] = (),
+    picture: Raster | None = None,
 ) -> RunOutcome:
     """Build the request, run it, and save what comes of it; a result that cannot be saved is kept for recovery."""
     # Half a minute of work must not end at a folder that cannot be written.
     probe_target(options.output)
-    scope = plan_scope(document, verb)
+    scope = plan_scope(document, verb, selection)
     request = build_request(
         document,
         scope,
@@ -177,6 +214,7 @@ def _run(
         engine=options.engine.key,
         sampling=Sampling(steps=options.steps),
         engine_words=known_words(lexicon),
+        picture=picture,
     )
     copy = SafetyCopy(document, options.output)
     try:

@@ -1,8 +1,8 @@
 """Puts a result into the newest document, which may have changed since the run began.
 
 Parts are found by layer id. A layer that was kept, locked or deleted meanwhile is not touched: what was made
-for it goes into a hidden group "Generated". Nothing is lost without a word, and no kept layer gets other
-tiles.
+for it goes into a hidden group "Generated". So does what was made for the outline or for a part of a look that has
+changed since. Nothing is lost without a word, and no kept layer gets other tiles.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from psdstudio.core import tree
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import Point
+from psdstudio.core.geometry import Point, Rect
 from psdstudio.core.layers import (
     BlendMode,
     GroupLayer,
@@ -26,12 +26,16 @@ from psdstudio.core.layers import (
 )
 from psdstudio.core.parts import EFFECTS, is_pinned, with_stale_contacts
 from psdstudio.core.tiles import TileGrid
+from psdstudio.errors import CommandError
+from psdstudio.gen.repainting import filled, placed, recoloured
 from psdstudio.gen.request import GenerationResult, ObjectPart, ObjectResult, Raster
 from psdstudio.gen.scene_parts import (
     BackgroundView,
     ObjectView,
     child_of_role,
     read_scene,
+    refuse_placing,
+    render_layer,
     stable_id,
     taken_ids,
 )
@@ -74,13 +78,31 @@ def apply_result(doc: Document, result: GenerationResult) -> Document:
 def acceptance_notes(doc: Document, result: GenerationResult) -> tuple[str, ...]:
     """Return a sentence for every part that cannot go into its layer in this document any more."""
     notes = []
-    if result.background is not None and _free_background(doc, result.request.background.id) is None:
-        notes.append(_note("The background"))
+    if result.background is not None:
+        background = _free_background(doc, result.request.background.id)
+        if background is None:
+            notes.append(_note("The background"))
+        elif _new_background(background.layer, result, result.background) is None:
+            notes.append(_changed_note("The background"))
     for part, made in _pairs(result):
         view = _object_in(doc, part.id)
-        if view is None or (made.look is not None and view.pinned):
+        if _is_moved(part):
+            if _source_rect(doc, view, part) is None:
+                notes.append(
+                    f"“{part.name}” was changed, kept or deleted while the run was going; it was not moved."
+                )
+        elif view is None or (made.look is not None and view.pinned):
             notes.append(_note(f"“{part.name}”"))
+        elif _is_repainted(part) and _repainted(view, part, made) is None:
+            notes.append(_changed_note(f"“{part.name}”"))
     return tuple(notes)
+
+
+def _changed_note(who: str) -> str:
+    return (
+        f"{who} was changed while the run was going; what was made for it is in the hidden group "
+        f"“{GENERATED_GROUP}”."
+    )
 
 
 def _note(who: str) -> str:
@@ -143,8 +165,9 @@ def _with_background(doc: Document, result: GenerationResult, raster: Raster, lo
     part = result.request.background
     recipe = _recipe(result, part.engine_words)
     view = _free_background(doc, part.id)
-    if view is not None:
-        return doc.with_layer(_painted(view.layer, raster, recipe))
+    new = None if view is None else _new_background(view.layer, result, raster)
+    if new is not None:
+        return doc.with_layer(new)
     blank = PixelLayer(
         id=stable_id(taken_ids(doc), "lost", result.request.run_id, part.id),
         props=LayerProps(name="Background"),
@@ -153,6 +176,51 @@ def _with_background(doc: Document, result: GenerationResult, raster: Raster, lo
     # Without a part: a second background must not be taken for the scene's own.
     lost.append(replace(_painted(blank, raster, recipe), part=None))
     return doc
+
+
+def _new_background(layer: PixelLayer, result: GenerationResult, raster: Raster) -> PixelLayer | None:
+    """Return the background with what was made for it; None when it is not what was to be filled any more."""
+    part = result.request.background
+    recipe = _recipe(result, part.engine_words)
+    if part.partial is None:
+        return _painted(layer, raster, recipe)
+    new = filled(layer, part.partial, raster, under_own=True)
+    return None if new is None else _marked(new, recipe)
+
+
+def _is_repainted(part: ObjectPart) -> bool:
+    return part.silhouette is not None or part.partial is not None
+
+
+def _is_moved(part: ObjectPart) -> bool:
+    return part.look is not None and part.box is None
+
+
+def _repainted(view: ObjectView, part: ObjectPart, made: ObjectResult) -> PixelLayer | None:
+    """Return the look with what was made for a part of it; None when it is not what the engine was shown any more."""
+    if view.look is None or made.look is None:
+        return None
+    if part.silhouette is not None:
+        return recoloured(view.look, view.masks, part.silhouette, made.look)
+    assert part.partial is not None
+    return filled(view.look, part.partial, made.look, under_own=False)
+
+
+def _source_rect(doc: Document, view: ObjectView | None, part: ObjectPart) -> Rect | None:
+    """Return where the look to be moved is now; None when it may not be moved, or is of another size by now."""
+    if view is None or view.look is None or part.look is None:
+        return None
+    try:
+        refuse_placing(doc, view)
+    except CommandError:
+        return None
+    now = render_layer(view.look, view.masks)
+    return now.rect if now is not None and now.rect.size == part.look.rect.size else None
+
+
+def _marked(layer: PixelLayer, recipe: Recipe) -> PixelLayer:
+    assert layer.part is not None
+    return replace(layer, part=replace(layer.part, recipe=recipe, is_new=True, stale_contacts=False))
 
 
 def _with_object(
@@ -168,10 +236,23 @@ def _with_object(
     group = view.layer
     recipe = _recipe(result, part.engine_words, made.library_item)
     taken = taken_ids(doc)
+    if _is_repainted(part):
+        new = _repainted(view, part, made)
+        if new is None:
+            lost.append(_lost_group(doc, result, part, made))
+            return doc
+        group = replace(group, children=tree.replaced(group.children, _marked(new, recipe)))
+        assert group.part is not None
+        group = replace(group, part=replace(group.part, is_new=True))
+    elif _is_moved(part):
+        source = _source_rect(doc, view, part)
+        if source is None:
+            return doc
+        group = placed(group, source, made.box, result.request.size)
     if made.effects_made:
         for role, raster in ((Role.SHADOW, made.shadow), (Role.REFLECTION, made.reflection)):
             group = _with_effect(group, role, raster, recipe, taken)
-    if made.look is not None:
+    if made.look is not None and not _is_repainted(part):
         group = _with_look(group, made.look, recipe, taken)
         assert group.part is not None
         group = replace(group, part=replace(group.part, box=made.box, is_new=True))
@@ -288,7 +369,7 @@ def _with_fresh_contacts(doc: Document, result: GenerationResult) -> Document:
         stale = group.part.stale_contacts
         if made.effects_made:
             stale = False
-        elif result.background is not None:
+        elif result.background is not None and result.request.background.partial is None:
             stale = any(child_of_role(group, role) is not None for role in _EFFECT_NAMES)
         if stale != group.part.stale_contacts:
             doc = doc.with_layer(replace(group, part=replace(group.part, stale_contacts=stale)))

@@ -9,7 +9,9 @@ from typing import Protocol, TypeAlias
 
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
+from psdstudio.errors import ModelIncompatible
 from psdstudio.gen.request import GenerationRequest, GenerationResult, Raster
+from psdstudio.gen.verbs import Capability
 
 
 class Stage(Enum):
@@ -56,13 +58,48 @@ EngineEvent: TypeAlias = Progress | LayoutReady | Preview
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine says of itself once loaded."""
+    """What an engine says of itself once loaded.
+
+    `capabilities` are those that not every engine has; a request that needs another one is not sent to it.
+    """
 
     key: str
     title: str
     weights_sha256: str
     max_objects: int
     native_note: str
+    capabilities: frozenset[Capability] = frozenset()
+
+
+def needed_capabilities(request: GenerationRequest) -> frozenset[Capability]:
+    """Return what an engine must be able to do for this request besides what every engine can."""
+    needed: set[Capability] = set()
+    if request.picture is not None:
+        needed.add(Capability.SPLIT)
+    if request.background.partial is not None or any(part.partial is not None for part in request.objects):
+        needed.add(Capability.FILL)
+    if any(part.silhouette is not None for part in request.objects):
+        needed.add(Capability.SAME_OUTLINE)
+    if any(part.look is not None and part.box is None for part in request.objects):
+        needed.add(Capability.NEW_PLACE)
+    return frozenset(needed)
+
+
+def refusal_of(request: GenerationRequest, info: EngineInfo) -> ModelIncompatible | None:
+    """Return why this engine cannot do what a request asks; None when it can."""
+    count = len(request.objects)
+    if count > info.max_objects:
+        return ModelIncompatible(
+            f"This scene has {count} objects; {info.title} paints at most {info.max_objects}.",
+            f"Leave {count - info.max_objects} of them out; objects that are hidden do not count.",
+        )
+    missing = needed_capabilities(request) - info.capabilities
+    if missing:
+        what = " or ".join(sorted(capability.value for capability in missing))
+        return ModelIncompatible(
+            f"{info.title} cannot {what}.", "Nothing was changed. Choose another engine."
+        )
+    return None
 
 
 class Engine(Protocol):

@@ -19,7 +19,9 @@ from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
 from psdstudio.errors import ModelNotFound
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
+from psdstudio.gen.fake_repaint import cut_from, other_place, repainted
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectPart, ObjectResult, Raster
+from psdstudio.gen.verbs import Capability
 
 FAKE_KEY = "fake"
 _PREVIEW_SIDE = 64
@@ -54,6 +56,7 @@ class FakeScript:
     load_fault: Fault | None = None
     max_objects: int = 6
     modules_file: str | None = None
+    capabilities: frozenset[Capability] = frozenset(Capability)
 
     def fault_for(self, run_id: str) -> Fault | None:
         """Return the fault of a run; None when it is to succeed."""
@@ -75,6 +78,7 @@ class FakeEngine:
             weights_sha256="0" * 64,
             max_objects=self.script.max_objects,
             native_note="64 px",
+            capabilities=self.script.capabilities,
         )
 
     def load(self) -> Iterator[Progress]:
@@ -92,7 +96,7 @@ class FakeEngine:
         total = request.sampling.steps
         yield Progress(stage=Stage.ENCODE, done=1, total=1, fraction=0.02)
         yield Progress(stage=Stage.LAYOUT, done=1, total=1, fraction=0.1)
-        boxes = {part.id: part.box or _box(part) for part in request.objects}
+        boxes = {part.id: part.box or _free_box(part, request.size) for part in request.objects}
         yield LayoutReady(boxes=tuple(boxes.items()))
         for step in range(1, total + 1):
             time.sleep(self.script.step_delay_s)
@@ -147,6 +151,13 @@ def _box(part: ObjectPart) -> BoxF:
     return BoxF(0.05 + key[2] / 255 * (0.9 - width), 0.35 + key[3] / 255 * (0.6 - height), width, height)
 
 
+def _free_box(part: ObjectPart, canvas: Size) -> BoxF:
+    if part.look is None:
+        return _box(part)
+    key = _digest(part.id, part.seed, part.engine_words)
+    return other_place(part.look.rect.size, canvas, key[7:10])
+
+
 def _ellipse(rect: Rect, color: tuple[int, int, int], alpha: int) -> Raster:
     """A soft-edged ellipse that fills `rect`."""
     y = (np.arange(rect.height, dtype=np.float32) + 0.5) / rect.height * 2 - 1
@@ -165,20 +176,30 @@ def _color(part_id: LayerId, seed: int, words: str) -> tuple[int, int, int]:
 
 def _background(request: GenerationRequest, size: Size) -> Raster:
     part = request.background
+    if request.picture is not None:
+        return request.picture
     top = np.array(_color(part.id, part.seed, part.engine_words), np.float32)
     ramp = np.linspace(1.0, 0.5, size.height, dtype=np.float32)[:, None, None]
     rgba = np.full((size.height, size.width, 4), 255, np.uint8)
     rgba[..., :3] = (ramp * top).astype(np.uint8)
+    if part.partial is not None and size == request.size:
+        rgba = np.where(part.partial.unknown[..., None], rgba, part.partial.raster.rgba)
     return Raster(rgba=rgba, rect=Rect(0, 0, size.width, size.height), native_size=Size(64, 64))
 
 
 def _looks(request: GenerationRequest, boxes: dict[LayerId, BoxF], size: Size) -> dict[LayerId, Raster]:
-    """The free looks at the resolution of `size`."""
-    return {
-        part.id: _ellipse(boxes[part.id].to_rect(size), _color(part.id, part.seed, part.engine_words), 255)
-        for part in request.objects
-        if part.look is None
-    }
+    """The free looks at the resolution of `size`; those of which something is known, at that of the document."""
+    looks = {}
+    for part in request.objects:
+        color = _color(part.id, part.seed, part.engine_words)
+        if part.silhouette is not None or part.partial is not None:
+            looks[part.id] = repainted(part.silhouette, part.partial, color)
+        elif part.look is None:
+            ellipse = _ellipse(boxes[part.id].to_rect(size), color, 255)
+            looks[part.id] = (
+                ellipse if request.picture is None else cut_from(request.picture, ellipse, request.size, size)
+            )
+    return looks
 
 
 def _preview(request: GenerationRequest, boxes: dict[LayerId, BoxF], step: int) -> Preview:
@@ -189,13 +210,17 @@ def _preview(request: GenerationRequest, boxes: dict[LayerId, BoxF], step: int) 
     )
     canvas = Rect(0, 0, *request.size)
     rasters = [
-        (layer_id, replace(raster, rect=boxes[layer_id].to_rect(request.size)))
+        (layer_id, replace(raster, rect=_preview_rect(raster, boxes[layer_id], request, small)))
         for layer_id, raster in _looks(request, boxes, small).items()
     ]
     background = replace(_background(request, small), rect=canvas)
     if request.background.look is None:
         rasters.insert(0, (request.background.id, background))
     return Preview(step=step, rasters=tuple(rasters), composite=background)
+
+
+def _preview_rect(raster: Raster, box: BoxF, request: GenerationRequest, small: Size) -> Rect:
+    return box.to_rect(request.size) if raster.rect == box.to_rect(small) else raster.rect
 
 
 def _effects(part: ObjectPart, box: BoxF, size: Size) -> tuple[Raster | None, Raster | None]:
@@ -213,7 +238,9 @@ def _result(request: GenerationRequest, boxes: dict[LayerId, BoxF], fault: Fault
     objects = []
     for part in request.objects:
         shadow, reflection = (
-            (None, None) if part.effects_known else _effects(part, boxes[part.id], request.size)
+            (None, None)
+            if part.effects_known or request.picture is not None  # its shadows are in the picture
+            else _effects(part, boxes[part.id], request.size)
         )
         look = looks.get(part.id)
         if fault is Fault.KEPT_LAYER:

@@ -16,8 +16,17 @@ from psdstudio.core.parts import is_pinned
 from psdstudio.errors import CommandError
 from psdstudio.gen.accepting import AcceptResult, acceptance_notes, apply_result
 from psdstudio.gen.engine_words import WordsFilter, as_written, known_words
-from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling, U8Rgba
+from psdstudio.gen.request import (
+    BackgroundPart,
+    GenerationRequest,
+    ObjectPart,
+    PartlyKnown,
+    Raster,
+    Sampling,
+    U8Rgba,
+)
 from psdstudio.gen.scene_parts import (
+    BackgroundView,
     ObjectView,
     painted_box,
     read_scene,
@@ -60,29 +69,36 @@ def build_request(
     max_objects: int = DEFAULT_MAX_OBJECTS,
     engine_words: WordsFilter = as_written,
     references: Mapping[LayerId, U8Rgba] | None = None,
+    picture: Raster | None = None,
 ) -> GenerationRequest:
     """Return the complete request for a scope that was computed from this very document.
 
     Known looks are the layers' own pixels at their place, masks applied, never resampled. `engine_words`
-    turns a layer's words into what the network reads; real runs pass `known_words(lexicon)`.
+    turns a layer's words into what the network reads; real runs pass `known_words(lexicon)`. `picture` is what
+    Verb.SPLIT takes apart, opaque and of the size of the canvas (`splitting.flat_picture`).
 
     Raises:
         StudioError: The run is impossible (`Scope.problem`), or a kept layer shows no pixel.
     """
     if (fault := scope.problem(max_objects=max_objects)) is not None:
         raise fault
-    view = read_scene(doc)
-    background = view.background
-    by_id = {item.id: item for item in view.objects}
-    fits = background is not None and background.layer.id == scope.background_id
-    if background is None or not fits or not by_id.keys() >= {part.id for part in scope.objects}:
-        raise CommandError("The document changed before the run could start.", "Start it again.")
+    if (picture is not None) != (scope.verb is Verb.SPLIT):
+        raise ValueError("a picture is what splitting needs, and nothing else")
+    background, by_id = _parts_of(doc, scope)
+    partial = {fill.id: fill.known for fill in scope.fills}
     objects = tuple(
         _object_part(
-            doc, by_id[part.id], part, seed=seed, engine_words=engine_words, references=references or {}
+            doc,
+            by_id[part.id],
+            part,
+            seed=seed,
+            engine_words=engine_words,
+            references=references or {},
+            partial=partial.get(part.id),
         )
         for part in scope.objects
     )
+    keeps_light = scope.background_known or background.layer.id in partial
     background_words = engine_words(background.part.words, Role.BACKGROUND)
     return GenerationRequest(
         run_id=run_id,
@@ -90,18 +106,40 @@ def build_request(
         size=doc.size,
         seed=seed,
         scene_words=", ".join([part.engine_words for part in objects] + [background_words]),
-        background=BackgroundPart(
-            id=background.layer.id,
-            engine_words=background_words,
-            seed=seed_of(seed, background.layer.id),
-            # A hidden background is still read: shadows must fall on something.
-            look=render_layer(background.layer, background.masks, doc.canvas)
-            if scope.background_known
-            else None,
+        background=_background_part(
+            doc, background, scope, engine_words=background_words, seed=seed_of(seed, background.layer.id)
         ),
         objects=objects,
-        light=doc.scene.light if scope.background_known else None,
+        light=doc.scene.light if keeps_light else None,
+        picture=picture,
         sampling=sampling or Sampling(),
+    )
+
+
+def _parts_of(doc: Document, scope: Scope) -> tuple[BackgroundView, dict[LayerId, ObjectView]]:
+    """Return background and objects by id; raises CommandError when they are not those of the scope."""
+    view = read_scene(doc)
+    by_id = {item.id: item for item in view.objects}
+    fits = view.background is not None and view.background.layer.id == scope.background_id
+    if view.background is None or not fits or not by_id.keys() >= {part.id for part in scope.objects}:
+        raise CommandError("The document changed before the run could start.", "Start it again.")
+    return view.background, by_id
+
+
+def _background_part(
+    doc: Document, background: BackgroundView, scope: Scope, *, engine_words: str, seed: int
+) -> BackgroundPart:
+    look: Raster | None = None
+    if scope.background_known:
+        # A hidden background is still read: shadows must fall on something.
+        look = render_layer(background.layer, background.masks, doc.canvas)
+    fill = next((fill for fill in scope.fills if fill.id == background.layer.id), None)
+    return BackgroundPart(
+        id=background.layer.id,
+        engine_words=engine_words,
+        seed=seed,
+        look=look,
+        partial=None if fill is None else fill.known,
     )
 
 
@@ -113,18 +151,21 @@ def _object_part(
     seed: int,
     engine_words: WordsFilter,
     references: Mapping[LayerId, U8Rgba],
+    partial: PartlyKnown | None,
 ) -> ObjectPart:
-    look: Raster | None = None
+    shown: Raster | None = None
     box: BoxF | None = None
-    if part.look_known:
+    if partial is not None:
+        box = BoxF.from_rect(partial.raster.rect, doc.size)
+    elif part.look_known or part.outline_known:
         assert item.look is not None  # plan_scope leaves out what is not painted
-        look = render_layer(item.look, item.masks)
-        if look is None:
+        shown = render_layer(item.look, item.masks)
+        if shown is None:
             raise CommandError(
                 f"“{item.name}” has no visible pixel to keep.",
                 "Stop keeping it, hide it, or change its mask.",
             )
-        box = BoxF.from_rect(look.rect, doc.size)
+        box = BoxF.from_rect(shown.rect, doc.size) if part.box_known else None
     elif part.box_known:
         box = item.part.box if item.part.box_is_users else painted_box(doc, item) or item.part.box
     return ObjectPart(
@@ -133,7 +174,9 @@ def _object_part(
         engine_words=engine_words(item.words, Role.OBJECT),
         seed=seed_of(seed, item.id),
         box=box,
-        look=look,
+        look=shown if part.look_known else None,
+        silhouette=shown if part.outline_known else None,
+        partial=partial,
         shadow=_effect(item.shadow, known=part.effects_known),
         reflection=_effect(item.reflection, known=part.effects_known),
         effects_known=part.effects_known,

@@ -15,9 +15,11 @@ from psdstudio.core import tree
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, BoxF, Rect
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, Mask, Part, PixelLayer, Role
+from psdstudio.core.layers import GroupLayer, Layer, LayerId, Lock, Mask, Part, PixelLayer, Role
+from psdstudio.core.locks import refuse_locked_inside
 from psdstudio.core.parts import PIXEL_LOCKS, is_pinned
 from psdstudio.core.tiles import tight_box, tile_keys, tile_rect
+from psdstudio.errors import CommandError
 from psdstudio.gen.request import Raster
 
 
@@ -206,9 +208,14 @@ def _covers(doc: Document, view: ObjectView) -> bool:
         return False
     if layer_bounds(view.look).intersection(doc.canvas) != doc.canvas:
         return False
-    area = doc.canvas.shifted(-view.look.offset.x, -view.look.offset.y)
+    return is_opaque(view.look, doc.canvas)
+
+
+def is_opaque(layer: PixelLayer, area: Rect) -> bool:
+    """Whether every pixel of the layer in `area` (canvas pixels) is opaque, masks not regarded."""
+    area = area.shifted(-layer.offset.x, -layer.offset.y)
     for key in tile_keys(area):
-        tile, place = view.look.pixels.tile(key), tile_rect(key)
+        tile, place = layer.pixels.tile(key), tile_rect(key)
         part = place.intersection(area).shifted(-place.x, -place.y)
         if tile is None or int(tile[part.y : part.bottom, part.x : part.right, 3].min()) < 255:
             return False
@@ -236,6 +243,32 @@ def render_layer(layer: PixelLayer, masks: tuple[Mask, ...], within: Rect | None
         box = used.shifted(box.x, box.y)
     native = layer.part.native_size if layer.part is not None else None
     return Raster(rgba=rgba, rect=box, native_size=native)
+
+
+def refuse_placing(doc: Document, item: ObjectView) -> None:
+    """Raise CommandError when an object may not be put somewhere else: kept, locked, not painted, not the scene's."""
+    if not isinstance(item.layer, GroupLayer):
+        raise CommandError(
+            f"“{item.name}” is a picture of your own, which only you move.", "Use the Move tool (V)."
+        )
+    if not item.is_painted:
+        raise CommandError(f"“{item.name}” is not painted yet.", "Generate the scene first.")
+    if item.pinned:
+        raise CommandError(
+            f"“{item.name}” is kept, so it stays where it is.", "Stop keeping it, or unlock it, first."
+        )
+    refuse_locked_inside(doc, item.layer, Lock.POSITION, "moving")
+    held = next((layer for layer in tree.walk(item.layer.children) if is_pinned(layer)), None)
+    if held is not None:
+        raise CommandError(
+            f"“{held.props.name}” of “{item.name}” is kept, so the object stays where it is.",
+            "Stop keeping it, or unlock it, first.",
+        )
+
+
+def own_masks(layer: PixelLayer) -> tuple[Mask, ...]:
+    """Return the layer's own mask when it is on: what a brush on this layer alone could open."""
+    return (layer.mask,) if layer.mask is not None and layer.mask.enabled else ()
 
 
 def painted_box(doc: Document, view: ObjectView) -> BoxF | None:

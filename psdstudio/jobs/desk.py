@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from psdstudio.errors import EngineProtocolError, ModelIncompatible, StudioError
-from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress
+from psdstudio.errors import EngineProtocolError, StudioError
+from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, refusal_of
 from psdstudio.gen.request import GenerationResult
 from psdstudio.jobs.events import (
     EnginePhase,
@@ -309,12 +309,8 @@ class Desk:
     def _send(self, job: Job) -> None:
         assert self._worker is not None
         assert self._info is not None
-        count = len(job.request.objects)
-        if count > self._info.max_objects:
-            fault = ModelIncompatible(
-                f"This scene has {count} objects; {self._info.title} paints at most {self._info.max_objects}.",
-                f"Leave {count - self._info.max_objects} of them out; objects that are hidden do not count.",
-            )
+        fault = refusal_of(job.request, self._info)
+        if fault is not None:
             self._end(JobState.FAILED, JobFailed(job_id=job.id, report=report_of(fault)))
             self._advance()
             return

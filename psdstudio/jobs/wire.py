@@ -6,6 +6,7 @@ Known pixels travel once, in the request; a result does not bring them back.
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectRes
 from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorReport
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,8 @@ def to_result(done: Done, request: GenerationRequest) -> GenerationResult:
     """Return the result, checked again on this side of the pipe.
 
     Raises:
-        EngineProtocolError: It holds a kept part, lacks a free one, or a raster does not fit its rectangle.
+        EngineProtocolError: It holds a kept part, lacks a free one, changed known pixels, distorted a look that was to
+            be moved, or a raster does not fit its rectangle.
     """
     result = GenerationResult(
         request=request,
@@ -176,7 +178,27 @@ def to_result(done: Done, request: GenerationRequest) -> GenerationResult:
     for raster in rasters:
         if raster is not None:
             _check_raster(raster)
+    _check_moved(result)
     return result
+
+
+def _check_moved(result: GenerationResult) -> None:
+    """Raise EngineProtocolError when a look that was to be moved has no sound box of its own aspect, within 2 px."""
+    size = result.request.size
+    boxes = {part.id: part.box for part in result.objects}
+    for part in result.request.objects:
+        if part.look is None or part.box is not None:
+            continue
+        box = boxes.get(part.id)
+        if box is None:
+            raise EngineProtocolError(f"The engine left out the place of {part.id}.")
+        numbers = (box.x, box.y, box.width, box.height)
+        if not all(map(math.isfinite, numbers)) or min(box.width, box.height) <= 0:
+            raise EngineProtocolError(f"The engine returned no sound place for {part.id}: {numbers}.")
+        rect = part.look.rect
+        height = box.width * size.width * rect.height / rect.width
+        if abs(height - box.height * size.height) > 2:
+            raise EngineProtocolError(f"The engine distorted {part.id}, which it was to move.")
 
 
 def _check_raster(raster: Raster) -> None:

@@ -64,7 +64,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionSpec:
-    """One action. `keys` are portable key texts; the first is shown in the menu."""
+    """One action. `keys` are portable key texts; the first is shown in the menu.
+
+    `says` is a text for this very document; it is asked when a menu opens, so it may take some milliseconds.
+    """
 
     id: str
     text: str
@@ -74,6 +77,7 @@ class ActionSpec:
     can: Need | None = None
     checked: Callable[[], bool] | None = None
     tip: str = ""
+    says: Callable[[], str] | None = None
 
 
 class Actions:
@@ -104,6 +108,13 @@ class Actions:
                 action.setToolTip(f"{_tip(spec)}\n{why}" if why else _tip(spec))
             if spec.checked is not None:
                 action.setChecked(spec.checked())
+
+    def refresh_menu(self) -> None:
+        """Refresh, and let the actions say what they would do now: a menu is about to open."""
+        self.refresh()
+        for spec in self._specs.values():
+            if spec.says is not None:
+                self._actions[spec.id].setText(spec.says())
 
     def fill(self, menu: QMenu, ids: str) -> None:
         """Add actions to a menu; `ids` are parted by spaces, "-" is a separator."""

@@ -34,12 +34,12 @@ class EscapeKey(QObject):
         self._pressed: tuple[JobId, float] | None = None
 
     def press(self) -> None:
-        """Stop the run at the second press, leave an insertion, or close the message."""
+        """Stop the run at the second press, leave an insertion or a splitting, or close the message."""
         run = self._generation.run
         if run is not None:
             self._press_in(run)
-        elif self._generation.insert_target is not None:
-            self._generation.set_insert(None)
+        elif self._generation.insert_target is not None or self._generation.is_splitting:
+            self._generation.leave_target()
         else:
             self._dismiss()
 

@@ -52,7 +52,7 @@ from psdstudio.ui.panels.tool_bars import OptionsBar, ToolColumn
 from psdstudio.ui.placing import Placing
 from psdstudio.ui.services import Services
 from psdstudio.ui.window_actions import MENUS, ROW_MENU, window_actions
-from psdstudio.ui.window_layout import arrange_column, body_of, fill_footer, fill_menu_bar, fill_recent
+from psdstudio.ui.window_layout import arrange_column, body_of, fill_menus, fill_recent
 
 _FIRST_LOOK_MS = 60
 """The window is painted before the engine starts: a starting process takes the cores it would be painted with."""
@@ -123,8 +123,7 @@ class MainWindow(QMainWindow):
         arrange_column(self._right, self.layers, self.properties)
         self.setCentralWidget(body_of(self.area, self._right))
         self.setStatusBar(self.status)
-        fill_menu_bar(self.menuBar(), self.actions_table, MENUS)
-        fill_footer(self.layers.footer, self.actions_table)
+        fill_menus(self.menuBar(), self.layers.footer, self.properties.more, self.actions_table, MENUS)
         self.recent_menu = dress(QMenu("Open recent", self))
         self.recent_menu.setEnabled(False)
         file_menu = self.menuBar().actions()[0].menu()
@@ -141,6 +140,7 @@ class MainWindow(QMainWindow):
         generation.failed.connect(self._on_failed)
         generation.accepted.connect(self._on_accepted)
         generation.engine_state.connect(self.status.show_engine)
+        generation.engine_state.connect(lambda _: self.actions_table.refresh())
         self.files.notice.connect(self.notices.show_notice)
         self.files.renamed.connect(self._on_title)
         self.notices.details_asked.connect(self._show_details)
@@ -309,8 +309,9 @@ class MainWindow(QMainWindow):
         self.status.show_run(run)
         if (run is not None) != self._is_running:
             self._is_running = run is not None
-            if self._is_running:
+            if run is not None:
                 self.notices.begin_run()
+                self.status.say(run.scope.button_text())
             self.actions_table.refresh()
             self._show_empty()
 
@@ -331,7 +332,7 @@ class MainWindow(QMainWindow):
 
     def row_menu(self) -> QMenu:
         """Return the context menu of the layer panel."""
-        self.actions_table.refresh()
+        self.actions_table.refresh_menu()
         menu = dress(QMenu(self))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.actions_table.fill(menu, ROW_MENU)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from psdstudio.core.layers import GroupLayer, Layer, Role
-from psdstudio.core.parts import background_of, is_kept, object_group_of, object_groups
-from psdstudio.gen.scopes import Verb
+from psdstudio.core.layers import GroupLayer, Layer
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec, Need
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.dialogs.model_card import ModelCardDialog
 from psdstudio.ui.mask_actions import mask_actions
+from psdstudio.ui.scene_actions import scene_actions
 from psdstudio.ui.window_api import Window
 from psdstudio.ui.wording import MODE_GROUPS, mode_name
 
@@ -27,17 +26,17 @@ MENUS = (
     ),
     (
         "Scene",
-        "generate stop - keep invert_keep release_keeps - regenerate_layer new_look insert refresh_contacts"
-        " - focus_prompt restart_engine",
+        "generate stop - keep invert_keep release_keeps - regenerate_layer new_look same_outline new_place insert"
+        " refresh_contacts - fill_behind fill_hidden split - focus_prompt restart_engine",
     ),
     ("View", "zoom_in zoom_out fit actual_size - extras panels layers full_screen"),
     ("Help", "model_card - about"),
 )
 ROW_MENU = (
-    "regenerate_layer new_look insert refresh_contacts - keep visible lock - rename duplicate group ungroup"
+    "regenerate_layer new_look same_outline new_place insert refresh_contacts - fill_behind fill_hidden"
+    " - keep visible lock - rename duplicate group ungroup"
     " clip - mask mask_off apply_mask unmask - delete"
 )
-_SELECT_PART = "Select an object or the background first."
 _ALL_MODES = tuple(mode for group in MODE_GROUPS for mode in group)
 
 
@@ -50,7 +49,7 @@ def window_actions(window: Window) -> list[ActionSpec]:
         *mask_actions(window),
         *_order_actions(window),
         *_selection_actions(window),
-        *_scene_actions(window),
+        *scene_actions(window),
         *_view_actions(window),
         *_tool_actions(window),
         *_digit_actions(window),
@@ -205,61 +204,6 @@ def _selection_actions(w: Window) -> list[ActionSpec]:
     ]
 
 
-def _scene_actions(w: Window) -> list[ActionSpec]:
-    edits = w.edits
-    idle = Need(w.is_idle, "A run is going on: stop it, or wait until it is done.")
-    running = Need(lambda: not w.is_idle(), "No run is going on.")
-    has_scene = Need(lambda: _has_scene(w), "Generate a scene first.")
-    in_scene = idle & Need(lambda: any(_scene_role(w, x) for x in edits.layers), _SELECT_PART)
-    can_insert = idle & has_scene & _some(w)
-    can_refresh = idle & Need(lambda: _can_refresh(w), "Select an object first.")
-
-    return [
-        _spec(
-            "generate",
-            "Generate",
-            lambda: w.generation.start(),
-            "Ctrl+Return",
-            "Ctrl+Enter",
-            icon="spark",
-            can=idle,
-        ),
-        _spec("stop", "Stop", lambda: w.generation.stop(), "Ctrl+.", icon="stop", can=running),
-        _spec(
-            "keep",
-            "Keep",
-            lambda: edits.toggle_keep(),
-            "N",
-            icon="pin",
-            can=_some(w),
-            checked=lambda: _is_kept(w),
-        ),
-        _spec("invert_keep", "Invert Keep", edits.invert_keep, "Shift+N", can=has_scene),
-        _spec("release_keeps", "Release all Keeps", edits.release_keeps, can=has_scene),
-        _spec(
-            "regenerate_layer",
-            "Regenerate this layer",
-            lambda: w.run_verb(Verb.REGENERATE_LAYER),
-            can=in_scene,
-        ),
-        _spec("new_look", "New look in the same place", lambda: w.run_verb(Verb.NEW_LOOK), can=in_scene),
-        _spec(
-            "insert",
-            "Insert in front of this…",
-            lambda: w.insert_above(),
-            can=can_insert,
-        ),
-        _spec(
-            "refresh_contacts",
-            "Refresh contacts",
-            lambda: w.run_verb(Verb.REFRESH_CONTACTS),
-            can=can_refresh,
-        ),
-        _spec("focus_prompt", "Go to the prompt", lambda: w.focus_prompt(), "Ctrl+L"),
-        _spec("restart_engine", "Restart the engine", lambda: w.generation.restart_engine(), can=idle),
-    ]
-
-
 def _view_actions(w: Window) -> list[ActionSpec]:
     view = w.view
     return [
@@ -366,25 +310,3 @@ def _is_visible(w: Window) -> bool:
 def _is_clipped(w: Window) -> bool:
     layer = _last(w)
     return layer is not None and layer.props.clipping
-
-
-def _is_kept(w: Window) -> bool:
-    layers = w.edits.layers
-    return bool(layers) and all(is_kept(layer) for layer in layers)
-
-
-def _has_scene(w: Window) -> bool:
-    doc = w.bridge.session.document
-    return background_of(doc) is not None or bool(object_groups(doc))
-
-
-def _can_refresh(w: Window) -> bool:
-    doc = w.bridge.session.document
-    if any(object_group_of(doc, layer.id) is not None for layer in w.edits.layers):
-        return True
-    return any(group.part is not None and group.part.stale_contacts for group in object_groups(doc))
-
-
-def _scene_role(w: Window, layer: Layer) -> bool:
-    is_ground = layer.part is not None and layer.part.role is Role.BACKGROUND
-    return is_ground or object_group_of(w.bridge.session.document, layer.id) is not None

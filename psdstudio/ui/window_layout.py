@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QSplitter, QToolButt
 
 from psdstudio.ui.actions import Actions
 from psdstudio.ui.menu_style import dress
+from psdstudio.ui.scene_actions import MORE_VERBS
 
 _FOOTER = ("new_layer", "group", "mask", "duplicate", "delete")
 _COLUMN_MIN, _COLUMN_MAX, _COLUMN = 280, 480, 320
@@ -46,12 +47,25 @@ def body_of(area: QWidget, column: QWidget) -> QWidget:
     return body
 
 
-def fill_menu_bar(bar: QMenuBar, actions: Actions, menus: tuple[tuple[str, str], ...]) -> None:
+def fill_menus(
+    bar: QMenuBar,
+    footer: QHBoxLayout,
+    more: QToolButton,
+    actions: Actions,
+    menus: tuple[tuple[str, str], ...],
+) -> None:
+    """Build the menus, the buttons below the layers, and the menu of the properties."""
+    _fill_menu_bar(bar, actions, menus)
+    _fill_footer(footer, actions)
+    _fill_more(more, actions)
+
+
+def _fill_menu_bar(bar: QMenuBar, actions: Actions, menus: tuple[tuple[str, str], ...]) -> None:
     """Build the menus; what can be done is asked whenever one opens."""
     for title, ids in menus:
         menu = dress(bar.addMenu(title))
         actions.fill(menu, ids)
-        menu.aboutToShow.connect(actions.refresh)
+        menu.aboutToShow.connect(actions.refresh_menu)
 
 
 def fill_recent(menu: QMenu, paths: Sequence[Path], opened: Callable[[Path], None]) -> None:
@@ -65,7 +79,7 @@ def fill_recent(menu: QMenu, paths: Sequence[Path], opened: Callable[[Path], Non
     menu.setEnabled(not menu.isEmpty())
 
 
-def fill_footer(footer: QHBoxLayout, actions: Actions) -> None:
+def _fill_footer(footer: QHBoxLayout, actions: Actions) -> None:
     """Put the buttons below the layers."""
     footer.addStretch(1)
     for action_id in _FOOTER:
@@ -75,3 +89,11 @@ def fill_footer(footer: QHBoxLayout, actions: Actions) -> None:
         button.setFixedSize(30, 28)
         button.setAccessibleName(actions[action_id].text())
         footer.addWidget(button)
+
+
+def _fill_more(button: QToolButton, actions: Actions) -> None:
+    """Put the verbs that have no button of their own into the menu of `button`."""
+    menu = dress(QMenu(button))
+    actions.fill(menu, MORE_VERBS)
+    menu.aboutToShow.connect(actions.refresh_menu)
+    button.setMenu(menu)

@@ -32,7 +32,7 @@ def test_any_document_takes_any_plan(doc: Document, names: list[str]) -> None:
 
 
 @settings(max_examples=60)
-@given(documents(), st.sampled_from(list(Verb)), st.data())
+@given(documents(), st.sampled_from([verb for verb in Verb if verb is not Verb.SPLIT]), st.data())
 def test_any_run_on_any_document_gives_a_sound_document_or_a_sentence(
     doc: Document, verb: Verb, data: st.DataObject
 ) -> None:

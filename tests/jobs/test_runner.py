@@ -12,6 +12,7 @@ from psdstudio.errors import FileWriteFailed
 from psdstudio.gen.engine import Stage
 from psdstudio.gen.fake import Fault
 from psdstudio.gen.request import GenerationResult
+from psdstudio.gen.verbs import Capability, Verb
 from psdstudio.jobs.events import (
     EnginePhase,
     EngineState,
@@ -26,6 +27,7 @@ from psdstudio.jobs.events import (
 )
 from psdstudio.jobs.job import Job, JobId, JobState
 from psdstudio.jobs.report import ErrorKind, Recovery
+from tests.gen.asking import BASE, request_of
 from tests.jobs.harness import inline, request, script
 
 
@@ -189,6 +191,15 @@ def test_too_many_objects_are_refused_before_the_run() -> None:
         assert "5 objects" in report.message
         assert "2 of them" in report.hint
         assert heard.of(JobPreview) == []
+
+
+def test_an_engine_is_not_sent_what_it_cannot_do_and_goes_on_with_the_rest() -> None:
+    with inline(script(capabilities=frozenset({Capability.FILL}))) as heard:
+        job = heard.runner.submit(request_of(BASE, Verb.NEW_PLACE, "swan"))
+        report = heard.until(JobFailed, job).report
+        assert report.message == "Fake engine cannot find another place for an object that is painted."
+        assert heard.of(JobPreview) == []
+        assert heard.until(JobFinished, heard.runner.submit(request())).result.background is not None
 
 
 @pytest.mark.expects_logs

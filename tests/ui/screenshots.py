@@ -19,7 +19,7 @@ import numpy as np
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from psdstudio.core.commands import SetProps
 from psdstudio.core.geometry import Point
@@ -133,6 +133,7 @@ class Camera:
         menu.popup(window.layers.view.mapToGlobal(window.layers.view.rect().center()))
         self.shot("menu", menu)
         menu.close()
+        self._verbs(window)
         window.layers.mode.showPopup()
         self.shot("modes", window.layers.mode.view().window())
         window.layers.mode.hidePopup()
@@ -161,6 +162,24 @@ class Camera:
         rig.kill_engine()
         pump(lambda: window.notices.isVisible())
         self.shot("error", window)
+
+    def _verbs(self, window: MainWindow) -> None:
+        """The menu of the scene with the object kept (most of it is off), its tip, and the prompt that splits."""
+        scene_menu = next(x.menu() for x in window.menuBar().actions() if x.text() == "Scene")
+        assert isinstance(scene_menu, QMenu)
+        scene_menu.popup(window.mapToGlobal(QPoint(200, 60)))
+        self.shot("scene_menu", scene_menu)
+        scene_menu.close()
+        more = window.properties.more.menu()
+        more.popup(window.mapToGlobal(QPoint(200, 60)))
+        self.shot("more", more)
+        more.close()
+        window.generation.set_split(True)
+        self.shot("split_empty", window)
+        window.generation.set_text("a fox and a lantern on snow")
+        pump(lambda: not window.generation.is_reading)
+        self.shot("split", window)
+        window.generation.leave_target()
 
     def _masked(self, window: MainWindow) -> None:
         """Rows with masks: one on, one off, one of a group, one clipped layer."""

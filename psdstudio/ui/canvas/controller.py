@@ -236,7 +236,7 @@ def _layout_boxes(
 
 def _run_boxes(run: RunView) -> tuple[LayoutBox, ...]:
     """The boxes of the objects in the making, as the engine arranged them."""
-    free = run.scope.free_ids
+    free = run.scope.free_ids | {part.id for part in run.scope.moved}
     out = []
     for layer_id, box in run.boxes:
         layer = run.planned.find(layer_id)

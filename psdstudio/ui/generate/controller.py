@@ -1,9 +1,9 @@
-"""From words to layers: keeps the draft in step with the sentence, starts runs, follows them, takes results over."""
+"""From words to layers: starts what is asked, follows the run, takes its result over."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -12,14 +12,15 @@ from psdstudio.core.changes import Change, Origin
 from psdstudio.core.commands import Command
 from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerId
-from psdstudio.errors import PromptError, StudioError
-from psdstudio.gen.engine import Stage
+from psdstudio.errors import CommandError, ModelIncompatible, PromptError, StudioError
+from psdstudio.gen.engine import EngineInfo, Stage
 from psdstudio.gen.engine_words import WordsFilter
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.planning import build_request
-from psdstudio.gen.request import Sampling
-from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, Scope, Verb, plan_scope
-from psdstudio.gen.structure import InsertObject
+from psdstudio.gen.request import Raster, Sampling
+from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, Scope, plan_scope
+from psdstudio.gen.splitting import flat_picture
+from psdstudio.gen.verbs import NEEDED, Verb
 from psdstudio.jobs.events import (
     EnginePhase,
     EngineState,
@@ -32,34 +33,26 @@ from psdstudio.jobs.events import (
     JobStarted,
 )
 from psdstudio.jobs.job import JobId
+from psdstudio.render.compositor import Compositor
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
-from psdstudio.ui.generate.draft import ChipEdits, Draft, from_document, from_plan
-from psdstudio.ui.generate.proposal import (
-    Proposal,
-    insert_command,
-    insert_proposal,
-    scene_proposal,
-)
+from psdstudio.ui.generate.asking import Asking
+from psdstudio.ui.generate.draft import ChipEdits
+from psdstudio.ui.generate.reading import PLAN_DELAY_MS
 from psdstudio.ui.generate.run import (
-    InsertTarget,
     PlanScene,
     Runner,
     RunView,
     phase_text,
     planned_again,
+    run_label,
     select_inserted,
 )
 from psdstudio.ui.generate.run_store import RunStore
 
-PLAN_DELAY_MS = 180
-"""Quiet time after a keystroke before the sentence is read."""
 
+class Generation(Asking):
+    """What is asked, and the one run. GUI thread."""
 
-class Generation(QObject):
-    """Owner of the prompt's state and of the one run. GUI thread."""
-
-    draft_changed = Signal()
-    """Sentence, chips or scope are different."""
     run_changed = Signal(object)
     """A `RunView`, or None when no run goes on."""
     preview = Signal(object)
@@ -84,35 +77,16 @@ class Generation(QObject):
         steps: int | None = None,
         parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._bridge, self._runner, self._store = bridge, runner, store
-        self._plan_sentence, self._engine_words, self._engine_key = plan, engine_words, engine_key
-        self._background = background
+        super().__init__(bridge, plan, background, parent)
+        self._runner, self._store = runner, store
+        self._engine_words, self._engine_key = engine_words, engine_key
         self._sampling = None if steps is None else Sampling(steps=steps)
-        self._text = bridge.session.document.scene.prompt
-        self._plan: Plan | None = None
-        self._plan_error: StudioError | None = None
-        self._edits = ChipEdits()
-        self._insert: InsertTarget | None = None
+        self._flattened: Document | None = None
         self._run: RunView | None = None
-        self._asked = ("", self._edits)
         self._last_seed = 0
-        self._max_objects = DEFAULT_MAX_OBJECTS
-        self._reading = 0
-        self._memo: tuple[tuple[object, ...], Proposal] | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PLAN_DELAY_MS)
-        self._timer.timeout.connect(self._read_sentence)
+        self._engine: EngineInfo | None = None
         bridge.changed.connect(self._on_change)
         jobs.happened.connect(self._on_event)
-
-    # ---- what is asked
-
-    @property
-    def text(self) -> str:
-        """The sentence in the prompt bar."""
-        return self._text
 
     @property
     def run(self) -> RunView | None:
@@ -120,128 +94,36 @@ class Generation(QObject):
         return self._run
 
     @property
-    def insert_target(self) -> InsertTarget | None:
-        """Where an inserted object goes; None when the prompt speaks of the whole scene."""
-        return self._insert
+    def engine(self) -> EngineInfo | None:
+        """What the engine said of itself; None as long as it has not."""
+        return self._engine
+
+    @property
+    def _max_objects(self) -> int:
+        return DEFAULT_MAX_OBJECTS if self._engine is None else self._engine.max_objects
+
+    def lack(self, verb: Verb) -> str:
+        """Return why the engine cannot do a verb, as a sentence; "" when it can."""
+        needed = NEEDED.get(verb)
+        if needed is None:
+            return ""
+        if self._engine is None:
+            return "The engine is still starting."
+        return "" if needed in self._engine.capabilities else f"{self._engine.title} cannot {needed.value}."
 
     @property
     def problem(self) -> StudioError | None:
         """Why the primary button cannot run; None when it can."""
-        if self._plan_error is not None and self.is_fresh:
-            return self._plan_error
-        scope = self.scope()
+        if self._reader.error is not None and self.is_fresh:
+            return self._reader.error
+        if self._splitting and (why := self.lack(Verb.SPLIT)):
+            return ModelIncompatible(why, "Nothing was changed.")
+        scope, asked = self.scope(), self._proposal().problem
+        if scope is None and self._splitting:
+            return asked or PromptError("Name what is in the picture, up to six things.")
         if scope is None:
             return PromptError("Describe a scene to begin.")
         return scope.problem(max_objects=self._max_objects)
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the sentence says something other than the document's scene."""
-        return self._text.strip() != self.document.scene.prompt.strip() or self._insert is not None
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether the newest sentence is not read yet."""
-        return self._timer.isActive() or self._reading > 0
-
-    @property
-    def document(self) -> Document:
-        """The open document."""
-        return self._bridge.session.document
-
-    def draft(self) -> Draft:
-        """Return the chips: the planner's for a new sentence, else the document's own scene."""
-        if self.is_fresh and self._plan is not None:
-            return from_plan(self._plan, self._edits)
-        if self.is_fresh:
-            return Draft(sentence=self._text)
-        return from_document(self.document, self._edits)
-
-    def planned(self) -> Document | None:
-        """Return the document as the primary run would begin with it; None when nothing is asked."""
-        return self._proposal().planned
-
-    def scope(self) -> Scope | None:
-        """Return what the primary button would do; None when nothing is asked."""
-        return self._proposal().scope
-
-    def chip_keys(self) -> Mapping[LayerId, str]:
-        """Return which chip each object of `planned` is."""
-        return self._proposal().keys
-
-    def _proposal(self) -> Proposal:
-        """Planned document and scope, computed once for each state of document, sentence and chips."""
-        key = (self.document, self._text, self._plan, self._edits, self._insert)
-        known = self._memo
-        if known is None or any(a is not b for a, b in zip(known[0], key, strict=True)):
-            self._memo = known = (key, self._propose())
-        return known[1]
-
-    def _propose(self) -> Proposal:
-        if self._insert is not None:
-            return insert_proposal(self.document, self._insert_command())
-        return scene_proposal(self.document, self.draft(), prompt=self._text.strip())
-
-    def set_text(self, text: str) -> None:
-        """The sentence changed; it is read a moment later, off this thread."""
-        if text == self._text:
-            return
-        self._text = text
-        self._timer.start()
-        self.draft_changed.emit()
-
-    def edit_chips(self, edits: ChipEdits) -> None:
-        """The user changed the chips."""
-        self._edits = edits
-        self.draft_changed.emit()
-
-    @property
-    def edits(self) -> ChipEdits:
-        """What the user changed on the chips so far."""
-        return self._edits
-
-    def set_insert(self, target: InsertTarget | None) -> None:
-        """Let the prompt speak of one new object above a layer, or of the whole scene again."""
-        if target == self._insert:
-            return
-        self._insert, self._plan, self._plan_error = target, None, None
-        self._text = "" if target is not None else self.document.scene.prompt
-        self._edits = ChipEdits()
-        self.draft_changed.emit()
-
-    def _insert_command(self) -> InsertObject | None:
-        return insert_command(self.document, self._insert, self._plan, self._edits, words=self._text.strip())
-
-    # ---- reading the sentence
-
-    def _read_sentence(self) -> None:
-        text = self._text
-        if not text.strip():
-            self._plan, self._plan_error = None, None
-            self.draft_changed.emit()
-            return
-        self._reading += 1
-        self._background.submit(
-            lambda: self._plan_sentence(text),
-            lambda plan: self._on_read(text, plan, None),
-            lambda error: self._on_read(text, None, error),
-        )
-
-    def read_ahead(self) -> None:
-        """Read any sentence, so that the lexicon is loaded before the user's first one comes.
-
-        Loading holds Python's lock for tens of milliseconds at a time: better now than between two keystrokes. What
-        is wrong with it is told when a sentence needs it.
-        """
-        self._background.submit(lambda: self._plan_sentence("a tree"), lambda _: None, lambda _: None)
-
-    def _on_read(self, text: str, plan: Plan | None, error: Exception | None) -> None:
-        self._reading -= 1
-        if error is not None and not isinstance(error, StudioError):
-            raise error
-        if text == self._text:
-            self._plan, self._plan_error = plan, error
-            self.draft_changed.emit()
 
     # ---- runs
 
@@ -256,6 +138,8 @@ class Generation(QObject):
             command = self._insert_command()
             assert command is not None
             self._submit(planned, scope, (command,), label=command.label)
+        elif self._splitting:
+            self._start_split(planned, scope)
         else:
             label = "Generate scene" if scope.button_text().startswith("Generate") else "Regenerate"
             prepare = PlanScene(draft=self.draft(), prompt=self._text.strip())
@@ -263,16 +147,39 @@ class Generation(QObject):
             self._submit(planned, scope, (prepare,), label=label)
 
     def start_verb(self, verb: Verb, ids: Collection[LayerId]) -> None:
-        """Start a verb on layers: new look, regenerate, refresh contacts."""
+        """Start a verb on layers: new look, new place, fill, regenerate, refresh contacts."""
+        if why := self.lack(verb):
+            self.failed.emit(ModelIncompatible(why, "Nothing was changed."), None)
+            return
         scope = plan_scope(self.document, verb, ids)
         problem = scope.problem(max_objects=self._max_objects)
         if problem is not None:
             self.failed.emit(problem, None)
             return
-        label = {Verb.NEW_LOOK: "New look", Verb.REFRESH_CONTACTS: "Refresh contacts"}.get(
-            verb, "Regenerate layer"
-        )
-        self._submit(self.document, scope, (), label=label)
+        self._submit(self.document, scope, (), label=run_label(scope))
+
+    def _start_split(self, planned: Document, scope: Scope) -> None:
+        """Flatten what is seen on a thread, then start; an edit in between ends it."""
+        doc, command = self.document, self._split_command()
+        if self._flattened is doc or self._run is not None:
+            return  # pressed twice
+        self._flattened, self._asked = doc, ("", ChipEdits())
+
+        def begin(picture: Raster) -> None:
+            self._flattened = None
+            if self.document is not doc or self._run is not None:
+                change = CommandError("The picture changed before it could be split.", "Start it again.")
+                self.failed.emit(change, None)
+            else:
+                self._submit(planned, scope, (command,), label=command.label, picture=picture)
+
+        def refuse(error: Exception) -> None:
+            self._flattened = None
+            if not isinstance(error, StudioError):
+                raise error
+            self.failed.emit(error, None)
+
+        self._background.submit(lambda: flat_picture(doc, Compositor().render(doc)), begin, refuse)
 
     def stop(self) -> None:
         """Stop the run within one step (Ctrl+.)."""
@@ -288,16 +195,23 @@ class Generation(QObject):
         """Write a finished result again."""
         self._runner.save_again(job_id)
 
-    def _submit(self, planned: Document, scope: Scope, prepare: tuple[Command, ...], *, label: str) -> None:
+    def _submit(
+        self,
+        planned: Document,
+        scope: Scope,
+        prepare: tuple[Command, ...],
+        *,
+        label: str,
+        picture: Raster | None = None,
+    ) -> None:
         if self._run is not None:
             self.failed.emit(
                 PromptError("A run is going on.", "Stop it first, or wait until it is done."), None
             )
             return
         run_id = uuid.uuid4().hex
-        painted = any(x.is_painted and not x.look_known for x in scope.objects)
-        painted = painted or (scope.background_painted and not scope.background_known)
-        seed = max(planned.scene.seed, self._last_seed) + 1 if painted else planned.scene.seed
+        is_another = scope.paints_over
+        seed = max(planned.scene.seed, self._last_seed) + 1 if is_another else planned.scene.seed
         try:
             request = build_request(
                 planned,
@@ -308,6 +222,7 @@ class Generation(QObject):
                 sampling=self._sampling,
                 max_objects=self._max_objects,
                 engine_words=self._engine_words,
+                picture=picture,
             )
         except StudioError as error:
             self.failed.emit(error, None)
@@ -330,20 +245,6 @@ class Generation(QObject):
             self._show(replace(self._run, planned=planned_again(change.after, self._run)))
         if change.origin is not Origin.PREVIEW:
             self.draft_changed.emit()
-
-    def _follow_scene(self, change: Change) -> None:
-        """Show the scene's own sentence again, unless the user has written another one meanwhile."""
-        was, now = change.before.scene.prompt.strip(), change.after.scene.prompt.strip()
-        if change.origin is not Origin.REPLACED and self._text.strip() not in (was, now):
-            return
-        if change.origin is Origin.REPLACED and not (
-            was or now or change.before.layers or change.after.layers
-        ):
-            return  # another canvas under the sentence that is being written
-        self._text, self._edits, self._insert = change.after.scene.prompt, ChipEdits(), None
-        if change.origin is Origin.UNDO and was and not now and self._asked[0].strip() == was:
-            self._text, self._edits = self._asked  # the first run is undone, not the words it was made from
-            self._timer.start()
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, EngineState):
@@ -377,8 +278,7 @@ class Generation(QObject):
     def _on_finished(self, event: JobFinished) -> None:
         command = self._store.take(event.result.request.run_id)
         notes = command.notes(self.document)
-        if self._insert is not None:
-            self._insert, self._text, self._edits = None, self.document.scene.prompt, ChipEdits()
+        self._forget_inserted()
         run, self._run = self._run, None
         self._bridge.session.apply(command, Origin.GENERATION)
         select_inserted(self._bridge.session, run)
@@ -391,7 +291,7 @@ class Generation(QObject):
 
     def _on_engine(self, state: EngineState) -> None:
         if state.phase is EnginePhase.READY and state.info is not None:
-            self._max_objects = state.info.max_objects
+            self._engine = state.info
             self.draft_changed.emit()
         if state.phase is EnginePhase.STOPPED and state.report is not None and self._run is None:
             self.failed.emit(state.report, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from psdstudio.core.commands import SetBox
@@ -12,6 +12,7 @@ from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.scene_parts import read_scene
+from psdstudio.gen.splitting import split_scene
 from psdstudio.gen.structure import planned_scene
 
 
@@ -140,6 +141,22 @@ def planned_document(
     """
     same = [layer.of for layer in draft.objects] if draft.is_documents else None
     planned, ids = planned_scene(doc, draft, prompt=prompt, same=same)
+    return _with_boxes(planned, ids, draft)
+
+
+def split_document(doc: Document, draft: Draft, *, prompt: str | None) -> tuple[Document, dict[LayerId, str]]:
+    """Return the document to split into these chips (`split_scene`), boxes placed, and the key of each object.
+
+    Raises:
+        CommandError: There is nothing to split, or the chips name no object or too many.
+    """
+    planned, ids = split_scene(doc, draft, prompt=prompt)
+    return _with_boxes(planned, ids, draft)
+
+
+def _with_boxes(
+    planned: Document, ids: Sequence[LayerId], draft: Draft
+) -> tuple[Document, dict[LayerId, str]]:
     keys = {layer_id: layer.key for layer_id, layer in zip(ids, draft.objects, strict=True)}
     boxes = dict(draft.boxes)
     for layer_id, key in keys.items():

@@ -7,21 +7,26 @@ from dataclasses import dataclass, field
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerId
+from psdstudio.errors import CommandError, StudioError
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.scopes import Scope, Verb, plan_scope
 from psdstudio.gen.structure import InsertObject
-from psdstudio.ui.generate.draft import ChipEdits, Draft, planned_document
-from psdstudio.ui.generate.run import InsertTarget
+from psdstudio.ui.generate.draft import ChipEdits, Draft, planned_document, split_document
+from psdstudio.ui.generate.run import InsertTarget, PlanSplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """The document to begin with, the scope, which chip each object is; empty when nothing is asked."""
+    """The document to begin with, the scope, which chip each object is; empty when nothing is asked.
+
+    `problem` is why what is asked leads to no scope.
+    """
 
     planned: Document | None = None
     scope: Scope | None = None
     keys: Mapping[LayerId, str] = field(default_factory=dict)
+    problem: StudioError | None = None
 
 
 def scene_proposal(doc: Document, draft: Draft, *, prompt: str) -> Proposal:
@@ -30,6 +35,17 @@ def scene_proposal(doc: Document, draft: Draft, *, prompt: str) -> Proposal:
         return Proposal()
     planned, keys = planned_document(doc, draft, prompt=prompt)
     return Proposal(planned=planned, scope=plan_scope(planned, Verb.GENERATE_SCENE), keys=keys)
+
+
+def split_proposal(doc: Document, command: PlanSplit) -> Proposal:
+    """Return what splitting the picture into these chips would do."""
+    if command.draft.is_empty:
+        return Proposal()
+    try:
+        planned, keys = split_document(doc, command.draft, prompt=command.prompt)
+    except CommandError as problem:
+        return Proposal(problem=problem)
+    return Proposal(planned=planned, scope=plan_scope(planned, Verb.SPLIT), keys=keys)
 
 
 def insert_proposal(doc: Document, command: InsertObject | None) -> Proposal:

@@ -16,6 +16,7 @@ from psdstudio.ui.wording import percent
 def row_states(run: RunView, doc: Document, live: Mapping[LayerId, QImage]) -> dict[LayerId, RowState]:
     """Return the state of every row that the run touches, and of rows that are not in the document yet."""
     free, refreshed = run.scope.free_ids, {part.id for part in run.scope.refreshed}
+    moved = {part.id for part in run.scope.moved}
     known = {layer.id for layer in doc.walk()}
     states: dict[LayerId, RowState] = {}
     for layer in run.planned.walk():
@@ -26,9 +27,8 @@ def row_states(run: RunView, doc: Document, live: Mapping[LayerId, QImage]) -> d
                 for child in layer.children:
                     states[child.id] = RowState(is_pending=child.id not in known, live=live.get(layer.id))
         elif layer.id in refreshed:
-            states[layer.id] = RowState(
-                phase=RowPhase.RUNNING, fraction=run.fraction, words="Refreshing contacts"
-            )
+            words = "Finding a new place" if layer.id in moved else "Refreshing contacts"
+            states[layer.id] = RowState(phase=RowPhase.RUNNING, fraction=run.fraction, words=words)
         elif is_pending and layer.id not in states:
             states[layer.id] = RowState(is_pending=True)
     return states

@@ -16,7 +16,7 @@ from psdstudio.gen.request import GenerationRequest
 from psdstudio.gen.scopes import Scope, Verb
 from psdstudio.jobs.events import JobProgress
 from psdstudio.jobs.job import JobId
-from psdstudio.ui.generate.draft import Draft, planned_document
+from psdstudio.ui.generate.draft import Draft, planned_document, split_document
 
 
 class Runner(Protocol):
@@ -53,6 +53,20 @@ class PlanScene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSplit:
+    """The command that makes room for the layers of a picture: hides it, brings placeholders and the sentence."""
+
+    draft: Draft
+    prompt: str | None
+    label: str = "Split into layers"
+    merge_key: None = None
+
+    def apply(self, doc: Document) -> Document:
+        """Return the document to split into; raises CommandError when there is nothing to split."""
+        return split_document(doc, self.draft, prompt=self.prompt)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InsertTarget:
     """Where the next object shall be inserted: right above this layer."""
 
@@ -84,6 +98,23 @@ def planned_again(doc: Document, run: RunView) -> Document:
     except StudioError:
         return run.planned
     return doc
+
+
+def run_label(scope: Scope) -> str:
+    """Return what the Edit menu calls the run of a verb on layers."""
+    match scope.verb:
+        case Verb.NEW_LOOK:
+            return "New look"
+        case Verb.SAME_OUTLINE:
+            return "New look, same outline"
+        case Verb.NEW_PLACE:
+            return "New place"
+        case Verb.REFRESH_CONTACTS:
+            return "Refresh contacts"
+        case Verb.FILL_BEHIND | Verb.FILL_HIDDEN:
+            return scope.button_text()
+        case _:
+            return "Regenerate layer"
 
 
 def select_inserted(session: Session, run: RunView | None) -> None:

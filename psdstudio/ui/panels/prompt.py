@@ -25,6 +25,7 @@ PLACEHOLDERS = (
 )
 """The longest that fits is shown."""
 
+SPLIT_HINT = "<b>Split into layers:</b> name what is in the picture; boxes (K) say where, if you like"
 _TEXT_MIN = 220
 
 
@@ -57,7 +58,7 @@ class PromptBar(QWidget):
         close.setIconSize(QSize(12, 12))
         close.setToolTip("Back to the whole scene")
         close.setAccessibleName("Back to the whole scene")
-        close.clicked.connect(lambda: self._generation.set_insert(None))
+        close.clicked.connect(lambda: self._generation.leave_target())
         target_row.addWidget(self.target_label)
         target_row.addWidget(close)
         target_row.addStretch(1)
@@ -116,8 +117,10 @@ class PromptBar(QWidget):
             self.text.setText(generation.text)
             del blocker
         target = generation.insert_target
-        self._target.setVisible(target is not None)
-        if target is not None:
+        self._target.setVisible(target is not None or generation.is_splitting)
+        if generation.is_splitting:
+            self.target_label.setText(SPLIT_HINT)
+        elif target is not None:
             self.target_label.setText(f"New object in front of <b>{_escaped(target.name)}</b>")
         self._show_placeholder()
         self._show_chips(generation.draft() if target is None else Draft())
@@ -127,10 +130,12 @@ class PromptBar(QWidget):
     def _show_placeholder(self) -> None:
         room, metrics = self.text.width() - 26, self.text.fontMetrics()  # without padding and border
         fits = (words for words in PLACEHOLDERS if metrics.horizontalAdvance(words) <= room)
-        is_insert = self._generation.insert_target is not None
-        self.text.setPlaceholderText(
-            "What should stand there?" if is_insert else next(fits, PLACEHOLDERS[-1])
-        )
+        words = next(fits, PLACEHOLDERS[-1])
+        if self._generation.insert_target is not None:
+            words = "What should stand there?"
+        elif self._generation.is_splitting:
+            words = "What is in the picture? For example: a fox and a lantern on snow"
+        self.text.setPlaceholderText(words)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -152,14 +157,16 @@ class PromptBar(QWidget):
         self.button.set_running(None)
         scope, problem = generation.scope(), generation.problem
         is_waiting = generation.is_reading and bool(generation.text.strip())
-        text = scope.button_text() if scope is not None else "Generate"
+        text = "Split" if generation.is_splitting else "Generate"
+        text = scope.button_text() if scope is not None else text
         self.button.setText(text)
         self.button.setAccessibleName(text)
         can_run = problem is None or is_waiting
         self.button.setToolTip(f"{text} (Ctrl+Enter)" if problem is None or can_run else _sentence(problem))
         self.button.setEnabled(can_run)
         notes = [scope.note_text()] if scope is not None else []
-        has_more = bool(generation.text.strip()) or (generation.is_fresh and generation.insert_target is None)
+        has_target = generation.insert_target is not None or generation.is_splitting
+        has_more = bool(generation.text.strip()) or (generation.is_fresh and not has_target)
         if problem is not None and not is_waiting and has_more:
             notes.insert(0, _sentence(problem))
         self._say(" ".join(note for note in notes if note))
@@ -169,8 +176,10 @@ class PromptBar(QWidget):
         self.note.setVisible(bool(text))
 
     def _show_chips(self, draft: Draft) -> None:
-        kept = kept_chips(self._generation.document, self._generation.chip_keys())
-        wanted = (draft, kept, self._generation.run is None)
+        is_splitting = self._generation.is_splitting
+        keys = self._generation.chip_keys()
+        kept = frozenset() if is_splitting else kept_chips(self._generation.document, keys)
+        wanted = (draft, kept, self._generation.run is None, is_splitting)
         if wanted == self._shown:
             return
         self._shown = wanted
@@ -179,13 +188,13 @@ class PromptBar(QWidget):
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
-        self._chip_box.setVisible(not draft.is_empty)
-        if draft.is_empty:
+        is_shown = not draft.is_empty or is_splitting
+        self._chip_box.setVisible(is_shown)
+        if not is_shown:
             return
         ground = draft.background
-        self._add_chip(
-            replace(ground, name=ground.words or "plain background"), kept, is_background=True, draft=draft
-        )
+        name = ground.words or ("background" if is_splitting else "plain background")
+        self._add_chip(replace(ground, name=name), kept, is_background=True, draft=draft)
         for layer in draft.objects:
             self._add_chip(layer, kept, is_background=False, draft=draft)
         add = AddChip(self._chip_box)

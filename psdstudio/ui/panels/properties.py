@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -62,20 +63,7 @@ class PropertiesPanel(QWidget):
         self.words.setFixedHeight(52)
         self.words.installEventFilter(self)
         self.words.textChanged.connect(self._on_words)
-        self._buttons = QWidget()
-        buttons = QHBoxLayout(self._buttons)
-        buttons.setContentsMargins(0, 0, 0, 0)
-        self.regenerate = icon_button("Regenerate", "refresh")
-        self.regenerate.setToolTip(
-            "Regenerate this layer with these words; all others stay (Ctrl+Enter here)"
-        )
-        self.regenerate.clicked.connect(self.regenerate_asked)
-        self.new_look = icon_button("New look", "new-look")
-        self.new_look.setToolTip("Another look in the same place")
-        self.new_look.clicked.connect(self.new_look_asked)
-        for button in (self.regenerate, self.new_look):
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            buttons.addWidget(button)
+        self._buttons = self._verb_buttons()
         self.facts = QFormLayout()
         self.facts.setContentsMargins(0, 2, 0, 0)
         self.facts.setHorizontalSpacing(12)
@@ -101,6 +89,29 @@ class PropertiesPanel(QWidget):
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setWidget(body)
         column.addWidget(scroll, 1)
+
+    def _verb_buttons(self) -> QWidget:
+        row = QWidget()
+        buttons = QHBoxLayout(row)
+        buttons.setContentsMargins(0, 0, 0, 0)
+        self.regenerate = icon_button("Regenerate", "refresh")
+        self.regenerate.setToolTip(
+            "Regenerate this layer with these words; all others stay (Ctrl+Enter here)"
+        )
+        self.regenerate.clicked.connect(self.regenerate_asked)
+        self.new_look = icon_button("New look", "new-look")
+        self.new_look.setToolTip("Another look in the same place")
+        self.new_look.clicked.connect(self.new_look_asked)
+        for button in (self.regenerate, self.new_look):
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            buttons.addWidget(button)
+        self.more = QToolButton()
+        self.more.setText("…")
+        self.more.setToolTip("More: same outline, new place, fill")
+        self.more.setAccessibleName("More that can be made of this layer")
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        buttons.addWidget(self.more)
+        return row
 
     def _header(self) -> QWidget:
         bar = QWidget()

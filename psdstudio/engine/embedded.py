@@ -40,6 +40,7 @@ from psdstudio.errors import EngineFailed, EngineProtocolError
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.request import GenerationRequest, GenerationResult
 from psdstudio.gen.text_encoder import TextEncoder
+from psdstudio.gen.verbs import Capability
 from psdstudio.resources_path import resource_dir
 
 Net = TypeVar("Net", SceneNet, DetailNet)
@@ -78,6 +79,7 @@ class EmbeddedEngine:
             weights_sha256=self._sha256,
             max_objects=MAX_OBJECTS,
             native_note=f"paints objects at {px * 2} px, the canvas at about {px * 4} px",
+            capabilities=frozenset(Capability),
         )
 
     def load(self) -> Iterator[Progress]:

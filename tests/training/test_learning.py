@@ -35,7 +35,7 @@ from psdstudio.training.scene_batches import (
 )
 from psdstudio.training.scene_truth import render_scenes
 from psdstudio.training.sprites import SpriteLibrary
-from psdstudio.training.stages import LossFunction, draw_levels, object_loss, scene_loss
+from psdstudio.training.stages import LossFunction, arranging_loss, draw_levels, object_loss, scene_loss
 from psdstudio.training.train import train_step
 from psdstudio.training.words import WordBank
 from tests.training.toys import layouts_of, lively_net, material, tiny_state
@@ -209,17 +209,19 @@ def test_a_background_to_be_mended_is_shown_but_for_what_hides_it(
     assert not (own[:, :3] * ~there).any(), "not a trace of what is to be painted"
 
 
-def test_the_layout_path_is_trained_to_read_a_picture(pack: Path) -> None:
-    """Boxes are learned far faster where the picture that shows them is there."""
-    state, loss_of = tiny_state(), scene_loss(material(pack), 2, 32)
-    seen = 0
-    for seed in range(60):
-        loss = loss_of(state.net, np.random.default_rng(seed))
-        loss.backward()  # type: ignore[no-untyped-call]
-        assert bool(loss.isfinite())
-        seen += 1
-    assert seen == 60
-    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in state.net.parameters())
+@pytest.mark.parametrize("split", [True, False])
+def test_the_layout_path_is_trained_to_read_a_picture(pack: Path, split: bool) -> None:
+    stuff, b, k = material(pack), 2, 2
+    layouts = layouts_of(stuff.library, seed=5, count=b, objects=k)
+    truth = render_scenes(stuff.library, layouts, canvas=(64, 64), look_px=32)
+    known = _known(b, k, split=split)
+    known.background[:] = not split
+    batch = make_scene_batch(stuff.library, truth, known, stuff.bank, np.random.default_rng(1))
+    net = lively_net().requires_grad_(True)
+    arranging_loss(net, batch, layouts, stuff, np.random.default_rng(2)).backward()  # type: ignore[no-untyped-call]
+    read = net.stems["canvas"].weight.grad
+    assert read is not None and bool(read.any()), "boxes depend on the picture"
+    assert net.stems["look"].weight.grad is None, "and on no look: there are no places yet"
 
 
 def test_sixty_steps_on_a_few_looks_halve_the_loss(pack: Path) -> None:

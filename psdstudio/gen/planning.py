@@ -95,6 +95,8 @@ def build_request(
             engine_words=engine_words,
             references=references or {},
             partial=partial.get(part.id),
+            # A picture that is split is itself what the looks are like.
+            use_library=doc.scene.use_library and picture is None,
         )
         for part in scope.objects
     )
@@ -152,6 +154,7 @@ def _object_part(
     engine_words: WordsFilter,
     references: Mapping[LayerId, U8Rgba],
     partial: PartlyKnown | None,
+    use_library: bool,
 ) -> ObjectPart:
     shown: Raster | None = None
     box: BoxF | None = None
@@ -181,7 +184,7 @@ def _object_part(
         reflection=_effect(item.reflection, known=part.effects_known),
         effects_known=part.effects_known,
         reference=references.get(item.id),
-        use_library=doc.scene.use_library,
+        use_library=use_library,
     )
 
 

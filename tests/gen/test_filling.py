@@ -101,6 +101,29 @@ def test_the_covered_part_of_an_object_is_filled() -> None:
     assert others(after, look_of(doc, "swan").id) == others(doc, look_of(doc, "swan").id)
 
 
+def test_filling_leaves_what_a_mask_hides_elsewhere() -> None:
+    alone = generated("swan")
+    bounds = layer_bounds(look_of(alone, "swan"))
+    half = Rect(bounds.x, bounds.y, bounds.width, bounds.height // 2)
+    doc = masked(alone, look_of(alone, "swan"), hidden=half)
+    front = picture(
+        name="fence", width=3, height=bounds.height, at=bounds.origin.shifted(bounds.width // 2, 0)
+    )
+    doc = doc.with_layers((*doc.layers, front))
+    request = request_of(doc, Verb.FILL_HIDDEN, "swan")
+    known = request.objects[0].partial
+    assert known is not None
+    after = apply_result(doc, made(request))
+    old, new = (look_of(x, "swan") for x in (doc, after))
+    rect = known.raster.rect
+    assert np.array_equal(old.pixels.read(rect)[~known.unknown], new.pixels.read(rect)[~known.unknown])
+    assert old.mask is not None
+    assert new.mask is not None
+    shown = new.mask.pixels.read(rect)[..., 0]
+    assert (shown[known.unknown] == 255).all()
+    assert np.array_equal(shown[~known.unknown], old.mask.pixels.read(rect)[..., 0][~known.unknown])
+
+
 def test_a_background_changed_during_the_run_is_not_touched() -> None:
     doc = erased(BASE, Rect(10, 12, 20, 9))
     result = made(request_of(doc, Verb.FILL_BEHIND))

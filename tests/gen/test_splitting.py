@@ -61,7 +61,7 @@ def test_everything_is_free_boxes_are_known_where_they_were_drawn_and_the_pictur
     assert [part.box for part in request.objects] == [box, None]
     assert [part.id for part in request.objects] == list(ids)
     assert request.known_ids == frozenset()
-    assert not any(part.effects_known for part in request.objects)
+    assert not any(part.effects_known or part.use_library for part in request.objects)
     assert (request.light, request.background.look) == (None, None)
     assert needed_capabilities(request) == {Capability.SPLIT}
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psdstudio.core.bounds import layer_bounds
+from psdstudio.core.commands import SetBox
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Point, Rect, Size
 from psdstudio.core.layers import Lock, PixelLayer, Role
@@ -130,6 +131,16 @@ def test_new_place_moves_without_resampling_where_the_size_stays() -> None:
     assert sizes == {True, False}
 
 
+def test_a_box_drawn_by_the_user_gives_way_to_the_new_place() -> None:
+    swan = group_named(BASE, "swan").id
+    doc = SetBox(layer_id=swan, box=BoxF(0.1, 0.1, 0.3, 0.3)).apply(BASE)
+    request = request_of(doc, Verb.NEW_PLACE, "swan")
+    assert next(part.box for part in request.objects if part.id == swan) is None
+    part = group_named(apply_result(doc, made(request)), "swan").part
+    assert part is not None
+    assert not part.box_is_users
+
+
 def test_new_place_takes_masks_and_strokes_along_and_is_one_undo() -> None:
     group = group_named(BASE, "swan")
     bounds = layer_bounds(look_of(BASE, "swan"))
@@ -144,8 +155,8 @@ def test_new_place_takes_masks_and_strokes_along_and_is_one_undo() -> None:
     session = Session(doc)
     for seed in range(1, 14):
         result = made(request_of(doc, Verb.NEW_PLACE, "swan", seed=seed))
-        after = session.apply(AcceptResult(result=result, label="New place")) and session.document
-        assert isinstance(after, Document)
+        session.apply(AcceptResult(result=result, label="New place"))
+        after = session.document
         new = look_of(after, "swan")
         shown = render_layer(new, own_masks(new))
         target = next(part.box for part in result.objects if part.id == group.id).to_rect(CANVAS)

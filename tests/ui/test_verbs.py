@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from psdstudio.core.bounds import layer_bounds
@@ -233,4 +234,5 @@ def test_an_edit_while_the_picture_is_flattened_ends_the_splitting(qtbot: QtBot,
 @pytest.mark.parametrize("action_id", NEW)
 def test_every_new_verb_is_in_the_scene_menu(rig: Rig, action_id: str) -> None:
     scene_menu = next(x.menu() for x in rig.window.menuBar().actions() if x.text() == "Scene")
+    assert isinstance(scene_menu, QMenu)
     assert rig.window.actions_table[action_id] in scene_menu.actions()

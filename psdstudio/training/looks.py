@@ -53,6 +53,18 @@ PARAPHRASES: dict[str, tuple[str, ...]] = {
     "pink": ("pink", "rose pink"),
 }
 
+SIZES: dict[str, tuple[float, float]] = {
+    "tiny": (0.45, 0.6),
+    "small": (0.62, 0.76),
+    "little": (0.62, 0.76),
+    "large": (1.35, 1.6),
+    "big": (1.35, 1.6),
+    "huge": (1.75, 2.1),
+    "tall": (1.4, 1.7),
+}
+"""What a word of size does to the usual height of a thing: the range of the factor."""
+SIZES_WITH_COLOUR = ("tiny", "small", "big", "huge")
+
 
 @dataclass(frozen=True, slots=True)
 class LookPlan:
@@ -69,18 +81,24 @@ class LookPlan:
     zoom: float
 
 
-def object_words(noun: Noun, colour: str | None, rng: np.random.Generator) -> str:
-    """Return a caption such as "a red lantern"; synonyms and paraphrases occur in a third of the cases."""
+def object_words(noun: Noun, colour: str | None, rng: np.random.Generator, *, size: str | None = None) -> str:
+    """Return a caption such as "a red lantern" or "small fox"; synonyms and paraphrases occur in a third of the cases.
+
+    Beside a size there are neither, and beside a colour only the sizes of SIZES_WITH_COLOUR are said: with everything
+    times everything the captions would be too many to encode ahead.
+    """
     name = noun.noun
-    if noun.synonyms and rng.random() < 0.2:
+    if size is None and noun.synonyms and rng.random() < 0.2:
         name = str(rng.choice(noun.synonyms))
     if colour is not None:
         choices = PARAPHRASES.get(colour, (colour,)) if noun.recolourable else (colour,)
-        name = f"{choices[0] if rng.random() < 0.7 else rng.choice(choices)} {name}"
+        name = f"{choices[0] if size or rng.random() < 0.7 else rng.choice(choices)} {name}"
+    if size is not None:
+        name = f"{size} {name}"
     form = rng.random()
-    if form < 0.5:
+    if form < 0.5 or (size is not None and colour is not None):
         return name
-    return f"{_article(name)} {name}"
+    return f"{article(name)} {name}"
 
 
 def all_object_words(noun: Noun, sprites: Sequence[Sprite]) -> set[str]:
@@ -89,10 +107,13 @@ def all_object_words(noun: Noun, sprites: Sequence[Sprite]) -> set[str]:
     paraphrases = PARAPHRASES if noun.recolourable else {}
     said = [""] + [f"{word} " for colour in sorted(colours) for word in paraphrases.get(colour, (colour,))]
     names = [f"{word}{name}" for word in said for name in (noun.noun, *noun.synonyms)]
-    return set(names) | {f"{_article(name)} {name}" for name in names}
+    names += [f"{size} {noun.noun}" for size in SIZES]
+    sized = {f"{size} {colour} {noun.noun}" for size in SIZES_WITH_COLOUR for colour in colours}
+    return set(names) | {f"{article(name)} {name}" for name in names} | sized
 
 
-def _article(name: str) -> str:
+def article(name: str) -> str:
+    """Return "a" or "an", by the first letter."""
     return "an" if name[0] in "aeiou" else "a"
 
 

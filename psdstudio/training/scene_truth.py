@@ -14,7 +14,7 @@ from psdstudio.training.layouts import Layout
 from psdstudio.training.looks import render_looks
 from psdstudio.training.sprites import SpriteLibrary
 
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from torch import Tensor
 from psdstudio.gen.text_encoder import TextEncoder
 from psdstudio.resources_path import resource_dir
 from psdstudio.training.looks import all_object_words
+from psdstudio.training.relations import relation_words
 from psdstudio.training.sprites import SpriteLibrary, trained_nouns
 from psdstudio.training.world import all_world_words
 
@@ -77,6 +78,7 @@ def main() -> None:
     captions = set(all_world_words())
     for name, sprites in library.by_noun.items():
         captions |= all_object_words(library.nouns[name], sprites)
+        captions |= relation_words(library.nouns[name], library.by_noun)
     ordered = sorted(captions, key=len)  # alike lengths together: less padding
     for at in range(0, len(ordered), 512):
         bank(ordered[at : at + 512])

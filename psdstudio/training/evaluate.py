@@ -30,7 +30,8 @@ from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_weights
 from psdstudio.gen.request import Sampling
 from psdstudio.resources_path import resource_dir
-from psdstudio.training.classifier_net import Judge, load_judge, same_thing
+from psdstudio.training.classifier_names import same_thing
+from psdstudio.training.classifier_net import Judge, load_judge
 from psdstudio.training.evaluation_baselines import run_baselines, write_baselines
 from psdstudio.training.evaluation_calibration import edge_figures, truth_figures
 from psdstudio.training.evaluation_neighbours import swapped_neighbours

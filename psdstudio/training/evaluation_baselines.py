@@ -23,7 +23,8 @@ from psdstudio.engine.pictures import to_u8
 from psdstudio.gen.planning import Verb, build_request, new_scene, plan_scope
 from psdstudio.gen.request import GenerationRequest, Sampling
 from psdstudio.training.assets.colours import colour_words
-from psdstudio.training.classifier_net import Judge, same_thing
+from psdstudio.training.classifier_names import same_thing
+from psdstudio.training.classifier_net import Judge
 from psdstudio.training.evaluation_kept import (
     PARTS,
     FreePart,

@@ -12,7 +12,8 @@ from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.gen.request import Sampling
 from psdstudio.render.compositor import Compositor
 from psdstudio.training.assets.colours import colour_words
-from psdstudio.training.classifier_net import REJECT, Judge, same_thing
+from psdstudio.training.classifier_names import same_thing
+from psdstudio.training.classifier_net import REJECT, Judge
 from psdstudio.training.evaluation_layers import Footing, footings, objects_of
 from psdstudio.training.evaluation_light import SceneLight, light_figures, scene_light, stands
 from psdstudio.training.evaluation_measures import (

@@ -27,7 +27,7 @@ MATTES = (1.0, 0.5, 0.0)
 class JudgeNet(nn.Module):
     """(n, 4, 64, 64) -> (n, classes) logits; the input is colour over a matte and alpha, both in -1..1."""
 
-    def __init__(self, classes: int, width: int = 32) -> None:
+    def __init__(self, classes: int, width: int = 24) -> None:
         super().__init__()
         w = width
         self.stem = _conv(4, w, 2)

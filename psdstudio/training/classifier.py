@@ -38,7 +38,7 @@ from psdstudio.training.looks import LookPlan, render_looks
 from psdstudio.training.sprites import SpriteLibrary, read_vocabulary
 
 REJECT_SHARE = 0.16
-PEAK_RATE = 2e-3
+PEAK_RATE = 3e-3
 AVERAGE_KEEPS = 0.995
 """Weight of the past in the moving average of the weights that is kept in the end."""
 CALIBRATION_SEED = 20_261
@@ -98,7 +98,9 @@ def train_judge(library: SpriteLibrary, *, steps: int, batch: int, seed: int, wi
                 "minutes": round(minutes, 1),
             }
             print(json.dumps(log), flush=True)
-    return Judge(average.eval().requires_grad_(False), (*library.by_noun, REJECT), {"steps": float(steps)}, {})
+    return Judge(
+        average.eval().requires_grad_(False), (*library.by_noun, REJECT), {"steps": float(steps)}, {}
+    )
 
 
 @torch.no_grad()

@@ -135,7 +135,12 @@ def save_judge(path: Path, judge: Judge) -> None:
         k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in judge.net.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"names": judge.names, "figures": judge.figures, "truth": judge.truth, "confusions": judge.confusions}
+    told = {
+        "names": judge.names,
+        "figures": judge.figures,
+        "truth": judge.truth,
+        "confusions": judge.confusions,
+    }
     save_file(tensors, path, metadata={key: json.dumps(value) for key, value in told.items()})
 
 

@@ -1,9 +1,9 @@
 """The frozen prompts of the evaluation: 1 to 3 objects on a ground in a light, drawn from a seed of their own.
 
 Training draws its scenes from generators seeded by (run seed, step); these come from another seed and none of their
-noise is shared. Nouns are dealt like cards, so that every noun is asked for about equally often. Every third prompt asks
-for combinations that training never draws (`held_combinations`): a ground in a light, a thing in a colour; the others
-ask for none of these.
+noise is shared. Nouns are dealt like cards, so that every noun is asked for about equally often. Every third prompt
+asks for combinations that training never draws (`held_combinations`): a ground in a light, a thing in a colour; the
+others ask for none of these.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class AskedObject:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One frozen prompt; objects back to front; `seed` seeds the run; `unseen_ground`: training never shows it in this light."""
+    """One frozen prompt; objects back to front; `seed` seeds the run.
+
+    `unseen_ground`: training never shows this ground in this light.
+    """
 
     number: int
     objects: tuple[AskedObject, ...]

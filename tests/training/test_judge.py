@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from psdstudio.training.classifier import calibrate, names_of_truth, plain_looks, shares_right, train_judge
-from psdstudio.training.classifier_batches import GARBAGE_KINDS, changed, draw_sprites, garbage, lit_looks, rounded
+from psdstudio.training.classifier_batches import (
+    GARBAGE_KINDS,
+    changed,
+    draw_sprites,
+    garbage,
+    lit_looks,
+    rounded,
+)
 from psdstudio.training.classifier_names import KINDS, SYNONYM_GROUPS, same_thing
 from psdstudio.training.classifier_net import (
     REJECT,
@@ -124,7 +131,9 @@ def test_the_ceiling_is_measured_per_noun(judge: Judge, library: SpriteLibrary) 
 
 
 def test_rounding_changes_the_light_inside_and_not_the_outline(library: SpriteLibrary) -> None:
-    plain = at_judge_size(lit_looks(library, draw_sprites(library, np.random.default_rng(4), 12), np.random.default_rng(4)))
+    plain = at_judge_size(
+        lit_looks(library, draw_sprites(library, np.random.default_rng(4), 12), np.random.default_rng(4))
+    )
     round_ones = rounded(plain, np.random.default_rng(5))
     assert torch.equal(round_ones[:, 3], plain[:, 3])
     assert (round_ones[:, :3] <= round_ones[:, 3:4]).all()

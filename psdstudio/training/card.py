@@ -27,12 +27,13 @@ from psdstudio.training.card_facts import (
     material_rows,
     network_file,
 )
+from psdstudio.training.evaluation_baselines import CLEAN_AGAINST_REPLACEMENT, KEPT_TABLE
 from psdstudio.training.sprites import core_nouns, trained_nouns
 
 HARDWARE = "two CPU cores, no graphics card"
 _PATH = re.compile(r"(?<![\w/:.\]])(?:/[\w.-]+){2,}|\b[A-Za-z]:\\\w")
 _PLAIN_UNITS = ("dB", "degrees", "px of 128", "of 255", "seconds")
-_OWN_NUMBERS = ("of the true one's", "work,")
+_OWN_NUMBERS = ("of the true one's", "work,", ": error")
 
 Report = Mapping[str, Any]
 Figure = Mapping[str, float]
@@ -139,7 +140,8 @@ def _goal_row(goal: Goal, reports: Sequence[Report]) -> list[str]:
     figure = _figure(reports, goal.run, goal.figure)
     if figure is None:
         return [goal.title, *wanted, "not measured", ""]
-    verdict = _verdict(figure["value"], goal.goal, goal.least, at_least=goal.at_least)
+    value = figure["low" if goal.at_least else "high"] if goal.certain else figure["value"]
+    verdict = _verdict(value, goal.goal, goal.least, at_least=goal.at_least)
     if figure["n"] < FEWEST:
         verdict = f"too few to say (n = {figure['n']:.0f})"
     return [goal.title, *wanted, _with_interval(figure, goal.unit), verdict]
@@ -156,7 +158,9 @@ def _about_reports(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
     lines = []
     for report in reports:
         parts = [
-            name for name in (TEXT, LIBRARY, NEIGHBOURS, "baselines", "rendered truth") if name in report
+            name
+            for name in (TEXT, LIBRARY, NEIGHBOURS, "verbs", "baselines", "ablations", "rendered truth")
+            if name in report
         ]
         what = ", ".join(parts) or "nothing"
         lines.append(f"- {what}: {_which(scene, report)}.")
@@ -171,6 +175,8 @@ def _about_reports(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
 
 
 def _which(scene: NetworkFile, report: Report) -> str:
+    if "ablations" in report and not report["weights_sha256"]:
+        return "trained from nothing"
     if report["weights_sha256"] == scene.sha256:
         return "measured on these weights"
     seen = ", ".join(f"{name} {count:,}" for name, count in report["trained"].items())
@@ -185,15 +191,33 @@ def _measured(reports: Sequence[Report]) -> list[str]:
         if figures:
             title = "the measures themselves, on rendered truth" if run == "rendered truth" else run
             out += [f"### Measured: {title}", _table(["figure", "value"], _figure_rows(figures))]
-    baselines: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Figure]]]] = next(
-        (r["baselines"] for r in reversed(reports) if "baselines" in r), {}
-    )
-    for name, kinds in baselines.items():
+    for verb, figures in _last(reports, "verbs").items():
+        out += [
+            f"### Measured: {verb}, on rendered scenes",
+            _table(["figure", "value"], _figure_rows(figures)),
+        ]
+    for name, kinds in _last(reports, "baselines").items():
         for kind, columns in kinds.items():
-            names = list(dict.fromkeys(figure for figures in columns.values() for figure in figures))
-            rows = [[f, *(_cell(figures.get(f), f) for figures in columns.values())] for f in names]
-            out += [f"### Baselines: {name}, {kind}", _table(["figure", *columns], rows)]
+            out += [f"### Baselines: {name}, {kind}", _columns(columns)]
+    ablations = _last(reports, "ablations")
+    if ablations:
+        said = "\n".join(f"- {name}: {words}." for name, words in ablations["said"].items())
+        out += ["### Ablations: parts of the design taken away, in training and in painting", said]
+        for kind in ("values", "differences"):
+            out += [f"### Ablations, {kind}", _columns(ablations[kind])]
     return ["## All figures", *out] if out else []
+
+
+def _last(reports: Sequence[Report], part: str) -> Mapping[str, Any]:
+    """Return a part of the last report that has it."""
+    found: Mapping[str, Any] = next((r[part] for r in reversed(reports) if part in r), {})
+    return found
+
+
+def _columns(columns: Mapping[str, Mapping[str, Figure]]) -> str:
+    names = list(dict.fromkeys(figure for figures in columns.values() for figure in figures))
+    rows = [[f, *(_cell(figures.get(f), f) for figures in columns.values())] for f in names]
+    return _table(["figure", *columns], rows)
 
 
 def _limits(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
@@ -225,10 +249,14 @@ def _limits(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
 
 
 def _run(reports: Sequence[Report], run: str) -> Mapping[str, Figure]:
-    """Return the figures of a run of the last report that has it; those of neighbours lie one level higher."""
+    """Return the figures of a run, a verb or a verdict from the last report that has it."""
     for report in reversed(reports):
+        figures: Mapping[str, Figure] | None = report.get("verbs", {}).get(run)
+        if run == CLEAN_AGAINST_REPLACEMENT and "baselines" in report:
+            figures = report["baselines"].get(KEPT_TABLE, {}).get("verdict", {}).get(run)
         if run in report:
-            figures: Mapping[str, Figure] = report[run].get("figures", report[run])
+            figures = report[run].get("figures", report[run])
+        if figures:
             return figures
     return {}
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from safetensors import safe_open
 
 from psdstudio.training.assets.ledger import LICENCE_URLS, Entry
+from psdstudio.training.evaluation_baselines import CLEAN, CLEAN_AGAINST_REPLACEMENT, NEARER, REPLACED_AT_COST
 from psdstudio.training.evaluation_calibration import FOG, INNER
 from psdstudio.training.evaluation_light import AGAINST_KEPT, BETWEEN, FLOATING
+from psdstudio.training.evaluation_verbs import RECOMPOSED, SILHOUETTE, SPLIT
 
 STAGES: dict[str, str] = {
     "objects": "single drawings, words to picture",
@@ -41,7 +43,7 @@ class NetworkFile:
 class Goal:
     """A figure that was promised: where it stands in the evaluation's report, and what it should be.
 
-    `run`: name of the report's part; `at_least`: larger is better.
+    `run`: name of the report's part; `at_least`: larger is better; `certain`: the whole interval must reach the goal.
     """
 
     title: str
@@ -51,6 +53,7 @@ class Goal:
     least: float
     unit: str = "%"
     at_least: bool = True
+    certain: bool = False
 
 
 TEXT, LIBRARY, NEIGHBOURS = "text alone", "with library", "swapped neighbours"
@@ -84,6 +87,12 @@ GOALS: tuple[Goal, ...] = (
     Goal(
         "width of an inner edge, of 128 pixels",
         TEXT, INNER, 2, 3, "px", at_least=False,
+    ),
+    Goal("a flat picture split: its layers put together against it", SPLIT, RECOMPOSED, 35, 35, "dB"),
+    Goal("same silhouette: outline the same to the last bit", SILHOUETTE, "alpha byte-equal", 1.0, 1.0),
+    Goal(
+        "keeping parts clean against replacing them, equal work: scenes in which clean suits better",
+        CLEAN_AGAINST_REPLACEMENT, f"{NEARER}: {CLEAN} against {REPLACED_AT_COST}", 0.5, 0.0, certain=True,
     ),
 )  # fmt: skip
 

@@ -8,9 +8,11 @@ figures travel in the file.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -23,21 +25,24 @@ from torch import Tensor
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import has_fast_bfloat16
 from psdstudio.training.classifier_batches import changed, draw_sprites, garbage, lit_looks
+from psdstudio.training.classifier_names import same_thing
 from psdstudio.training.classifier_net import (
     JUDGE_PX,
     REJECT,
     Judge,
     JudgeNet,
     over_matte,
-    same_thing,
     save_judge,
 )
 from psdstudio.training.looks import LookPlan, render_looks
-from psdstudio.training.sprites import SpriteLibrary, trained_nouns
+from psdstudio.training.sprites import SpriteLibrary, read_vocabulary
 
 REJECT_SHARE = 0.16
-PEAK_RATE = 2e-3
+PEAK_RATE = 3e-3
+AVERAGE_KEEPS = 0.995
+"""Weight of the past in the moving average of the weights that is kept in the end."""
 CALIBRATION_SEED = 20_261
+LOOKS_A_NOUN = 4
 
 
 def draw_batch(library: SpriteLibrary, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
@@ -71,6 +76,7 @@ def train_judge(library: SpriteLibrary, *, steps: int, batch: int, seed: int, wi
     torch.manual_seed(seed)
     net = JudgeNet(len(library.by_noun) + 1, width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks it
     optimizer = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=0.05)
+    average = copy.deepcopy(net)
     began, recent = time.monotonic(), [0.0]
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -82,6 +88,7 @@ def train_judge(library: SpriteLibrary, *, steps: int, batch: int, seed: int, wi
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        _follow(average, net, min(AVERAGE_KEEPS, (step + 1) / (step + 10)))
         recent.append(float(loss.detach()))
         if (step + 1) % 50 == 0:
             minutes = (time.monotonic() - began) / 60
@@ -91,7 +98,19 @@ def train_judge(library: SpriteLibrary, *, steps: int, batch: int, seed: int, wi
                 "minutes": round(minutes, 1),
             }
             print(json.dumps(log), flush=True)
-    return Judge(net.eval().requires_grad_(False), (*library.by_noun, REJECT), {"steps": float(steps)}, {})
+    return Judge(
+        average.eval().requires_grad_(False), (*library.by_noun, REJECT), {"steps": float(steps)}, {}
+    )
+
+
+@torch.no_grad()
+def _follow(average: JudgeNet, net: JudgeNet, keep: float) -> None:
+    """Move the averaged weights and normalisation statistics towards the present ones."""
+    for held, now in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if held.is_floating_point():
+            held.lerp_(now, 1 - keep)
+        else:
+            held.copy_(now)
 
 
 def plain_looks(library: SpriteLibrary) -> tuple[Tensor, list[str]]:
@@ -112,23 +131,30 @@ def calibrate(judge: Judge, heldout: SpriteLibrary, truth: SpriteLibrary) -> Non
         "heldout_top1_strict": _share([a == b for a, b in zip(named, nouns, strict=True)]),
         "heldout_rejected": _share([a == REJECT for a in named]),
     }
-    judge.truth = truth_by_noun(judge, truth, rng)
+    seen = names_of_truth(judge, truth, rng)
+    judge.truth = shares_right(seen)
     figures["truth_top1"] = float(np.mean(list(judge.truth.values())))
+    figures["truth_top1_strict"] = _share([a == noun for noun, row in seen.items() for a in row])
+    figures["truth_rejected"] = _share([a == REJECT for row in seen.values() for a in row])
+    figures["nouns"] = float(len(judge.truth))
     figures["nouns_known"] = float(sum(judge.knows(noun) for noun in judge.truth))
+    judge.confusions = {noun: row for noun, row in seen.items() if judge.truth[noun] < 1}
     waste = garbage(heldout, rng, 270)
     straight = torch.cat([waste[:, :3] / waste[:, 3:4].clamp(min=1e-3), waste[:, 3:4]], dim=1).clamp(0, 1)
     figures["garbage_rejected"] = _share([a == REJECT for a in judge.name(straight)])
     judge.figures |= {k: round(v, 4) for k, v in figures.items()}
 
 
-def truth_by_noun(judge: Judge, truth: SpriteLibrary, rng: np.random.Generator) -> dict[str, float]:
-    """Return each noun's share right on 4 lit looks of its training drawings."""
-    sprites = [row[i % len(row)] for row in truth.by_noun.values() for i in range(4)]
+def names_of_truth(judge: Judge, truth: SpriteLibrary, rng: np.random.Generator) -> dict[str, list[str]]:
+    """Return what the judge calls 4 lit looks of every noun's training drawings."""
+    sprites = [row[i % len(row)] for row in truth.by_noun.values() for i in range(LOOKS_A_NOUN)]
     named = judge.name(lit_looks(truth, sprites, rng))
-    return {
-        noun: _share([same_thing(named[4 * i + j], noun) for j in range(4)])
-        for i, noun in enumerate(truth.by_noun)
-    }
+    return {noun: named[LOOKS_A_NOUN * i :][:LOOKS_A_NOUN] for i, noun in enumerate(truth.by_noun)}
+
+
+def shares_right(names: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Return the share of names that answer each noun (see `classifier_names`)."""
+    return {noun: _share([same_thing(a, noun) for a in row]) for noun, row in names.items()}
 
 
 def _share(flags: list[bool]) -> float:
@@ -140,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("training_data"))
     parser.add_argument("--out", type=Path, default=Path("training_data/classifier.safetensors"))
-    parser.add_argument("--steps", type=int, default=2200, help="about 8 minutes of one core")
+    parser.add_argument("--steps", type=int, default=2600, help="about 13 minutes of one core")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--threads", type=int, default=1)
@@ -148,7 +174,7 @@ def main() -> None:
     args = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(args.threads)
-    nouns = trained_nouns()
+    nouns = [noun.noun for noun in read_vocabulary()]
     library = SpriteLibrary.load(args.data, "classifier", nouns)
     judge = train_judge(
         at_learning_size(library), steps=args.steps, batch=args.batch, seed=args.seed, width=args.width
@@ -157,6 +183,7 @@ def main() -> None:
         judge, SpriteLibrary.load(args.data, "heldout", nouns), SpriteLibrary.load(args.data, "train", nouns)
     )
     save_judge(args.out, judge)
+    print(json.dumps({"confusions": judge.confusions}))
     print(json.dumps(judge.figures, indent=1))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,20 +17,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from psdstudio.training.classifier_names import same_thing
+
 JUDGE_PX = 64
 REJECT = "(no single known thing)"
 MATTES = (1.0, 0.5, 0.0)
-SYNONYM_GROUPS: tuple[frozenset[str], ...] = (
-    frozenset({"smoke", "steam"}),
-    frozenset({"glass ball", "soap bubble"}),
-    frozenset({"motor scooter", "motorcycle"}),
-)
-"""Nouns whose pictures a person could name either way; everything else must be met exactly."""
-
-
-def same_thing(a: str, b: str) -> bool:
-    """Whether two nouns are equal or of one synonym group."""
-    return a == b or any(a in group and b in group for group in SYNONYM_GROUPS)
 
 
 class JudgeNet(nn.Module):
@@ -41,7 +32,10 @@ class JudgeNet(nn.Module):
         w = width
         self.stem = _conv(4, w, 2)
         self.body = nn.Sequential(
-            _Residual(w, w, 1), _Residual(w, 2 * w, 2), _Residual(2 * w, 4 * w, 2), _Residual(4 * w, 8 * w, 2)
+            _Residual(w, w, 1),
+            *(_Residual(w, 2 * w, 2), _Residual(2 * w, 2 * w, 1)),
+            *(_Residual(2 * w, 4 * w, 2), _Residual(4 * w, 4 * w, 1)),
+            *(_Residual(4 * w, 8 * w, 2), _Residual(8 * w, 8 * w, 1)),
         )
         self.drop = nn.Dropout(0.2)
         self.last = nn.Linear(8 * w, classes)
@@ -81,13 +75,15 @@ class Judge:
     """A trained network with its class names (the last one is REJECT) and what was measured when it was made.
 
     `truth`: noun -> share right on the generator's own training drawings. A noun that the judge does not know there
-    cannot be won by any generator (most furniture: one drawing to learn from).
+    cannot be won by any generator (most furniture: one drawing to learn from). `confusions`: what it called the
+    drawings of every noun that it did not always name rightly.
     """
 
     net: JudgeNet
     names: tuple[str, ...]
     figures: dict[str, float]
     truth: dict[str, float]
+    confusions: dict[str, list[str]] = field(default_factory=dict)
 
     def knows(self, noun: str) -> bool:
         """Whether the judge names the true drawings of a noun at least three times in four."""
@@ -139,7 +135,12 @@ def save_judge(path: Path, judge: Judge) -> None:
         k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in judge.net.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"names": judge.names, "figures": judge.figures, "truth": judge.truth}
+    told = {
+        "names": judge.names,
+        "figures": judge.figures,
+        "truth": judge.truth,
+        "confusions": judge.confusions,
+    }
     save_file(tensors, path, metadata={key: json.dumps(value) for key, value in told.items()})
 
 
@@ -156,4 +157,5 @@ def load_judge(path: Path) -> Judge:
         names,
         dict(json.loads(meta["figures"])),
         dict(json.loads(meta["truth"])),
+        dict(json.loads(meta["confusions"])),
     )

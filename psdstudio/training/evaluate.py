@@ -1,10 +1,14 @@
-"""Judge weights on frozen prompts: `python -m psdstudio.training.evaluate --weights resources/model/scene.safetensors`.
+"""Judge weights on frozen prompts: `python -m psdstudio.training.evaluate --protocol cpu`.
+
+One command, one report: evaluation.json, evaluation.md and picture sheets in `--out`. `--protocol cpu` measures
+everything that the model card shows in less than an hour of one core, `--protocol full` four times as many scenes;
+whatever else is said on the command line counts more than the protocol.
 
 Scenes: text alone, and with `--references` also guided by the picture library. Swapped neighbours: `--neighbours N`
-scenes a part. Baselines, which paint with less of the joint design: `--baselines N` scenes. Vocabulary: `--per-noun`
-paints four looks of every trained noun. Edges: `--edges N` scenes
-at 512 px. The measures' own error on rendered truth: `--calibrate N` scenes. Everything goes to `--out`.
-`--sheet-only` writes the sheet of scenes with seeds 1 to 40, taken apart into layers, and nothing else.
+scenes a part. Baselines, which paint with less of the joint design: `--baselines N` scenes. The other verbs on rendered
+scenes: `--verbs N` scenes. Vocabulary: `--per-noun` paints four looks of every noun. Edges: `--edges N` scenes at
+512 px. The measures' own error on rendered truth: `--calibrate N` scenes. `--sheet` adds the sheet of scenes with seeds
+1 to 40, taken apart into layers; `--sheet-only` writes nothing else.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ import os
 import resource
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +34,18 @@ from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_weights
 from psdstudio.gen.request import Sampling
 from psdstudio.resources_path import resource_dir
-from psdstudio.training.classifier_net import Judge, load_judge, same_thing
-from psdstudio.training.evaluation_baselines import run_baselines, write_baselines
+from psdstudio.training.classifier_names import same_thing
+from psdstudio.training.classifier_net import Judge, load_judge
+from psdstudio.training.evaluation_baselines import baselines_text, run_baselines
 from psdstudio.training.evaluation_calibration import edge_figures, truth_figures
 from psdstudio.training.evaluation_neighbours import swapped_neighbours
 from psdstudio.training.evaluation_prompts import Prompt, frozen_prompts
+from psdstudio.training.evaluation_protocols import PROTOCOLS, Minutes, with_protocol
 from psdstudio.training.evaluation_report import Figures, markdown, scene_record, write_json, write_sheets
 from psdstudio.training.evaluation_runs import paint_prompt
 from psdstudio.training.evaluation_scenes import MeasuredScene, run_scene, summary
 from psdstudio.training.evaluation_sheet import SHEET_SCENES, sheet_prompts, write_layer_sheet
+from psdstudio.training.evaluation_verbs import measure_verbs, painting_with
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
 from psdstudio.training.words import WordBank
@@ -126,62 +133,118 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     judge = load_judge(args.classifier)
     net, info = load_weights(args.weights)
-    vocabulary = {n.noun: n for n in read_vocabulary()}
     wanted = core_nouns() if args.nouns == "core" else trained_nouns()
     nouns = [n for n in wanted if n in judge.names]
     report: dict[str, Any] = {
         "weights_sha256": info.sha256,
         "trained": info.trained,
         "look_px": info.look_px,
+        "protocol": args.protocol,
         "judge": judge.figures,
         "nouns": {"set": args.nouns, "count": len(nouns)},
     }
-    columns: dict[str, Figures] = {}
-    began = time.monotonic()
-    if args.count:
-        prompts = frozen_prompts(nouns, vocabulary, args.count)
-        engine = loaded_engine(args.weights, args.detail, args.threads)
-        sampling = Sampling(steps=args.steps) if args.steps else Sampling()
-        for name, use_library in (("text alone", False), ("with library", True)):
-            if use_library and not args.references:
-                continue
-            scenes = run_prompts(engine, judge, prompts, use_library=use_library, sampling=sampling)
-            edges = measure_edges(engine, prompts[: args.edges], use_library=use_library, sampling=sampling)
-            columns[name] = {**summary(scenes), **edges}
-            report[name] = {"figures": columns[name], "scenes": [scene_record(s) for s in scenes]}
-            write_sheets(out, name.replace(" ", "-"), scenes)
+    bench = Bench(args, judge, net, info.look_px, nouns, report)
+    bench.scenes()
     if args.neighbours:
-        library = SpriteLibrary.load(args.data, "train", trained_nouns())
-        figures = swapped_neighbours(net, library, WordBank(), scenes=args.neighbours, look_px=info.look_px)
-        columns["right neighbours preferred"] = {
-            f"free {k}" if k != "all" else k: v for k, v in figures.items()
-        }
-        report["swapped neighbours"] = figures
+        bench.neighbours()
     if args.baselines:
-        _baselines(args, judge, frozen_prompts(nouns, vocabulary, args.baselines), report)
+        bench.baselines()
+    if args.verbs:
+        bench.verbs()
     if args.per_noun:
-        steps = args.steps or Sampling().steps
-        report["per noun"] = per_noun(net, judge, nouns, px=info.look_px, steps=steps, out=out)
+        with bench.minutes.of("single looks"):
+            steps = args.steps or Sampling().steps
+            report["per noun"] = per_noun(net, judge, nouns, px=info.look_px, steps=steps, out=out)
     if args.calibrate:
-        columns["rendered truth"] = truth_figures(
-            SpriteLibrary.load(args.data, "heldout", nouns), args.calibrate
-        )
-        report["rendered truth"] = columns["rendered truth"]
-    report["minutes"] = round((time.monotonic() - began) / 60, 2)
+        bench.calibration()
+    if args.sheet:
+        with bench.minutes.of("sheet"):
+            write_sheet_only(argparse.Namespace(**{**vars(args), "references": False}))
+    report["minutes"] = bench.minutes.total
+    report["minutes by part"] = bench.minutes.by_part
     report["peak_memory_mb"] = _peak_memory_mb()
-    _write(out, report, columns)
+    _write(out, report, bench.columns)
     return report
 
 
-def _baselines(
-    args: argparse.Namespace, judge: Judge, prompts: Sequence[Prompt], report: dict[str, Any]
-) -> None:
-    engine = loaded_engine(args.weights, args.detail, args.threads)
-    library = SpriteLibrary.load(args.data, "train", trained_nouns())
-    sampling = Sampling(steps=args.steps) if args.steps else Sampling()
-    report["baselines"] = run_baselines(engine, judge, prompts, library, sampling)
-    about = f"Weights {report['weights_sha256'][:12]}, {len(prompts)} scenes, {sampling.steps} steps, 95 % intervals."
-    write_baselines(args.out, report["baselines"], about)
+@dataclass(slots=True)
+class Bench:
+    """The parts of one evaluation: what they share, and the report and table columns that they fill."""
+
+    args: argparse.Namespace
+    judge: Judge
+    net: SceneNet
+    look_px: int
+    nouns: Sequence[str]
+    report: dict[str, Any]
+    columns: dict[str, Figures] = field(default_factory=dict)
+    minutes: Minutes = field(default_factory=Minutes)
+
+    def scenes(self) -> None:
+        """Paint the frozen prompts, from words alone and with the library."""
+        args = self.args
+        runs = [("text alone", False, args.count)] if args.count else []
+        if args.references and args.count:
+            runs.append(("with library", True, args.reference_count or args.count))
+        for name, use_library, count in runs:
+            with self.minutes.of(name):
+                prompts, engine = self._prompts(count), self._engine()
+                scenes = run_prompts(
+                    engine, self.judge, prompts, use_library=use_library, sampling=self._sampling
+                )
+                edged = prompts[: args.edges]
+                edges = measure_edges(engine, edged, use_library=use_library, sampling=self._sampling)
+                self.columns[name] = {**summary(scenes), **edges}
+                self.report[name] = {
+                    "figures": self.columns[name],
+                    "scenes": [scene_record(s) for s in scenes],
+                }
+                write_sheets(args.out, name.replace(" ", "-"), scenes)
+
+    def neighbours(self) -> None:
+        """Compare right with swapped neighbours."""
+        with self.minutes.of("swapped neighbours"):
+            figures = swapped_neighbours(
+                self.net, self._library(), WordBank(), scenes=self.args.neighbours, look_px=self.look_px
+            )
+        self.columns["right neighbours preferred"] = {
+            f"free {k}" if k != "all" else k: v for k, v in figures.items()
+        }
+        self.report["swapped neighbours"] = figures
+
+    def baselines(self) -> None:
+        """Paint with less of the joint design."""
+        with self.minutes.of("baselines"):
+            prompts = self._prompts(self.args.baselines)
+            made = run_baselines(self._engine(), self.judge, prompts, self._library(), self._sampling)
+        self.report["baselines"] = made
+
+    def verbs(self) -> None:
+        """Run the other verbs on rendered scenes."""
+        with self.minutes.of("verbs"):
+            paint = painting_with(self._engine())
+            made = measure_verbs(paint, self.judge, self._library(), self.args.verbs, self._sampling)
+        self.report["verbs"] = made
+
+    def calibration(self) -> None:
+        """Measure rendered truth by drawings that training never saw."""
+        with self.minutes.of("calibration"):
+            library = SpriteLibrary.load(self.args.data, "heldout", self.nouns)
+            self.columns["rendered truth"] = truth_figures(library, self.args.calibrate)
+        self.report["rendered truth"] = self.columns["rendered truth"]
+
+    @property
+    def _sampling(self) -> Sampling:
+        return Sampling(steps=self.args.steps) if self.args.steps else Sampling()
+
+    def _prompts(self, count: int) -> tuple[Prompt, ...]:
+        return frozen_prompts(self.nouns, {n.noun: n for n in read_vocabulary()}, count)
+
+    def _engine(self) -> EmbeddedEngine:
+        return loaded_engine(self.args.weights, self.args.detail, self.args.threads)
+
+    def _library(self) -> SpriteLibrary:
+        return SpriteLibrary.load(self.args.data, "train", trained_nouns())
 
 
 def write_sheet_only(args: argparse.Namespace) -> list[Path]:
@@ -197,11 +260,12 @@ def write_sheet_only(args: argparse.Namespace) -> list[Path]:
 
 
 def _write(out: Path, report: dict[str, Any], columns: dict[str, Figures]) -> None:
+    weights = f"Weights {report['weights_sha256'][:12]}"
     notes = [
-        f"Weights {report['weights_sha256'][:12]}, trained on {report['trained']}, looks of {report['look_px']} px; "
+        f"{weights}, trained on {report['trained']}, looks of {report['look_px']} px; "
         f"{report['nouns']['count']} nouns ({report['nouns']['set']}). 95 % intervals by bootstrap over scenes.",
         f"The judge, trained on other drawings: {report['judge']}.",
-        f"{report['minutes']} minutes, peak memory {report['peak_memory_mb']} MB.",
+        f"{report['minutes']} minutes ({report['minutes by part']}), peak memory {report['peak_memory_mb']} MB.",
     ]
     if "per noun" in report:
         shares = [row["right"] for row in report["per noun"].values()]
@@ -209,8 +273,12 @@ def _write(out: Path, report: dict[str, Any], columns: dict[str, Figures]) -> No
         notes.append(
             f"Single looks, 4 a noun: {sum(shares) / max(1, len(shares)):.3f} right; {good} nouns at 3 of 4 or better."
         )
+    sections = [markdown("Evaluation of the embedded engine", columns, notes)]
+    sections += [markdown(f"Verb: {v}", {"value": row}, []) for v, row in report.get("verbs", {}).items()]
+    if "baselines" in report:
+        sections.append(baselines_text(report["baselines"], f"{weights}, 95 % intervals."))
+    text = "\n".join(sections)
     write_json(out / "evaluation.json", report)
-    text = markdown("Evaluation of the embedded engine", columns, notes)
     (out / "evaluation.md").write_text(text, encoding="utf-8")
     print(text)
 
@@ -222,7 +290,8 @@ def _peak_memory_mb() -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    out = argparse.ArgumentParser(description=__doc__)
+    out = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    out.add_argument("--protocol", choices=list(PROTOCOLS), help="sets all numbers that are not given")
     out.add_argument("--weights", type=Path, default=Path("resources/model/scene.safetensors"))
     out.add_argument("--detail", type=Path, default=Path("resources/model/detail.safetensors"))
     out.add_argument("--classifier", type=Path, default=Path("training_data/classifier.safetensors"))
@@ -232,6 +301,11 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--nouns", choices=["core", "all"], default="core")
     out.add_argument("--steps", type=int, default=0, help="0: the product's own number")
     out.add_argument("--references", action="store_true", help="also run guided by the picture library")
+    out.add_argument(
+        "--reference-count", type=int, default=0, help="scenes with the library; 0: as many as without"
+    )
+    out.add_argument("--verbs", type=int, default=0, help="rendered scenes for every verb; 0 leaves them out")
+    out.add_argument("--sheet", action="store_true", help="also write the sheet of layers")
     out.add_argument("--neighbours", type=int, default=48, help="scenes a part; 0 leaves the test out")
     out.add_argument("--baselines", type=int, default=0, help="scenes for every baseline; 0 leaves them out")
     out.add_argument(
@@ -240,14 +314,14 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--calibrate", type=int, default=60, help="scenes of rendered truth; 0 leaves them out")
     out.add_argument("--sheet-only", action="store_true", help="seeds 1 to 40 taken apart into layers-N.png")
     out.add_argument("--per-noun", action="store_true")
-    out.add_argument("--quick", action="store_true", help="10 scenes, 6 a part, 4 steps")
+    out.add_argument("--quick", action="store_true", help="at most 10 scenes, 6 a part, 4 steps")
     out.add_argument("--threads", type=int, default=2)
     return out
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and evaluate."""
-    args = parser().parse_args(arguments)
+    args = with_protocol(parser(), arguments)
     if args.quick:
         args.count, args.neighbours, args.steps = (
             min(args.count, 10),
@@ -255,6 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             args.steps or 4,
         )
         args.edges, args.calibrate = min(args.edges, 2), min(args.calibrate, 6)
+        args.verbs, args.baselines = min(args.verbs, 2), min(args.baselines, 3)
     if args.sheet_only:
         print("\n".join(str(path) for path in write_sheet_only(args)))
     else:

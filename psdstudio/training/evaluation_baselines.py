@@ -1,17 +1,17 @@
 """Baselines: the shipped network with the same prompts, seeds and steps, but with less of the joint design.
 
 Text alone: all layers jointly, every row alone, one layer after another; boxes and light are those of the joint layout
-path for all three. Keep and regenerate: rendered scenes of which one part (a look, the background, a shadow) is free,
-painted with the kept parts known clean and by plain replacement, once with as many steps and once with as many as cost
-the same; since few steps alone come out softer, and softer is nearer to any mean, the clean way is also run with as
-few. Looks are judged at engine size, without the detail network. Differences are paired by scene.
+path for all three; half as many steps do for that comparison. Keep and regenerate: rendered scenes of which one part
+(a look, the background, a shadow, in turn) is free, painted with the kept parts known clean and by plain replacement,
+once with as many steps and once with as many as cost the same; since few steps alone come out softer, and softer is
+nearer to any mean, the clean way is also run with as few. Looks are judged at engine size, without the detail network.
+Differences are paired by scene.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -23,7 +23,8 @@ from psdstudio.engine.pictures import to_u8
 from psdstudio.gen.planning import Verb, build_request, new_scene, plan_scope
 from psdstudio.gen.request import GenerationRequest, Sampling
 from psdstudio.training.assets.colours import colour_words
-from psdstudio.training.classifier_net import Judge, same_thing
+from psdstudio.training.classifier_names import same_thing
+from psdstudio.training.classifier_net import Judge
 from psdstudio.training.evaluation_kept import (
     PARTS,
     FreePart,
@@ -45,7 +46,7 @@ from psdstudio.training.evaluation_methods import (
     steps_for,
 )
 from psdstudio.training.evaluation_prompts import AskedObject, Prompt, as_plan
-from psdstudio.training.evaluation_report import Figures, markdown, write_json
+from psdstudio.training.evaluation_report import Figures, markdown
 from psdstudio.training.evaluation_scenes import CANVAS
 from psdstudio.training.sprites import SpriteLibrary
 
@@ -53,6 +54,12 @@ Measured = dict[str, Pair]
 """Figures of one scene painted in one way, see `ratio_with_interval`."""
 Scenes = Sequence[Mapping[str, Measured]]
 """For every scene, by name of the way it was painted."""
+
+OFF = "the part off the true one, of 255"
+"""Mean colour of a look or a background, density of a shadow: see `evaluation_kept.agreement`."""
+NEARER = "clean comes nearer to the true part"
+KEPT_TABLE = "one part regenerated, all others kept"
+CLEAN_AGAINST_REPLACEMENT = "clean known against replacement"
 
 JOINT, ALONE, IN_TURN = "joint", "independent layers", "sequential layers"
 CLEAN, CLEAN_IN_FEW, REPLACED, REPLACED_AT_COST, TRUE = (
@@ -70,17 +77,36 @@ def run_baselines(
 ) -> dict[str, Any]:
     """Paint all prompts, and as many scenes with one free part, in every way; return both tables."""
     painter = Painter.of(engine)
+    fewer = replace(sampling, steps=max(1, sampling.steps // 2))
     from_text, with_kept = [], []
     for prompt in prompts:
-        from_text.append(text_scene(engine, painter, judge, prompt, sampling))
-        with_kept.append(kept_scene(painter, judge, library, prompt.number, sampling))
+        from_text.append(text_scene(engine, painter, judge, prompt, fewer))
+        part = PARTS[prompt.number % len(PARTS)]
+        with_kept.append(kept_scene(painter, judge, library, part, prompt.number, sampling))
         print(f"baselines {len(from_text)}/{len(prompts)}", flush=True)
+    kept = table(with_kept, ((REPLACED, CLEAN), (REPLACED_AT_COST, CLEAN), (REPLACED_AT_COST, CLEAN_IN_FEW)))
     return {
         "from words alone": table(from_text, ((ALONE, JOINT), (IN_TURN, JOINT))),
-        "one part regenerated, all others kept": table(
-            with_kept, ((REPLACED, CLEAN), (REPLACED_AT_COST, CLEAN), (REPLACED_AT_COST, CLEAN_IN_FEW))
-        ),
+        KEPT_TABLE: {**kept, "verdict": {CLEAN_AGAINST_REPLACEMENT: clean_against_replacement(with_kept)}},
     }
+
+
+def clean_against_replacement(scenes: Scenes) -> Figures:
+    """Return in which share of the scenes the clean way comes nearer to the true part, against each replacement.
+
+    Above one half with its whole interval: better. A draw counts half.
+    """
+    pairs = ((REPLACED_AT_COST, CLEAN), (REPLACED, CLEAN), (REPLACED_AT_COST, CLEAN_IN_FEW))
+    return {
+        f"{NEARER}: {clean} against {replaced}": ratio_with_interval(
+            [(_nearer(scene[clean][OFF][0], scene[replaced][OFF][0]), 1.0) for scene in scenes]
+        )
+        for replaced, clean in pairs
+    }
+
+
+def _nearer(clean: float, replaced: float) -> float:
+    return 0.5 if clean == replaced else float(clean < replaced)
 
 
 def text_scene(
@@ -113,28 +139,24 @@ def text_request(prompt: Prompt, sampling: Sampling) -> tuple[GenerationRequest,
 
 
 def kept_scene(
-    painter: Painter, judge: Judge, library: SpriteLibrary, number: int, sampling: Sampling
+    painter: Painter, judge: Judge, library: SpriteLibrary, part: str, number: int, sampling: Sampling
 ) -> dict[str, Measured]:
-    """Regenerate a look, a background and a shadow, each in a rendered scene of its own, and measure them."""
-    figures: dict[str, Measured] = {
-        way: {} for way in (CLEAN, CLEAN_IN_FEW, REPLACED, REPLACED_AT_COST, TRUE)
+    """Regenerate a look, a background or a shadow in a rendered scene in every way, and measure it."""
+    free = free_part_setting(painter, library, part, number, sampling)
+    clean = paint_jointly(painter, free.setting)
+    fair = steps_for(clean.work, painter, free.setting)
+    made = {
+        CLEAN: clean,
+        CLEAN_IN_FEW: paint_jointly(painter, in_steps(free.setting, fair)),
+        REPLACED: paint_replacing(painter, free.setting, sampling.steps),
+        REPLACED_AT_COST: paint_replacing(painter, free.setting, fair),
     }
-    for part in PARTS:
-        free = free_part_setting(painter, library, part, number, sampling)
-        clean = paint_jointly(painter, free.setting)
-        fair = steps_for(clean.work, painter, free.setting)
-        made = {
-            CLEAN: clean,
-            CLEAN_IN_FEW: paint_jointly(painter, in_steps(free.setting, fair)),
-            REPLACED: paint_replacing(painter, free.setting, sampling.steps),
-            REPLACED_AT_COST: paint_replacing(painter, free.setting, fair),
-        }
+    figures = {way: _agreement_figures(free, outcome, clean.work) for way, outcome in made.items()}
+    figures[TRUE] = {}
+    if part == "look":
+        made[TRUE] = true_outcome(free.truth)
         for way, outcome in made.items():
-            figures[way] |= _agreement_figures(free, outcome, clean.work)
-        if part == "look":
-            made[TRUE] = true_outcome(free.truth)
-            for way, outcome in made.items():
-                figures[way] |= _look_figures(judge, free, outcome)
+            figures[way] |= _look_figures(judge, free, outcome)
     return figures
 
 
@@ -150,20 +172,18 @@ def table(scenes: Scenes, pairs: Sequence[tuple[str, str]]) -> dict[str, dict[st
     }
 
 
-def write_baselines(out: Path, report: Mapping[str, Mapping[str, Mapping[str, Figures]]], about: str) -> None:
-    """Write baselines.json and baselines.md, and print the tables."""
+def baselines_text(report: Mapping[str, Mapping[str, Mapping[str, Figures]]], about: str) -> str:
+    """Return all tables as markdown."""
     notes = {
         "values": about,
         "differences": f"{about} Paired by scene: an interval without 0 is a difference.",
+        "verdict": f"{about} Share of scenes: an interval above 0.5 says that keeping parts clean is better.",
     }
-    text = "\n".join(
+    return "\n".join(
         markdown(f"Baselines: {name}, {kind}", columns, [notes[kind]])
         for name, kinds in report.items()
         for kind, columns in kinds.items()
     )
-    write_json(out / "baselines.json", report)
-    (out / "baselines.md").write_text(text, encoding="utf-8")
-    print(text)
 
 
 def _text_figures(judge: Judge, asked: Sequence[AskedObject], outcome: Outcome, work: float) -> Measured:
@@ -186,7 +206,9 @@ def _text_figures(judge: Judge, asked: Sequence[AskedObject], outcome: Outcome, 
 
 
 def _agreement_figures(free: FreePart, outcome: Outcome, clean_work: int) -> Measured:
-    figures = {f"{free.part}: {name}": (value, 1.0) for name, value in agreement(free, outcome).items()}
+    off = agreement(free, outcome)
+    figures = {f"{free.part}: {name}": (value, 1.0) for name, value in off.items()}
+    figures[OFF] = (next(iter(off.values())), 1.0)
     if free.part != "effect":
         sharper = detail(free, outcome.parts) / detail(free, true_outcome(free.truth).parts)
         figures[f"{free.part}: detail, of the true one's"] = (sharper, 1.0)

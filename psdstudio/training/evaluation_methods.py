@@ -152,7 +152,7 @@ def paint_replacing(painter: Painter, setting: Setting, steps: int) -> Outcome:
     """
     kept = _scene(painter, setting).feed
     request = in_steps(setting, steps).request
-    unknown = replace(setting, request=_all_free(request))
+    unknown = all_free(replace(setting, request=request))
     scene = _scene(painter, unknown)
     clean = _kept_states(kept)
     state = PaintState(scene.free, None, setting.light, setting.words.ground, scene.feed, scene.seeds)
@@ -180,8 +180,19 @@ def in_steps(setting: Setting, steps: int) -> Setting:
 
 def steps_for(work: int, painter: Painter, setting: Setting) -> int:
     """Return how many steps of `paint_replacing` cost about as much as `work`, at least 1."""
-    scene = _scene(painter, replace(setting, request=_all_free(setting.request)))
+    scene = _scene(painter, all_free(setting))
     return max(1, round(work / sum(cells(rows) for rows in scene.free)))
+
+
+def all_free(setting: Setting) -> Setting:
+    """Return the same setting with nothing kept."""
+    request = setting.request
+    objects = tuple(
+        replace(part, look=None, shadow=None, reflection=None, effects_known=False)
+        for part in request.objects
+    )
+    background = replace(request.background, look=None)
+    return replace(setting, request=replace(request, objects=objects, background=background))
 
 
 def cells(rows: Rows) -> int:
@@ -253,14 +264,6 @@ def _outcome(scene: SceneRows, setting: Setting, made: dict[str, Tensor], work: 
 
 def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
     return Raster(rgba=to_u8(picture), rect=frame_rect(frame, size))
-
-
-def _all_free(request: GenerationRequest) -> GenerationRequest:
-    objects = tuple(
-        replace(part, look=None, shadow=None, reflection=None, effects_known=False)
-        for part in request.objects
-    )
-    return replace(request, objects=objects, background=replace(request.background, look=None))
 
 
 def _kept_states(feed: SceneFeed) -> dict[str, tuple[list[int], Tensor]]:

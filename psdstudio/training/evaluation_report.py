@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -40,8 +41,10 @@ def scene_record(scene: MeasuredScene) -> dict[str, Any]:
 
 
 def write_json(path: Path, report: Mapping[str, Any]) -> None:
-    """Write the report, readable."""
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write the report, readable; beside the old one, then in its place."""
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, path)
 
 
 def markdown(title: str, columns: Mapping[str, Figures], notes: Sequence[str]) -> str:

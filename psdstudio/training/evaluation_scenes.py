@@ -12,7 +12,8 @@ from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.gen.request import Sampling
 from psdstudio.render.compositor import Compositor
 from psdstudio.training.assets.colours import colour_words
-from psdstudio.training.classifier_net import REJECT, Judge, same_thing
+from psdstudio.training.classifier_names import same_thing
+from psdstudio.training.classifier_net import REJECT, Judge
 from psdstudio.training.evaluation_layers import Footing, footings, objects_of
 from psdstudio.training.evaluation_light import SceneLight, light_figures, scene_light, stands
 from psdstudio.training.evaluation_measures import (
@@ -50,6 +51,7 @@ class MeasuredObject:
     fog: float
     colour_asked: str | None
     colour_right: bool
+    colour_unseen: bool
     library_item: str | None
     standing: bool
     azimuth_deg: float | None
@@ -136,6 +138,7 @@ def _measure_objects(
                 fog=fog_share(look),
                 colour_asked=wanted.colour,
                 colour_right=wanted.colour is not None and wanted.colour in colour_words(made.look.rgba),
+                colour_unseen=wanted.unseen,
                 library_item=made.library_item,
                 standing=stands(wanted.noun),
                 azimuth_deg=None if ground is None else azimuth(ground),
@@ -158,6 +161,7 @@ def summary(scenes: Sequence[MeasuredScene]) -> dict[str, dict[str, float]]:
     gentle = [[o for o in s.objects if o.soft] for s in scenes]
     fair = [[o for o in s.objects if o.judgeable] for s in scenes]
     coloured = [[o for o in s.objects if o.colour_asked is not None] for s in scenes]
+    unseen_colours = [[o for o in row if o.colour_unseen] for row in coloured]
     return {
         "right object in its layer": of([count(s, "right") for s in scenes]),
         "right, of the nouns the judge knows": of(
@@ -171,6 +175,18 @@ def summary(scenes: Sequence[MeasuredScene]) -> dict[str, dict[str, float]]:
         ),
         "colour as asked": of(
             [(float(sum(o.colour_right for o in row)), float(len(row))) for row in coloured]
+        ),
+        "right object, in scenes with combinations never trained": of(
+            [count(s, "right") for s in scenes if s.prompt.unseen]
+        ),
+        "right object, on a ground in a light never trained": of(
+            [count(s, "right") for s in scenes if s.prompt.unseen_ground]
+        ),
+        "right object, in a colour never trained for it": of(
+            [(float(sum(o.right for o in row)), float(len(row))) for row in unseen_colours]
+        ),
+        "colour as asked, never trained for that thing": of(
+            [(float(sum(o.colour_right for o in row)), float(len(row))) for row in unseen_colours]
         ),
         "empty layers": of(
             [(float(sum(o.cover < EMPTY_COVER for o in s.objects)), float(len(s.objects))) for s in scenes]

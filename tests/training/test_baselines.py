@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +19,18 @@ from psdstudio.gen.request import GenerationRequest
 from psdstudio.training.classifier import train_judge
 from psdstudio.training.evaluation_baselines import (
     CLEAN,
+    CLEAN_AGAINST_REPLACEMENT,
+    CLEAN_IN_FEW,
     JOINT,
+    OFF,
+    REPLACED,
+    REPLACED_AT_COST,
     TRUE,
     Measured,
+    baselines_text,
+    clean_against_replacement,
     run_baselines,
     table,
-    write_baselines,
 )
 from psdstudio.training.evaluation_kept import agreement, detail, free_part_setting, true_outcome
 from psdstudio.training.evaluation_methods import (
@@ -225,23 +230,41 @@ def test_differences_are_paired_by_scene() -> None:
     assert made["values"]["other"]["f"]["high"] - made["values"]["other"]["f"]["low"] > 2
 
 
-def test_the_whole_comparison_writes_its_tables(
-    engine: EmbeddedEngine, pack: Path, library: SpriteLibrary, tmp_path: Path
+def test_the_whole_comparison_makes_its_tables(
+    engine: EmbeddedEngine, pack: Path, library: SpriteLibrary
 ) -> None:
     judge = train_judge(SpriteLibrary.load(pack, "classifier"), steps=2, batch=8, seed=1, width=8)
-    prompts = frozen_prompts(list(SHAPES), {n.noun: n for n in read_vocabulary()}, 2)
+    prompts = frozen_prompts(list(SHAPES), {n.noun: n for n in read_vocabulary()}, 3)
     report = run_baselines(engine, judge, prompts, library, FAST)
-    write_baselines(tmp_path, report, "About.")
-    assert json.loads((tmp_path / "baselines.json").read_text(encoding="utf-8")) == report
+    text = baselines_text(report, "About.")
     words, kept = report.values()
     objects = float(sum(len(prompt.objects) for prompt in prompts))
     assert all(way["right object in its layer"]["n"] == objects for way in words["values"].values())
-    assert kept["values"][TRUE]["look: right object"]["n"] == 2
+    assert kept["values"][TRUE]["look: right object"]["n"] == 1
     assert len(kept["differences"]) == 3
     assert {name for name in kept["values"][CLEAN] if name.startswith("effect")} == {
         "effect: shadow off the true one, of 255",
         "effect: work, of the clean run",
     }
-    text = (tmp_path / "baselines.md").read_text(encoding="utf-8")
+    assert kept["values"][CLEAN][OFF]["n"] == 3, "every scene regenerates one part, in turn"
+    assert all(share["n"] == 3 for share in kept["verdict"][CLEAN_AGAINST_REPLACEMENT].values())
     assert "| figure | joint | independent layers | sequential layers |" in text
-    assert text.count("About.") == 4
+    assert text.count("About.") == 5
+
+
+def test_the_verdict_counts_scenes_and_a_draw_counts_half() -> None:
+    def scene(clean: float, replaced: float) -> dict[str, Measured]:
+        off = dict(
+            zip(
+                (CLEAN, CLEAN_IN_FEW, REPLACED, REPLACED_AT_COST),
+                (clean, clean, replaced, replaced),
+                strict=True,
+            )
+        )
+        return {way: {OFF: (value, 1.0)} for way, value in off.items()}
+
+    better = clean_against_replacement([scene(1.0, 2.0)] * 20)
+    assert all(figure["low"] == figure["value"] == 1 for figure in better.values())
+    assert all(figure["value"] == 0.5 for figure in clean_against_replacement([scene(1.0, 1.0)] * 4).values())
+    mixed = clean_against_replacement([scene(1.0, 2.0), scene(2.0, 1.0)] * 10)
+    assert all(figure["low"] < 0.5 < figure["high"] for figure in mixed.values())

@@ -13,8 +13,16 @@ from psdstudio.engine.weights import load_weights, save_detail, save_weights
 from psdstudio.resources_path import resource_dir
 from psdstudio.training.card import card_text, main, path_in
 from psdstudio.training.card_facts import GOALS, NEIGHBOURS, material_rows, network_file
+from psdstudio.training.evaluation_baselines import (
+    CLEAN,
+    CLEAN_AGAINST_REPLACEMENT,
+    KEPT_TABLE,
+    NEARER,
+    REPLACED_AT_COST,
+)
 from psdstudio.training.evaluation_report import write_json
 from psdstudio.training.evaluation_scenes import summary
+from psdstudio.training.evaluation_verbs import RECOMPOSED, SPLIT
 from tests.engine.toys import TINY_DETAIL
 from tests.training.toys import lively_net
 
@@ -111,6 +119,23 @@ def test_every_goal_of_the_scenes_has_a_figure_of_that_name() -> None:
         goal.figure for goal in GOALS if goal.run == "text alone" and "px of 128" not in goal.figure
     }
     assert from_scenes - measured == set()
+
+
+def test_verbs_and_the_verdict_on_keeping_stand_in_it(weights: tuple[Path, Path]) -> None:
+    nearer = f"{NEARER}: {CLEAN} against {REPLACED_AT_COST}"
+    words = "keeping parts clean against replacing them"
+
+    def told(low: float) -> str:
+        share = {"value": 0.7, "low": low, "high": 0.85, "n": 48.0}
+        verdict = {"verdict": {CLEAN_AGAINST_REPLACEMENT: {nearer: share}}}
+        verbs = {SPLIT: {RECOMPOSED: figure(36.0, 1.0)}}
+        return card(weights, {**report("a"), "verbs": verbs, "baselines": {KEPT_TABLE: verdict}})
+
+    assert row(told(0.55), words)[-1] == "goal reached"
+    assert row(told(0.45), words)[-1] == "enough", "an interval with one half in it shows nothing"
+    assert row(told(0.55), "a flat picture split")[-2:] == ["36 dB [35 to 37]", "goal reached"]
+    assert row(told(0.55), RECOMPOSED)[1] == "36 [35 to 37], n = 40"
+    assert row(card(weights, report("a")), words)[-2:] == ["not measured", ""]
 
 
 def test_a_measurement_of_other_weights_is_called_that(weights: tuple[Path, Path]) -> None:

@@ -17,7 +17,7 @@ from psdstudio.engine.rows import REFERENCE_PLATE
 from psdstudio.engine.weights import save_detail, save_weights
 from psdstudio.training.classifier import train_judge
 from psdstudio.training.classifier_net import save_judge
-from psdstudio.training.evaluate import main
+from psdstudio.training.evaluate import main, parser
 from psdstudio.training.evaluation_measures import fog_share, psnr, ratio_with_interval, straight
 from psdstudio.training.evaluation_neighbours import (
     PARTS,
@@ -27,7 +27,9 @@ from psdstudio.training.evaluation_neighbours import (
     with_swapped,
 )
 from psdstudio.training.evaluation_prompts import COUNTS, as_plan, frozen_prompts
+from psdstudio.training.evaluation_protocols import PROTOCOLS, Minutes, with_protocol
 from psdstudio.training.evaluation_report import markdown
+from psdstudio.training.evaluation_verbs import VERBS
 from psdstudio.training.scene_truth import render_scenes
 from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary
 from psdstudio.training.words import WordBank
@@ -163,3 +165,50 @@ def test_the_whole_command_writes_its_report(
     text = (out / "evaluation.md").read_text(encoding="utf-8")
     assert "| figure | text alone | with library | right neighbours preferred |" in text
     assert text in capsys.readouterr().out
+    parts = {"text alone", "with library", "swapped neighbours", "single looks", "calibration"}
+    assert set(report["minutes by part"]) == parts
+    assert report["minutes"] == pytest.approx(sum(report["minutes by part"].values()), abs=0.01)
+
+
+@pytest.mark.slow
+def test_verbs_and_baselines_stand_in_the_same_report(pack: Path, tmp_path: Path) -> None:
+    save_weights(tmp_path / "w.safetensors", lively_net(), look_px=32, trained={"objects": 1})
+    save_detail(tmp_path / "d.safetensors", DetailNet(TINY_DETAIL), trained={"pairs": 1})
+    judge = train_judge(SpriteLibrary.load(pack, "classifier"), steps=2, batch=8, seed=1, width=8)
+    save_judge(tmp_path / "judge.safetensors", judge)
+    out = tmp_path / "eval"
+    main(
+        [
+            "--weights", str(tmp_path / "w.safetensors"), "--detail", str(tmp_path / "d.safetensors"),
+            "--classifier", str(tmp_path / "judge.safetensors"), "--data", str(pack), "--out", str(out),
+            "--count", "0", "--neighbours", "0", "--calibrate", "0", "--verbs", "1", "--baselines", "1",
+            "--threads", "1", "--steps", "2",
+        ]
+    )  # fmt: skip
+    report = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert set(report["verbs"]) == set(VERBS)
+    assert set(report["minutes by part"]) == {"verbs", "baselines"}
+    text = (out / "evaluation.md").read_text(encoding="utf-8")
+    assert "# Verb: contacts only" in text
+    assert "# Baselines: one part regenerated, all others kept, verdict" in text
+
+
+def test_a_protocol_sets_what_is_not_said() -> None:
+    short, full = (with_protocol(parser(), ["--protocol", name]) for name in ("cpu", "full"))
+    assert (short.count, short.references, short.threads) == (100, True, 2)
+    assert all(getattr(full, name) >= getattr(short, name) for name in PROTOCOLS["cpu"])
+    own = with_protocol(parser(), ["--protocol", "cpu", "--count", "7", "--threads", "1"])
+    assert (own.count, own.baselines, own.threads) == (7, 48, 1)
+    plain = with_protocol(parser(), [])
+    assert plain.protocol is None
+    assert plain.baselines == 0
+    assert all(set(settings) <= set(vars(plain)) for settings in PROTOCOLS.values())
+
+
+def test_time_is_counted_by_part() -> None:
+    minutes = Minutes()
+    for part in ("a", "b", "a"):
+        with minutes.of(part):
+            pass
+    assert list(minutes.by_part) == ["a", "b"]
+    assert minutes.total == 0

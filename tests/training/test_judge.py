@@ -8,15 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from psdstudio.training.classifier import calibrate, plain_looks, train_judge, truth_by_noun
-from psdstudio.training.classifier_batches import GARBAGE_KINDS, changed, draw_sprites, garbage, lit_looks
+from psdstudio.training.classifier import calibrate, names_of_truth, plain_looks, shares_right, train_judge
+from psdstudio.training.classifier_batches import (
+    GARBAGE_KINDS,
+    changed,
+    draw_sprites,
+    garbage,
+    lit_looks,
+    rounded,
+)
+from psdstudio.training.classifier_names import KINDS, SYNONYM_GROUPS, same_thing
 from psdstudio.training.classifier_net import (
     REJECT,
-    SYNONYM_GROUPS,
     Judge,
     at_judge_size,
     load_judge,
-    same_thing,
     save_judge,
 )
 from psdstudio.training.sprites import SpriteLibrary, read_vocabulary
@@ -60,6 +66,7 @@ def test_the_file_gives_the_same_judge_back(judge: Judge, library: SpriteLibrary
     assert again.names == judge.names
     assert again.figures == judge.figures
     assert again.truth == judge.truth
+    assert again.confusions == judge.confusions
     assert torch.allclose(again.probabilities(looks), judge.probabilities(looks), atol=0.02)
 
 
@@ -93,17 +100,43 @@ def test_shrinking_to_the_judges_size_keeps_the_cover(library: SpriteLibrary) ->
     assert torch.allclose(small[:, 3].mean((1, 2)), looks[:, 3].mean((1, 2)), atol=0.01)
 
 
-def test_synonyms_are_nouns_of_the_vocabulary_and_few() -> None:
+def test_the_table_of_names_speaks_of_the_vocabulary_and_is_no_excuse() -> None:
     known = {n.noun for n in read_vocabulary()}
     for group in SYNONYM_GROUPS:
         assert group <= known
         assert len(group) == 2
+    for asked, kinds in KINDS.items():
+        assert {asked} | kinds <= known
+        assert asked not in kinds
+        assert not any(asked in KINDS.get(kind, ()) for kind in kinds), "a kind of one another is a synonym"
+    assert sum(same_thing(a, b) for a in known for b in known if a != b) < 0.001 * len(known) ** 2
+
+
+def test_a_kind_answers_the_wider_word_and_not_the_other_way_round() -> None:
     assert same_thing("smoke", "steam")
+    assert same_thing("steam", "smoke")
+    assert same_thing(named="armchair", asked="chair")
+    assert not same_thing(named="chair", asked="armchair")
     assert not same_thing("cup", "wine glass")
     assert not same_thing(REJECT, "cup")
 
 
 def test_the_ceiling_is_measured_per_noun(judge: Judge, library: SpriteLibrary) -> None:
-    shares = truth_by_noun(judge, library, np.random.default_rng(0))
+    names = names_of_truth(judge, library, np.random.default_rng(0))
+    shares = shares_right(names)
     assert set(shares) == set(library.by_noun)
     assert all(share in (0.0, 0.25, 0.5, 0.75, 1.0) for share in shares.values())
+    assert set(judge.confusions) == {noun for noun, share in judge.truth.items() if share < 1}
+    assert shares_right({"chair": ["armchair", "table", "chair", "sofa"]}) == {"chair": 0.5}
+
+
+def test_rounding_changes_the_light_inside_and_not_the_outline(library: SpriteLibrary) -> None:
+    plain = at_judge_size(
+        lit_looks(library, draw_sprites(library, np.random.default_rng(4), 12), np.random.default_rng(4))
+    )
+    round_ones = rounded(plain, np.random.default_rng(5))
+    assert torch.equal(round_ones[:, 3], plain[:, 3])
+    assert (round_ones[:, :3] <= round_ones[:, 3:4]).all()
+    changes = (round_ones - plain).abs().mean((1, 2, 3))
+    assert int((changes > 0.005).sum()) >= 4
+    assert int((changes == 0).sum()) >= 1, "some stay flat"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from psdstudio.training.held_combinations import is_trained
 from psdstudio.training.looks import (
     COLOURS,
     SIZES,
@@ -75,7 +76,7 @@ def draw_layout(library: SpriteLibrary, rng: np.random.Generator, count: int, as
     sizes = _relative_sizes(nouns, rng)
     slots = (np.arange(count) + 0.5) / count + rng.normal(0, 0.10 / max(1, count - 1) + 0.03, count)
     rng.shuffle(slots)
-    accent = COLOURS[str(rng.choice(list(COLOURS)))] if rng.random() < ACCENT_RATE else None
+    accent = str(rng.choice(list(COLOURS))) if rng.random() < ACCENT_RATE else None
     placed = []
     for i, (noun, usual, slot) in enumerate(zip(nouns, sizes, slots, strict=True)):
         sprite = library.by_noun[noun.noun][int(rng.integers(len(library.by_noun[noun.noun])))]
@@ -201,12 +202,13 @@ def _place(
 
 
 def _dressed(
-    sprite: Sprite, world: World, accent: float | None, rng: np.random.Generator, *, silent: bool
+    sprite: Sprite, world: World, accent: str | None, rng: np.random.Generator, *, silent: bool
 ) -> tuple[LookPlan, str | None]:
     """Choose the look of one object under the scene's light, and the colour to say; none where `silent`."""
     colour, paint = (None, None) if silent else choose_colour(sprite, rng)
-    if colour is None and accent is not None and sprite.recolourable:
-        paint = colour_of(accent + float(rng.uniform(-8, 8)))
+    takes_accent = accent is not None and sprite.recolourable and is_trained(sprite.noun, accent)
+    if colour is None and accent is not None and takes_accent:
+        paint = colour_of(COLOURS[accent] + float(rng.uniform(-8, 8)))
     return plan_look(sprite, paint, world.gain, world.shade, rng), colour
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from psdstudio.gen.colours import RGB, named_colour
+from psdstudio.training.held_combinations import trained_colours
 from psdstudio.training.sprites import Noun, Sprite
 
 COLOURS: dict[str, float] = {
@@ -120,11 +121,13 @@ def article(name: str) -> str:
 def choose_colour(sprite: Sprite, rng: np.random.Generator) -> tuple[str | None, RGB | None]:
     """Return a colour word for the caption (or None) and the colour to paint with (None = as drawn).
 
-    People ask for blue foxes, too: things that have a colour by nature are painted now and then.
+    People ask for blue foxes, too: things that have a colour by nature are painted now and then. Some colours of every
+    noun are left to the evaluation (`held_combinations`).
     """
     if rng.random() < (PAINT_RATE if sprite.recolourable else ODD_PAINT_RATE):
-        if rng.random() < PLAIN_RATE:
-            colour = str(rng.choice(PLAIN))
+        plain = trained_colours(sprite.noun, PLAIN)
+        if plain and rng.random() < PLAIN_RATE:
+            colour = str(rng.choice(plain))
             paint = named_colour(f"{colour} thing")
             assert paint is not None
             level = float(rng.uniform(0.9, 1.05))
@@ -133,7 +136,7 @@ def choose_colour(sprite: Sprite, rng: np.random.Generator) -> tuple[str | None,
                 min(1.0, paint[1] * level),
                 min(1.0, paint[2] * level),
             )
-        colour = str(rng.choice(list(COLOURS)))
+        colour = str(rng.choice(trained_colours(sprite.noun, COLOURS)))
         return colour, colour_of(COLOURS[colour] + float(rng.uniform(-8, 8)))
     if sprite.colours and rng.random() < 0.3:
         return sprite.colours[0], None

@@ -26,6 +26,7 @@ from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_weights
 from psdstudio.training.checkpoints import TrainState, begin_from, resume, save_state
 from psdstudio.training.device import TrainedNet, chosen_device
+from psdstudio.training.held_combinations import require_training_seed
 from psdstudio.training.looks import choose_colour, object_words
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.stages import (
@@ -104,6 +105,7 @@ def run(args: argparse.Namespace) -> None:
     """Train for the budget, saving and painting a sheet every `--every-minutes`."""
     keep_freed_memory()
     torch.set_num_threads(args.threads)
+    require_training_seed(args.seed)
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     material = Material.load(args.data)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from psdstudio.training.held_combinations import trained_moods
+
 RGB = tuple[float, float, float]
 
 
@@ -187,7 +189,10 @@ class World:
 
 
 def draw_world(rng: np.random.Generator, places: tuple[str, ...] = ()) -> World:
-    """Draw a world; `places` are family keys that suit the objects (empty: all)."""
+    """Draw a world; `places` are family keys that suit the objects (empty: all).
+
+    Some lights of every ground are left to the evaluation (`held_combinations`).
+    """
     fitting = [
         f for f in FAMILIES if not places or f.key in places or (f.key == "tiles" and "room" in places)
     ]
@@ -195,6 +200,8 @@ def draw_world(rng: np.random.Generator, places: tuple[str, ...] = ()) -> World:
         fitting[int(rng.integers(len(fitting)))] if fitting else FAMILIES[int(rng.integers(len(FAMILIES)))]
     )
     moods = OUTDOOR_MOODS if family.outdoors else INDOOR_MOODS
+    shown = trained_moods(family.key, [mood.key for mood in moods])
+    moods = tuple(mood for mood in moods if mood.key in shown)
     mood = moods[int(rng.integers(len(moods)))]
     side = 1.0 if rng.random() < 0.5 else -1.0
     azimuth = math.degrees(math.atan2(float(rng.uniform(-0.6, 0.9)), side * float(rng.uniform(0.35, 1.0))))

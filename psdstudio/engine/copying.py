@@ -17,6 +17,7 @@ from psdstudio.engine.rows import (
     CANVAS_OWN,
     CANVAS_PICTURE,
     CONTEXT_PLATE,
+    COVER,
     GROUPS,
     LOOK_OWN,
     LOOK_PICTURE,
@@ -74,6 +75,7 @@ def _sources(rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
     plate = rows.plate
     if rows.group == "canvas":
         yield plate[:, :, :3], plate[:, :, CONTEXT_PLATE - 1 : CONTEXT_PLATE]
-        yield plate[:, :, CANVAS_PICTURE][:, :, :3], plate[:, :, CANVAS_PICTURE][:, :, 3:]
+        picture = plate[:, :, CANVAS_PICTURE]
+        yield picture[:, :, :3], picture[:, :, 3:] * (1 - plate[:, :, COVER])
     else:
         yield plate[:, :, LOOK_PICTURE][:, :, :3], plate[:, :, LOOK_PICTURE][:, :, 3:]

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from psdstudio.engine import frames
 from psdstudio.engine.compose import Placed, canvas_frame, place_object
 from psdstudio.engine.rows import (
+    CANVAS_PICTURE,
     CONTEXT_PLATE,
+    COVER,
     EFFECT_GEOMETRY,
     GROUPS,
     LOOK_AROUND,
@@ -27,6 +30,9 @@ from psdstudio.engine.rows import (
 )
 from psdstudio.engine.shadows import light_slopes, thrown_silhouette
 from psdstudio.gen.colours import named_colour
+
+GROWN = 5
+"""Edges are mixed of both sides: what hides the background is taken for a little larger, in canvas pixels."""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,8 @@ def set_plates(groups: Sequence[Rows], parts: Parts, placed: Sequence[Placed]) -
     for rows in groups:
         if rows.group == "canvas":
             stacks = [_canvas_plate(parts, placed, int(role)) for role in rows.role]
+            if bool(rows.plate[:, -1, CANVAS_PICTURE].any()):
+                stacks[-1] = _cover_plate(parts, placed)
             rows.plate = torch.cat([torch.stack(stacks, dim=1), rows.plate[:, :, CONTEXT_PLATE:]], dim=2)
             continue
         objects, place = torch.unique(rows.index - 1, return_inverse=True)
@@ -145,6 +153,19 @@ def _canvas_plate(parts: Parts, placed: Sequence[Placed], role: int) -> Tensor:
     # Shown the objects in their places, the background painted their ghosts: it is what they do not hide.
     b, _, h, w = parts.background.shape
     return torch.zeros(b, CONTEXT_PLATE, h, w)
+
+
+def _cover_plate(parts: Parts, placed: Sequence[Placed]) -> Tensor:
+    """Return what a background that is cut out of a picture is shown: where objects hide it, and nothing else.
+
+    There the picture shows somebody else, so nothing is copied from it (`copying`).
+    """
+    b, _, h, w = parts.background.shape
+    plate = torch.zeros(b, CONTEXT_PLATE, h, w)
+    for i, one in enumerate(placed):
+        hidden = one.look[:, 3:4] * parts.shown[:, i].float().view(-1, 1, 1, 1)
+        plate[:, COVER] = torch.maximum(plate[:, COVER], F.max_pool2d(hidden, GROWN, 1, GROWN // 2))
+    return plate
 
 
 def _surroundings(parts: Parts, placed: Sequence[Placed], objects: Sequence[int], px: int) -> Tensor:

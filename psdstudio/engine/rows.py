@@ -28,6 +28,8 @@ class RowRole(IntEnum):
 
 CONTEXT_PLATE = 5
 """Channels of `plates.stack_plate`."""
+COVER = slice(3, 4)
+"""Where looks cover the canvas, in a plate of that kind."""
 REFERENCE_PLATE = 5
 """Channels of a reference picture: RGBA in -1..1 and 1 where there is one."""
 COLOUR_PLATE = 4

@@ -10,7 +10,16 @@ import torch
 from psdstudio.engine.compose import mask_effects, over_composite
 from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.plates import Parts, known_means, look_plate, set_plates, stack_plate
-from psdstudio.engine.rows import CONTEXT_PLATE, GROUPS, LOOK_COLOUR, REFERENCE_PLATE, RowRole, Rows
+from psdstudio.engine.rows import (
+    CANVAS_PICTURE,
+    CONTEXT_PLATE,
+    COVER,
+    GROUPS,
+    LOOK_COLOUR,
+    REFERENCE_PLATE,
+    RowRole,
+    Rows,
+)
 from tests.engine.toys import rows, toy_parts
 
 pytestmark = pytest.mark.torch
@@ -149,3 +158,20 @@ def test_free_parts_are_shown_as_guessed_and_kept_ones_as_they_are() -> None:
         for made, true in zip(feed.placed(joined), [joined.placed(i) for i in range(3)], strict=True):
             assert torch.equal(made.look, true.look)
             assert torch.equal(made.density, true.density)
+
+
+def test_a_background_cut_out_of_a_picture_is_shown_where_it_is_hidden() -> None:
+    parts = some_parts()
+    parts.looks[:, :, 3] = 1.0
+    groups = all_rows(parts)
+    canvas = groups[0]
+    assert not canvas.plate[:, 1].any()
+    canvas.plate[:, 1, CANVAS_PICTURE] = 0.5
+    set_plates(groups, parts, [parts.placed(i) for i in range(3)])
+    cover = canvas.plate[:, 1, COVER]
+    assert (cover > 0.9).any(), "behind the objects"
+    assert not canvas.plate[:, 1, :3].any(), "but not what hides it"
+    assert (canvas.plate[:, 1, CANVAS_PICTURE] == 0.5).all()
+    hidden = replace(parts, shown=torch.zeros(2, 3).bool())
+    set_plates(groups, hidden, [hidden.placed(i) for i in range(3)])
+    assert not canvas.plate[:, 1, COVER].any(), "nobody is there yet"

@@ -255,7 +255,10 @@ def test_an_engine_is_not_asked_for_what_it_cannot() -> None:
     assert refusal_of(request, able) is None
     fault = refusal_of(request, unable)
     assert fault is not None
-    assert fault.user_message == "Fake engine cannot find another place for an object that is painted."
+    assert (
+        fault.user_message
+        == "The engine “Fake engine” cannot find another place for an object that is painted."
+    )
 
 
 # ---- any document

@@ -68,7 +68,7 @@ def apply_result(doc: Document, result: GenerationResult) -> Document:
     for part, made in _pairs(result):
         doc = _with_object(doc, result, part, made, lost)
     doc = with_stale_contacts(before, doc)
-    doc = _with_fresh_contacts(doc, result)
+    doc = _with_fresh_contacts(doc, result, unmoved=_unmoved(before, result))
     if lost:
         doc = _with_generated_group(doc, tuple(lost))
     light = result.light if request.light is None else doc.scene.light
@@ -360,11 +360,17 @@ def _without_new_marks(doc: Document) -> Document:
     return doc
 
 
-def _with_fresh_contacts(doc: Document, result: GenerationResult) -> Document:
+def _unmoved(doc: Document, result: GenerationResult) -> frozenset[LayerId]:
+    """Ids of objects that were to be moved and cannot be any more: they keep shadow and reflection too."""
+    moved = [part for part, _ in _pairs(result) if _is_moved(part)]
+    return frozenset(part.id for part in moved if _source_rect(doc, _object_in(doc, part.id), part) is None)
+
+
+def _with_fresh_contacts(doc: Document, result: GenerationResult, *, unmoved: frozenset[LayerId]) -> Document:
     """Clear the stale mark where effects were made; set it where kept ones fall on a new background."""
     for part, made in _pairs(result):
         group = doc.find(part.id)
-        if not isinstance(group, GroupLayer) or group.part is None:
+        if not isinstance(group, GroupLayer) or group.part is None or part.id in unmoved:
             continue
         stale = group.part.stale_contacts
         if made.effects_made:

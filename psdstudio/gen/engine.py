@@ -97,7 +97,7 @@ def refusal_of(request: GenerationRequest, info: EngineInfo) -> ModelIncompatibl
     if missing:
         what = " or ".join(sorted(capability.value for capability in missing))
         return ModelIncompatible(
-            f"{info.title} cannot {what}.", "Nothing was changed. Choose another engine."
+            f"The engine “{info.title}” cannot {what}.", "Nothing was changed. Choose another engine."
         )
     return None
 

@@ -197,7 +197,10 @@ def test_an_engine_is_not_sent_what_it_cannot_do_and_goes_on_with_the_rest() -> 
     with inline(script(capabilities=frozenset({Capability.FILL}))) as heard:
         job = heard.runner.submit(request_of(BASE, Verb.NEW_PLACE, "swan"))
         report = heard.until(JobFailed, job).report
-        assert report.message == "Fake engine cannot find another place for an object that is painted."
+        assert (
+            report.message
+            == "The engine “Fake engine” cannot find another place for an object that is painted."
+        )
         assert heard.of(JobPreview) == []
         assert heard.until(JobFinished, heard.runner.submit(request())).result.background is not None
 

@@ -109,7 +109,11 @@ class Generation(Asking):
             return ""
         if self._engine is None:
             return "The engine is still starting."
-        return "" if needed in self._engine.capabilities else f"{self._engine.title} cannot {needed.value}."
+        return (
+            ""
+            if needed in self._engine.capabilities
+            else f"The engine “{self._engine.title}” cannot {needed.value}."
+        )
 
     @property
     def problem(self) -> StudioError | None:

@@ -157,9 +157,10 @@ def compare(
         painter = Painter(net, encoder, references, plan.look_px)
         errors[name] = validation_errors(net, material.library, material.bank, args.scenes, plan.look_px)
         painted[name] = painted_figures(net, painter, material.library, args.painted, sampling)
-        swapped[name] = swapped_neighbours(
-            net, material.library, material.bank, scenes=args.neighbours, look_px=plan.look_px
-        )
+        if args.neighbours:
+            swapped[name] = swapped_neighbours(
+                net, material.library, material.bank, scenes=args.neighbours, look_px=plan.look_px
+            )
         print(f"measured: {name}", flush=True)
     pairs = [(name, FULL.name) for name in nets if name != FULL.name]
     tables = [table(_by_scene(part), pairs) for part in (errors, painted)]
@@ -281,7 +282,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--scenes", type=int, default=48, help="fixed scenes for the errors")
     out.add_argument("--painted", type=int, default=24, help="scenes painted")
     out.add_argument("--painting-steps", type=int, default=8)
-    out.add_argument("--neighbours", type=int, default=12, help="scenes a part for swapped neighbours")
+    out.add_argument(
+        "--neighbours", type=int, default=12, help="scenes a part for swapped neighbours; 0 leaves them out"
+    )
     out.add_argument("--threads", type=int, default=1)
     out.add_argument("--data", type=Path, default=Path("training_data"))
     out.add_argument("--out", type=Path, default=Path("training_data/ablations"))

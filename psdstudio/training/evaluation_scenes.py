@@ -176,16 +176,16 @@ def summary(scenes: Sequence[MeasuredScene]) -> dict[str, dict[str, float]]:
         "colour as asked": of(
             [(float(sum(o.colour_right for o in row)), float(len(row))) for row in coloured]
         ),
-        "right object, in scenes with combinations never trained": of(
+        "right object, in scenes with held-out combinations": of(
             [count(s, "right") for s in scenes if s.prompt.unseen]
         ),
-        "right object, on a ground in a light never trained": of(
+        "right object, on a ground in a held-out light": of(
             [count(s, "right") for s in scenes if s.prompt.unseen_ground]
         ),
-        "right object, in a colour never trained for it": of(
+        "right object, in a colour held out for it": of(
             [(float(sum(o.right for o in row)), float(len(row))) for row in unseen_colours]
         ),
-        "colour as asked, never trained for that thing": of(
+        "colour as asked, held out for that thing": of(
             [(float(sum(o.colour_right for o in row)), float(len(row))) for row in unseen_colours]
         ),
         "empty layers": of(

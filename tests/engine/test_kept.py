@@ -24,7 +24,7 @@ from tests.gen.scenes import plan_of
 
 pytestmark = pytest.mark.torch
 NAMES = ("swan", "duck", "boat", "lamp")
-REGENERATING = (Verb.REGENERATE_FREE, Verb.NEW_LOOK, Verb.REGENERATE_LAYER, Verb.REFRESH_CONTACTS)
+REGENERATING = tuple(verb for verb in Verb if verb not in (Verb.GENERATE_SCENE, Verb.INSERT, Verb.SPLIT))
 
 
 def layer_bytes(doc: Document) -> dict[LayerId, tuple[bytes, Rect, Point]]:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from psdstudio.errors import FileCorrupt
+from psdstudio.errors import FileCorrupt, FileTooLarge
 from psdstudio.training.assets import ledger, library, pack, splits
 from psdstudio.training.assets.crops import Crop
 from psdstudio.training.assets.sources import BY_SOURCE, Model, RasterPackage, VectorPackage, read_models
@@ -200,6 +200,20 @@ def test_the_library_ships_no_attribution_licence_and_keeps_colour_and_alpha(
     packed = load_file(tmp_path / "out" / "sprites.safetensors")["rgba"][chosen.index]
     assert np.array_equal(tiles[:128, :128, 3], packed[..., 3])
     assert np.abs(tiles[:128, :128, :3].astype(int) - packed[..., :3]).mean() < 6
+
+
+def test_the_library_shows_taught_nouns_only_and_keeps_the_old_one_when_it_grows_too_large(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprites, _ = _build(rendered, tmp_path / "out")
+    assert [s.noun for s in library.choose(sprites, {"chair"})] == ["chair"]
+    library.write(tmp_path / "out", tmp_path / "library")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "library").iterdir()}
+    assert before.keys() == {"library.webp", "library.json"}
+    monkeypatch.setattr(library, "MAX_BYTES", 100)
+    with pytest.raises(FileTooLarge, match="at most"):
+        library.write(tmp_path / "out", tmp_path / "library")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "library").iterdir()} == before
 
 
 def test_vector_packages_read_iconify_archives(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from psdstudio.training.card_facts import (
     TEXT,
     Goal,
     NetworkFile,
+    in_use,
     material_rows,
     network_file,
 )
@@ -106,10 +107,11 @@ def _training(files: Sequence[NetworkFile], hardware: str) -> list[str]:
 
 
 def _material(ledger: Sequence[Entry]) -> list[str]:
-    trained = sum(entry["used_by"] == "train" for entry in ledger)
+    used = in_use(ledger)
+    trained = sum(entry["used_by"] == "train" for entry in used)
     return [
         "## Material and licences",
-        f"{trained} drawings trained the networks, {len(ledger) - trained} others only test them. Grounds, skies, soft"
+        f"{trained} drawings trained the networks, {len(used) - trained} others only test them. Grounds, skies, soft"
         " things such as smoke and glass, light and shadows are computed by this project. No photographs, nothing"
         " collected from the web, no people. All creators are named in the file NOTICE. This is no legal advice.",
         _table(["package", "by", "licence", "trained on", "only tested on"], material_rows(ledger)),

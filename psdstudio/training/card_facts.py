@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from psdstudio.training.assets.ledger import LICENCE_URLS, Entry
+from psdstudio.training.assets.ledger import LICENCE_URLS, UNUSED, Entry
 from psdstudio.training.evaluation_baselines import CLEAN, CLEAN_AGAINST_REPLACEMENT, NEARER, REPLACED_AT_COST
 from psdstudio.training.evaluation_calibration import FOG, INNER
 from psdstudio.training.evaluation_light import AGAINST_KEPT, BETWEEN, FLOATING
@@ -115,11 +115,19 @@ def network_file(path: Path, title: str) -> NetworkFile:
     )
 
 
+def in_use(ledger: Sequence[Entry]) -> list[Entry]:
+    """Return the entries of drawings that train or test a network."""
+    return [entry for entry in ledger if entry["used_by"] != UNUSED]
+
+
 def material_rows(ledger: Sequence[Entry]) -> list[list[str]]:
-    """Return a row for every package and licence: package, creators, licence, drawings trained on, only tested on."""
+    """Return a row for every package and licence: package, creators, licence, drawings trained on, only tested on.
+
+    Material that waits for its noun to be taught is in no row.
+    """
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     creators: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for entry in ledger:
+    for entry in in_use(ledger):
         key = (entry["package"], entry["licence"])
         counts[key]["trained" if entry["used_by"] == "train" else "tested"] += 1
         creators[key].add(entry["creator"])

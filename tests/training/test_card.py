@@ -39,6 +39,7 @@ LEDGER = [
     {**ENTRY, "used_by": "heldout"},
     {**ENTRY, "used_by": "train", "creator": "Bob", "licence": "CC0-1.0"},
     {**ENTRY, "used_by": "train", "creator": "Cleo", "licence": "CC0-1.0"},
+    {**ENTRY, "used_by": "unused", "creator": "Dora", "licence": "CC0-1.0"},
 ]
 
 

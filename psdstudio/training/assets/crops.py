@@ -6,6 +6,7 @@ All working pictures are float32 (H, W, 4), straight colour, 0..1. Packed pictur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -177,6 +178,7 @@ def _blurred(plane: Picture, sigma: float) -> Picture:
     return np.asarray(np.einsum("ij,jkc,lk->ilc", rows, plane, columns, optimize=True), dtype=np.float32)
 
 
+@cache
 def _kernel(length: int, sigma: float) -> Picture:
     offsets = np.subtract.outer(np.arange(length), np.arange(length))
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from psdstudio.training.assets.crops import Picture
-
-SIDE: Final = 256
+from psdstudio.training.assets.fields import SIDE
 
 
 class _Canvas:
@@ -127,6 +124,85 @@ def draw_glass_vase(rng: np.random.Generator, family: int) -> Picture:
     c.over(tint * 0.55, _inside(c, profile, bottom - 0.1, bottom) * 0.45)
     _ellipse_rim(c, 0.0, top, float(profile(np.array([top], dtype=np.float32))[0]), tint)
     _streaks(c, profile, top + 0.15, bottom - 0.2, rng)
+    return c.picture()
+
+
+def draw_glass_bottle(rng: np.random.Generator, family: int) -> Picture:
+    """A bottle with a narrow neck, sometimes half full."""
+    neck, body, shoulder = rng.uniform(0.09, 0.13), rng.uniform(0.24, 0.36), rng.uniform(0.3, 0.42)
+    knots = (0.0, 0.04, shoulder - 0.08, shoulder + (0.06 if family == 0 else 0.16), 1.0)
+    drink = np.array([[0.75, 0.88, 0.95], [0.5, 0.08, 0.12], [0.85, 0.6, 0.2]][int(rng.integers(3))])
+    return _vessel(rng, knots, (neck + 0.02, neck, neck, body, body), drink, rng.uniform(0.45, 0.8))
+
+
+def draw_glass_jar(rng: np.random.Generator, family: int) -> Picture:
+    """A wide jar without a lid; empty, or with water, honey or jam."""
+    body, mouth = rng.uniform(0.46, 0.62), rng.uniform(0.76, 0.92)
+    knots = (0.0, 0.07, 0.16, 0.9, 1.0) if family == 0 else (0.0, 0.12, 0.3, 0.8, 1.0)
+    drink = np.array([[0.75, 0.88, 0.95], [0.9, 0.6, 0.15], [0.6, 0.1, 0.15]][int(rng.integers(3))])
+    radii = (body * mouth, body * mouth, body, body, body * 0.93)
+    return _vessel(rng, knots, radii, drink, rng.uniform(0.3, 0.6))
+
+
+def draw_fishbowl(rng: np.random.Generator, family: int) -> Picture:
+    """A round bowl filled with water."""
+    widest, mouth = rng.uniform(0.74, 0.86), rng.uniform(0.5, 0.62)
+    knots = (0.0, 0.2, 0.52, 0.85, 1.0) if family == 0 else (0.0, 0.12, 0.45, 0.8, 1.0)
+    radii = (mouth, widest * 0.86, widest, widest * 0.78, widest * 0.5)
+    water = np.array([0.66, 0.85, 0.95])
+    return _vessel(rng, knots, radii, water, rng.uniform(0.24, 0.36), always=True)
+
+
+def draw_champagne_flute(rng: np.random.Generator, family: int) -> Picture:
+    """A tall narrow bowl on a stem, often with sparkling wine."""
+    bowl, stem, foot = rng.uniform(0.15, 0.21), rng.uniform(0.02, 0.03), rng.uniform(0.2, 0.27)
+    end = rng.uniform(0.52, 0.6)
+    knots = (0.0, 0.2 if family == 0 else 0.34, end, 0.94, 0.97, 1.0)
+    radii = (bowl * 0.9, bowl, stem, stem, foot * 0.7, foot)
+    wine = np.array([0.95, 0.84, 0.5]) + rng.uniform(-0.06, 0.04, 3)
+    return _vessel(rng, knots, radii, np.clip(wine, 0, 1), rng.uniform(0.12, 0.26), bottom=end - 0.06)
+
+
+def draw_drinking_glass(rng: np.random.Generator, family: int) -> Picture:
+    """A straight or slightly conical glass; empty, or with water, juice or cola."""
+    top = rng.uniform(0.34, 0.52)
+    base = top * (rng.uniform(0.68, 0.85) if family == 0 else rng.uniform(0.86, 1.0))
+    drink = np.array([[0.78, 0.9, 0.96], [0.97, 0.62, 0.15], [0.28, 0.12, 0.06]][int(rng.integers(3))])
+    return _vessel(rng, (0.0, 0.5, 1.0), (top, (top + base) / 2, base), drink, rng.uniform(0.2, 0.5))
+
+
+def _vessel(
+    rng: np.random.Generator,
+    knots: tuple[float, ...],
+    radii: tuple[float, ...],
+    drink: Picture,
+    level: float,
+    *,
+    bottom: float = 0.94,
+    always: bool = False,
+) -> Picture:
+    """A body of revolution, from y about -0.88 to 0.88; its radius follows knots (0 at the rim, 1 at the foot).
+
+    In two of three drawings, or `always`, it holds `drink` from `level` down to `bottom`, both as fractions.
+    """
+    rim, foot = max(-0.88, -0.98 + 0.25 * radii[0]), 0.88  # a wide rim needs room for its ellipse
+    at = np.linspace(0, 1, 256)
+    shape = np.convolve(np.pad(np.interp(at, knots, radii), 6, mode="edge"), np.ones(13) / 13, mode="valid")
+
+    def profile(y: Picture) -> Picture:
+        return np.asarray(np.interp((y - rim) / (foot - rim), at, shape), dtype=np.float32)
+
+    c = _Canvas()
+    tint = _tint(rng)
+    _revolve(c, profile, rim, foot, tint, rng)
+    if always or rng.random() < 2 / 3:
+        span = foot - rim
+        _fill(
+            c, profile, rim + level * span, rim + bottom * span, drink.astype(np.float32), rng, strength=0.6
+        )
+    c.over(tint * 0.55, _inside(c, profile, foot - 0.07, foot) * 0.4)
+    _ellipse_rim(c, 0.0, rim, float(shape[0]), tint)
+    _streaks(c, profile, rim + 0.15, foot - 0.2, rng)
     return c.picture()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from psdstudio.errors import FileTooLarge
+from psdstudio.training.assets.ledger import taught_nouns
 from psdstudio.training.assets.pack import Sprite, read
 from psdstudio.training.assets.sources import BY_SOURCE
 
@@ -19,14 +21,14 @@ COLUMNS: Final = 20
 SHIPPABLE: Final = frozenset(("MIT", "Apache-2.0", "CC0-1.0"))  # CC-BY may train but does not ship as files
 # Soft things first as themselves: the emoji of a wine glass or a flame is painted opaque.
 PREFERENCE: Final = ("procedural", "fluent3d", "sh3d", "noto", "fluent_colour")
-MAX_BYTES: Final = 3 * 1024 * 1024
+MAX_BYTES: Final = 1_600_000
 
 
-def choose(sprites: list[Sprite]) -> list[Sprite]:
-    """One train drawing per noun under a licence that ships; nouns without one are left out."""
+def choose(sprites: list[Sprite], taught: Collection[str]) -> list[Sprite]:
+    """One train drawing per taught noun under a licence that ships; nouns without one are left out."""
     best: dict[str, Sprite] = {}
     for sprite in sprites:
-        if sprite.split != "train" or sprite.licence not in SHIPPABLE:
+        if sprite.split != "train" or sprite.licence not in SHIPPABLE or sprite.noun not in taught:
             continue
         held = best.get(sprite.noun)
         if held is None or PREFERENCE.index(sprite.source) < PREFERENCE.index(held.source):
@@ -38,21 +40,27 @@ def write(pack_folder: Path, out: Path) -> None:
     """Writes `library.webp` (atlas, quality 85, lossless alpha) and `library.json` from a finished pack.
 
     Raises:
-        FileTooLarge: The atlas is beyond 3 MB.
+        FileTooLarge: The atlas is beyond 1.6 MB; an older library stays as it was.
     """
-    chosen = choose(read(pack_folder))
+    chosen = choose(read(pack_folder), taught_nouns())
     rgba = load_file(pack_folder / "sprites.safetensors")["rgba"]
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "library.webp"
+    path = out / "library.webp.new"
     # exact keeps the padded colour under alpha 0, which a reference needs as much as a sprite does.
-    Image.fromarray(atlas(rgba, chosen)).save(path, quality=85, alpha_quality=100, exact=True, method=6)
+    picture = Image.fromarray(atlas(rgba, chosen))
+    picture.save(path, "WEBP", quality=85, alpha_quality=100, exact=True, method=6)
     if path.stat().st_size > MAX_BYTES:
-        raise FileTooLarge("The reference library is beyond 3 MB.", str(path))
+        size = path.stat().st_size / 1e6
+        path.unlink()
+        raise FileTooLarge(f"The picture library would have {size:.1f} MB; at most 1.6 MB ship.", str(out))
     items = [_item(place, sprite) for place, sprite in enumerate(chosen)]
     text = ",\n".join("  " + json.dumps(item, ensure_ascii=False) for item in items)
-    (out / "library.json").write_text(
+    index = out / "library.json.new"
+    index.write_text(
         f'{{"tile": {rgba.shape[1]}, "columns": {COLUMNS}, "items": [\n{text}\n]}}\n', encoding="utf-8"
     )
+    path.replace(out / "library.webp")
+    index.replace(out / "library.json")
 
 
 def atlas(rgba: NDArray[np.uint8], chosen: list[Sprite]) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,12 @@ from psdstudio.training.assets import soft
 from psdstudio.training.assets.colours import colour_words
 from psdstudio.training.assets.crops import Crop, Picture, from_image, resample, square_crop
 from psdstudio.training.assets.sources import BY_SOURCE, Model, RasterPackage, VectorPackage
+from psdstudio.training.assets.splits import Split, emoji_split, heldout_models, model_splits
 from psdstudio.training.assets.vocabulary import Noun
 
 log = logging.getLogger(__name__)
 
-Split = Literal["train", "classifier", "heldout"]
 EMOJI_SOURCES: Final = ("fluent3d", "fluent_colour", "noto", "fluent_flat", "twemoji")
-# Mean absolute difference of premultiplied bytes above which the vector counts as another drawing.
-OTHER_DRAWING: Final = 12.0
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,11 @@ Packages = dict[str, RasterPackage | VectorPackage]
 def build(nouns: tuple[Noun, ...], packages: Packages, models: dict[str, Model], out: Path) -> list[Sprite]:
     """Writes `sprites.safetensors` (rgba, shadow) and `sprites.json` into `out`.
 
+    Models that are not among the rendered ones are passed over; a noun that has nothing to train on without them is
+    left out as a whole, and the log names it.
+
     Raises:
-        ValueError: A noun is left without a drawing to train on, or a model is not among the rendered ones.
+        ValueError: A noun has nothing to train on although no picture of it is missing.
     """
     sprites: list[Sprite] = []
     pictures: list[NDArray[np.uint8]] = []
@@ -84,6 +85,9 @@ def build(nouns: tuple[Noun, ...], packages: Packages, models: dict[str, Model],
     for noun in nouns:
         drawn = [*_emoji(noun, packages), *_models(noun, models), *_procedural(noun)]
         if not any(item.split == "train" for item in drawn):
+            if missing := [slug for slug in noun.drawings.models if slug not in models]:
+                log.warning("%s is left out: not rendered yet: %s", noun.noun, ", ".join(missing))
+                continue
             raise ValueError(f"{noun.noun!r} has no drawing to train on")
         if not any(item.split == "classifier" for item in drawn):
             log.warning("%s has no drawing for the classifier", noun.noun)
@@ -152,46 +156,15 @@ def _emoji(noun: Noun, packages: Packages) -> Iterator[_Drawn]:
             )
 
 
-def emoji_split(noun: Noun, source: str, solid: Crop | None, crop: Crop) -> Split:
-    """Who may see an emoji drawing.
-
-    The vector twin of a 3-D drawing joins the generator only when it differs; Twemoji stays aside to test the
-    classifier itself.
-    """
-    if source == "twemoji":
-        return "heldout"
-    if source in noun.drawings.train_sources:
-        return "train"
-    if source == "fluent_colour" and "fluent3d" in noun.drawings.train_sources:
-        return "train" if solid is None or _difference(solid, crop) > OTHER_DRAWING else "classifier"
-    return "classifier"
-
-
-def held_out_models(slugs: tuple[str, ...], others: bool) -> frozenset[str]:
-    """The models of a noun that only the classifier sees: a quarter, at least one when two or more exist.
-
-    Args:
-        slugs: All models of the noun.
-        others: Whether the noun also has emoji drawings, so that a single model may train.
-    """
-    if len(slugs) < 2:
-        return frozenset()
-    count = max(0 if others and len(slugs) < 3 else 1, len(slugs) // 4)
-    # The catalogue order puts the plainest model first; it should train.
-    return frozenset(slugs[len(slugs) - count :])
-
-
 def _models(noun: Noun, models: dict[str, Model]) -> Iterator[_Drawn]:
-    slugs = noun.drawings.models
-    held = held_out_models(slugs, bool(noun.drawings.emoji))
-    for slug in slugs:
+    splits = model_splits(noun.drawings.models, others=bool(noun.drawings.emoji), heldout=heldout_models())
+    for slug, split in splits.items():
         if slug not in models:
-            raise ValueError(f"{noun.noun!r}: {slug} is not among the rendered models")
+            continue
         model = models[slug]
         crop = square_crop(from_image(Image.open(model.colour)))
         height = crop.box[3] - crop.box[1]
         centre = float(np.clip((model.ground_y_px - crop.box[1]) / height, 0, 1))
-        split: Split = "classifier" if slug in held else "train"
         yield _Drawn("sh3d", slug, split, model.licence, model.creator, crop, centre, _shadow(model, crop))
 
 
@@ -213,11 +186,3 @@ def _procedural(noun: Noun) -> Iterator[_Drawn]:
             crop = square_crop(soft.draw(noun.noun, family, variant))
             name = f"{noun.noun}/{family}/{variant}"
             yield _Drawn("procedural", name, split, "Apache-2.0", "PSDStudio", crop, crop.ground_frac)
-
-
-def _difference(first: Crop, second: Crop) -> float:
-    """Mean absolute difference of two crops over grey, in bytes, where either covers."""
-    planes = [c.rgba.astype(np.float32) for c in (first, second)]
-    over = [p[..., :3] * p[..., 3:] / 255 + 127 * (1 - p[..., 3:] / 255) for p in planes]
-    covered = np.maximum(planes[0][..., 3], planes[1][..., 3]) > 8
-    return float(np.abs(over[0] - over[1]).mean(axis=2)[covered].mean())

@@ -1,4 +1,4 @@
-"""Procedural drawings of soft things: smoke, steam, flame, bubbles, glass, cloud. Real soft alpha.
+"""Procedural drawings of soft things: smoke, steam, flame, cloud here; glass, light and weather beside it.
 
 `draw(noun, family, variant)` is a pure function of its arguments. Family 0 teaches the generator, family 1 is
 a differently tuned set that only the classifier sees.
@@ -13,14 +13,30 @@ from typing import Final
 import numpy as np
 
 from psdstudio.training.assets.crops import Picture
+from psdstudio.training.assets.fields import grid, margin, noise, smooth, with_colour
 from psdstudio.training.assets.glass import (
+    draw_champagne_flute,
+    draw_drinking_glass,
+    draw_fishbowl,
     draw_glass_ball,
+    draw_glass_bottle,
+    draw_glass_jar,
     draw_glass_vase,
     draw_soap_bubble,
     draw_wine_glass,
 )
+from psdstudio.training.assets.weather import (
+    draw_dust_cloud,
+    draw_fog,
+    draw_glow,
+    draw_lens_flare,
+    draw_light_beam,
+    draw_rain,
+    draw_sheer_curtain,
+    draw_snowfall,
+    draw_sparks,
+)
 
-SIDE: Final = 256
 VARIANTS: Final = 16
 CLASSIFIER_VARIANTS: Final = 5
 
@@ -28,7 +44,7 @@ Painter = Callable[[np.random.Generator, int], Picture]
 
 
 def draw(noun: str, family: int, variant: int) -> Picture:
-    """Float32 (SIDE, SIDE, 4) straight RGBA 0..1 of one variant.
+    """Float32 (256, 256, 4) straight RGBA 0..1 of one variant.
 
     Args:
         noun: A key of PAINTERS.
@@ -43,38 +59,6 @@ def draw(noun: str, family: int, variant: int) -> Picture:
     if not np.isfinite(picture).all():
         raise ValueError(f"{noun} variant {variant} of family {family} is not finite")
     return np.clip(picture, 0, 1).astype(np.float32)
-
-
-def grid() -> tuple[Picture, Picture]:
-    """x and y of pixel centres, -1..1, y down."""
-    axis = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE * 2 - 1
-    x, y = np.meshgrid(axis, axis)
-    return x, y
-
-
-def noise(rng: np.random.Generator, low: float, power: float = 1.7) -> Picture:
-    """Smooth fractal noise (SIDE, SIDE), mean 0, deviation 1; `low` is the coarsest frequency in cycles."""
-    white = rng.standard_normal((SIDE, SIDE))
-    fx, fy = np.fft.fftfreq(SIDE)[None, :] * SIDE, np.fft.fftfreq(SIDE)[:, None] * SIDE
-    radius = np.hypot(fx, fy)
-    gain = np.where(radius > 0, 1 / (1 + (radius / low) ** 2) ** (power / 1.2), 0)
-    plane = np.real(np.fft.ifft2(np.fft.fft2(white) * gain))
-    return np.asarray(plane / plane.std(), dtype=np.float32)
-
-
-def smooth(low: float, high: float, value: Picture) -> Picture:
-    """Smooth step from 0 at low to 1 at high."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
-
-
-def _with_colour(colour: Picture, alpha: Picture) -> Picture:
-    return np.concatenate([np.broadcast_to(colour, (*alpha.shape, 3)), alpha[..., None]], axis=2)
-
-
-def _margin(x: Picture, y: Picture) -> Picture:
-    """1 inside, falling to 0 at the frame, so no drawing is cut by it."""
-    return smooth(1.0, 0.86, np.abs(x)) * smooth(1.0, 0.86, np.abs(y))
 
 
 def _smoke(rng: np.random.Generator, family: int) -> Picture:
@@ -94,7 +78,7 @@ def _smoke(rng: np.random.Generator, family: int) -> Picture:
     relief = np.gradient(body, axis=1) * side - np.gradient(body, axis=0)
     shade = _soft_clip(tone + 1.4 * relief - 0.05 * across * side)
     tint = np.array([1.0, rng.uniform(0.97, 1.0), rng.uniform(0.95, 1.04)], dtype=np.float32)
-    return _with_colour(shade[..., None] * tint, density * rng.uniform(0.65, 0.93) * _margin(x, y))
+    return with_colour(shade[..., None] * tint, density * rng.uniform(0.65, 0.93) * margin(x, y))
 
 
 def _soft_clip(value: Picture) -> Picture:
@@ -117,9 +101,9 @@ def _steam(rng: np.random.Generator, family: int) -> Picture:
             np.exp(-(((x - path) / width) ** 2)) * smooth(0, 0.18, height) * smooth(top, top * 0.45, height)
         )
         alpha = 1 - (1 - alpha) * (1 - wisp * rng.uniform(0.5, 0.85))
-    alpha = alpha * (1 + 0.15 * noise(rng, 5.0)) * _margin(x, y)
+    alpha = alpha * (1 + 0.15 * noise(rng, 5.0)) * margin(x, y)
     shade = np.clip(0.95 + 0.02 * noise(rng, 4.0), 0.85, 1.0)
-    return _with_colour(
+    return with_colour(
         shade[..., None] * np.array([0.98, 0.99, 1.0], dtype=np.float32), np.clip(alpha, 0, 0.85)
     )
 
@@ -147,11 +131,11 @@ def _flame(rng: np.random.Generator, family: int) -> Picture:
         heat = np.maximum(heat, np.clip(1 - off**2, 0, 1) * smooth(1.0, 0.5, rise))
     core = smooth(0.0, 0.3, heat) * smooth(0.02, 0.08, height)
     glow = 0.2 * np.exp(-((x / 0.7) ** 2 + ((y - 0.25) / 0.75) ** 2) * 2.2)
-    alpha = np.maximum(core * rng.uniform(0.86, 0.97), glow) * _margin(x, y)
+    alpha = np.maximum(core * rng.uniform(0.86, 0.97), glow) * margin(x, y)
     hot = np.clip(heat * (1.15 - 0.55 * height) + 0.03 * noise(rng, 3.0), 0, 1)
     stops = np.array([0.0, 0.35, 0.7, 1.0])
     channels = ([0.85, 0.96, 1.0, 1.0], [0.18, 0.45, 0.76, 0.95], [0.05, 0.07, 0.18, 0.66])
-    return _with_colour(
+    return with_colour(
         np.stack([np.interp(hot, stops, c) for c in channels], axis=2).astype(np.float32), alpha
     )
 
@@ -173,11 +157,11 @@ def _cloud(rng: np.random.Generator, family: int) -> Picture:
         lit = np.maximum(lit, puff * (0.5 - 0.5 * (y - cy) / radius))
     field = field * smooth(base + 0.16, base - 0.1, y + 0.03 * noise(rng, 3.0))
     edge = field + 0.1 * noise(rng, 7.0 if family == 0 else 4.0) * field * (1.2 - field)
-    alpha = smooth(0.12, rng.uniform(0.55, 0.85), edge) * rng.uniform(0.88, 1.0) * _margin(x, y)
+    alpha = smooth(0.12, rng.uniform(0.55, 0.85), edge) * rng.uniform(0.88, 1.0) * margin(x, y)
     dark = rng.uniform(0.62, 0.86)
     shade = np.clip(dark + (1 - dark) * smooth(0.1, 0.75, lit) + 0.03 * noise(rng, 4.0), 0, 1)
     tint = np.array([rng.uniform(0.93, 1.0), rng.uniform(0.95, 0.99), 1.0], dtype=np.float32)
-    return _with_colour(shade[..., None] ** np.array([1.1, 1.0, 0.9]) * tint, alpha)
+    return with_colour(shade[..., None] ** np.array([1.1, 1.0, 0.9]) * tint, alpha)
 
 
 PAINTERS: Final[Mapping[str, Painter]] = {
@@ -189,4 +173,18 @@ PAINTERS: Final[Mapping[str, Painter]] = {
     "glass ball": draw_glass_ball,
     "wine glass": draw_wine_glass,
     "glass vase": draw_glass_vase,
+    "glass bottle": draw_glass_bottle,
+    "glass jar": draw_glass_jar,
+    "fishbowl": draw_fishbowl,
+    "champagne flute": draw_champagne_flute,
+    "drinking glass": draw_drinking_glass,
+    "rain": draw_rain,
+    "snowfall": draw_snowfall,
+    "fog": draw_fog,
+    "dust cloud": draw_dust_cloud,
+    "glow": draw_glow,
+    "light beam": draw_light_beam,
+    "lens flare": draw_lens_flare,
+    "sparks": draw_sparks,
+    "sheer curtain": draw_sheer_curtain,
 }

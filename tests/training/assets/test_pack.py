@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from psdstudio.training.assets import ledger, library, pack
+from psdstudio.errors import FileCorrupt, FileTooLarge
+from psdstudio.training.assets import ledger, library, pack, splits
 from psdstudio.training.assets.crops import Crop
 from psdstudio.training.assets.sources import BY_SOURCE, Model, RasterPackage, VectorPackage, read_models
 from psdstudio.training.assets.vocabulary import Drawings, Noun, vocabulary
@@ -86,11 +87,22 @@ def test_the_build_is_deterministic(rendered: Path, tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_a_missing_model_and_an_untrainable_noun_are_errors(rendered: Path, tmp_path: Path) -> None:
+def test_a_noun_without_its_picture_is_left_out_and_named(
+    rendered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     models = read_models(rendered)
-    absent = replace(_noun("chair"), drawings=Drawings((), ("X_gone",), False, ()))
-    with pytest.raises(ValueError, match="X_gone"):
-        pack.build((absent,), {}, models, tmp_path)
+    absent = replace(_noun("table"), drawings=Drawings((), ("X_gone",), False, ()))
+    partly = replace(_noun("chair"), drawings=Drawings((), ("X_a", "X_gone", "X_b"), False, ()))
+    sprites = pack.build((absent, partly), {}, models, tmp_path)
+    assert {(s.noun, s.drawing, s.split) for s in sprites} == {
+        ("chair", "X_a", "train"), ("chair", "X_b", "classifier"),
+    }  # fmt: skip
+    assert "table is left out: not rendered yet: X_gone" in caplog.text
+    assert "chair is left out" not in caplog.text
+
+
+def test_a_noun_without_anything_to_train_on_is_an_error(rendered: Path, tmp_path: Path) -> None:
+    models = read_models(rendered)
     nothing = replace(_noun("chair"), drawings=Drawings((), (), False, ()))
     with pytest.raises(ValueError, match="train"):
         pack.build((nothing,), {}, models, tmp_path)
@@ -102,9 +114,29 @@ def test_a_missing_model_and_an_untrainable_noun_are_errors(rendered: Path, tmp_
 )
 def test_a_quarter_of_the_models_is_held_out(count: int, others: bool, held: int) -> None:
     slugs = tuple(f"m{index}" for index in range(count))
-    chosen = pack.held_out_models(slugs, others)
+    chosen = splits.judged_models(slugs, others=others)
     assert len(chosen) == held
     assert chosen <= set(slugs)
+
+
+def test_a_held_out_model_is_shown_to_nobody_and_counts_for_nobody() -> None:
+    slugs = ("m0", "m1", "m2", "m3")
+    got = splits.model_splits(slugs, others=False, heldout=frozenset(["m0", "m3", "elsewhere"]))
+    assert got == {"m0": "heldout", "m1": "train", "m2": "classifier", "m3": "heldout"}
+
+
+def test_sixty_models_are_held_out_and_every_noun_keeps_something_to_learn_from() -> None:
+    held = splits.heldout_models()
+    assert len(held) >= 60
+    owners = {slug: item for item in vocabulary() for slug in item.drawings.models}
+    assert held <= owners.keys()
+    for item in {owners[slug].noun: owners[slug] for slug in held}.values():
+        drawn = item.drawings
+        got = splits.model_splits(drawn.models, others=bool(drawn.emoji), heldout=held)
+        assert drawn.procedural or (drawn.train_sources and drawn.emoji) or "train" in got.values(), item.noun
+    assert held.isdisjoint(
+        json.loads((Path(__file__).parent / "models_trained_before.json").read_text(encoding="utf-8"))
+    ), "weights trained before the list was made have seen it"
 
 
 def test_emoji_splits() -> None:
@@ -112,32 +144,45 @@ def test_emoji_splits() -> None:
     plain = Crop(np.full((128, 128, 4), 255, dtype=np.uint8), (0, 0, 1, 1), 1.0, 0.9)
     dark = Crop(np.zeros((128, 128, 4), dtype=np.uint8), (0, 0, 1, 1), 1.0, 0.9)
     dark.rgba[..., 3] = 255
-    assert pack.emoji_split(swan, "fluent3d", None, plain) == "train"
-    assert pack.emoji_split(swan, "noto", plain, plain) == "classifier"
-    assert pack.emoji_split(swan, "twemoji", plain, plain) == "heldout"
-    assert pack.emoji_split(swan, "fluent_colour", plain, plain) == "classifier"
-    assert pack.emoji_split(swan, "fluent_colour", plain, dark) == "train"
+    assert splits.emoji_split(swan, "fluent3d", None, plain) == "train"
+    assert splits.emoji_split(swan, "noto", plain, plain) == "classifier"
+    assert splits.emoji_split(swan, "twemoji", plain, plain) == "heldout"
+    assert splits.emoji_split(swan, "fluent_colour", plain, plain) == "classifier"
+    assert splits.emoji_split(swan, "fluent_colour", plain, dark) == "train"
     # The water under the Fluent boats is painted in, so another set teaches them.
-    assert pack.emoji_split(boat, "noto", plain, plain) == "train"
-    assert pack.emoji_split(boat, "fluent3d", plain, plain) == "classifier"
+    assert splits.emoji_split(boat, "noto", plain, plain) == "train"
+    assert splits.emoji_split(boat, "fluent3d", plain, plain) == "classifier"
 
 
-def test_the_ledger_names_every_foreign_drawing_and_the_text_every_creator(
-    rendered: Path, tmp_path: Path
-) -> None:
+def test_the_ledger_names_every_foreign_drawing(rendered: Path, tmp_path: Path) -> None:
     sprites, models = _build(rendered, tmp_path / "out")
-    ledger.write(sprites, models, tmp_path / "ledger.json", tmp_path / "text.md")
-    listed = json.loads((tmp_path / "ledger.json").read_text(encoding="utf-8"))
-    assert {entry["drawing"] for entry in listed} == {"X_a", "X_b", "X_c"}
-    text = (tmp_path / "text.md").read_text(encoding="utf-8")
-    assert "Ann, CC-BY-3.0" in text
-    assert "Chair X_a" in text
+    listed = ledger.entries(sprites, models, {"chair"})
+    assert {(e["drawing"], e["creator"], e["used_by"]) for e in listed} == {
+        ("X_a", "Ann", "train"), ("X_b", "Ann", "train"), ("X_c", "Ann", "classifier"),
+    }  # fmt: skip
+    ledger.write(listed, tmp_path / "ledger.json")
+    assert json.loads((tmp_path / "ledger.json").read_text(encoding="utf-8")) == listed
+    waiting = ledger.entries(sprites, models, set())
+    assert [e["used_by"] for e in waiting] == ["unused", "unused", "unused"]
+
+
+def test_the_compact_ledger_says_the_same(rendered: Path, tmp_path: Path) -> None:
+    sprites, models = _build(rendered, tmp_path / "out")
+    bee = replace(sprites[0], noun="bee", source="noto", drawing="honey/bee", licence="Apache-2.0")
+    bee = replace(bee, creator=BY_SOURCE["noto"].creator, split="heldout")
+    ledger.write_compact([*sprites, bee], models, tmp_path / "compact.json")
+    read = ledger.read_compact(tmp_path / "compact.json", {"chair"})
+    assert read == ledger.entries([*sprites, bee], models, {"chair"})
+    for text in ("{", "[]", '{"bee": {}}', '{"bee": {"emoji": {"train": ["noto"]}, "models": []}}'):
+        (tmp_path / "bad.json").write_text(text, encoding="utf-8")
+        with pytest.raises(FileCorrupt, match=r"bad\.json"):
+            ledger.read_compact(tmp_path / "bad.json", set())
 
 
 def test_an_unknown_licence_stops_the_ledger(rendered: Path, tmp_path: Path) -> None:
     sprites, models = _build(rendered, tmp_path / "out")
     with pytest.raises(ValueError, match="GPL"):
-        ledger.entries([replace(sprites[0], licence="GPL-2.0")], models)
+        ledger.entries([replace(sprites[0], licence="GPL-2.0")], models, set())
 
 
 def test_the_library_ships_no_attribution_licence_and_keeps_colour_and_alpha(
@@ -155,6 +200,20 @@ def test_the_library_ships_no_attribution_licence_and_keeps_colour_and_alpha(
     packed = load_file(tmp_path / "out" / "sprites.safetensors")["rgba"][chosen.index]
     assert np.array_equal(tiles[:128, :128, 3], packed[..., 3])
     assert np.abs(tiles[:128, :128, :3].astype(int) - packed[..., :3]).mean() < 6
+
+
+def test_the_library_shows_taught_nouns_only_and_keeps_the_old_one_when_it_grows_too_large(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sprites, _ = _build(rendered, tmp_path / "out")
+    assert [s.noun for s in library.choose(sprites, {"chair"})] == ["chair"]
+    library.write(tmp_path / "out", tmp_path / "library")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "library").iterdir()}
+    assert before.keys() == {"library.webp", "library.json"}
+    monkeypatch.setattr(library, "MAX_BYTES", 100)
+    with pytest.raises(FileTooLarge, match="at most"):
+        library.write(tmp_path / "out", tmp_path / "library")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "library").iterdir()} == before
 
 
 def test_vector_packages_read_iconify_archives(tmp_path: Path) -> None:

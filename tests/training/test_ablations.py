@@ -50,7 +50,8 @@ def batch(library: SpriteLibrary, bank: WordBank) -> SceneBatch:
 
 
 def run(net: SceneNet, batch: SceneBatch, groups: list[Rows] | None = None) -> list[Tensor]:
-    return net(groups or batch.groups, batch.light, batch.ground)
+    made: list[Tensor] = net(groups or batch.groups, batch.light, batch.ground)
+    return made
 
 
 def test_the_full_variant_is_the_network_itself(batch: SceneBatch) -> None:

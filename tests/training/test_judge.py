@@ -15,7 +15,6 @@ from psdstudio.training.classifier_batches import (
     draw_sprites,
     garbage,
     lit_looks,
-    rounded,
 )
 from psdstudio.training.classifier_names import KINDS, SYNONYM_GROUPS, same_thing
 from psdstudio.training.classifier_net import (

@@ -52,11 +52,11 @@ def validation_errors(
         free = everything_free(BATCH, k)
         for name, errors in _errors(net, library, bank, truth, free, rng).items():
             for i, value in enumerate(errors.mean(1).tolist()):
-                rows[i][f"{name}, all free: error"] = (value, 1.0)
+                rows[i][f"{name}, all free: error x 1000"] = (1000 * value, 1.0)
         beside = _errors(net, library, bank, truth, one_free("look", 0, BATCH, k), rng)
         for name in ("looks", "effects"):
             for i, value in enumerate(beside[name][:, 0].tolist()):
-                rows[i][f"{name}, beside kept parts: error"] = (value, 1.0)
+                rows[i][f"{name}, beside kept parts: error x 1000"] = (1000 * value, 1.0)
         out += rows
     return out
 

@@ -33,34 +33,10 @@ def draw_sprites(library: SpriteLibrary, rng: np.random.Generator, count: int) -
 
 
 def changed(looks: Tensor, rng: np.random.Generator) -> Tensor:
-    """Warp, round, blur and tint straight looks (n, 4, 64, 64); returns premultiplied RGBA of that size."""
+    """Warp, blur and tint straight looks (n, 4, 64, 64); returns premultiplied RGBA of that size."""
     premul = _warped(at_judge_size(looks), rng)
-    premul = rounded(premul, rng)
     premul = _blurred(premul, rng)
     return _tinted(premul, rng)
-
-
-def rounded(premul: Tensor, rng: np.random.Generator) -> Tensor:
-    """Light most pictures as if they were puffed up: flat drawings are what the judge learns, bodies what it judges.
-
-    The height is the cover (and a little of the brightness) blurred at two widths; what it rises by towards the light
-    is brightened, and a share of it gleams.
-    """
-    n, alpha = len(premul), premul[:, 3:4]
-    bright = premul[:, :3].mean(1, keepdim=True)
-    share = torch.from_numpy(rng.uniform(-0.5, 0.5, (n, 1, 1, 1))).float()
-    height = alpha + share * bright
-    fine, broad = F.avg_pool2d(height, 5, 1, 2), F.avg_pool2d(F.avg_pool2d(height, 9, 1, 4), 7, 1, 3)
-    mix = torch.from_numpy(rng.uniform(0, 1, (n, 1, 1, 1))).float()
-    hill = mix * fine + 2 * (1 - mix) * broad
-    down, right = hill.roll(-1, 2) - hill.roll(1, 2), hill.roll(-1, 3) - hill.roll(1, 3)
-    # Light comes from above more often than from below.
-    angle = torch.from_numpy(rng.normal(np.pi / 2, 0.8, (n, 1, 1, 1))).float()
-    strength = torch.from_numpy(rng.uniform(0, 2.2, (n, 1, 1, 1)) * (rng.random((n, 1, 1, 1)) < 0.75)).float()
-    lit = strength * (down * angle.sin() + right * angle.cos())
-    gleam = torch.from_numpy(rng.uniform(0, 0.8, (n, 1, 1, 1))).float() * (lit - 0.15).clamp(min=0)
-    rgb = premul[:, :3] * (1 + lit).clamp(0.35, 1.6) + gleam * alpha
-    return torch.cat([torch.minimum(rgb, alpha), alpha], dim=1)
 
 
 def _warped(premul: Tensor, rng: np.random.Generator) -> Tensor:

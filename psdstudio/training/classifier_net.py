@@ -32,10 +32,7 @@ class JudgeNet(nn.Module):
         w = width
         self.stem = _conv(4, w, 2)
         self.body = nn.Sequential(
-            _Residual(w, w, 1),
-            *(_Residual(w, 2 * w, 2), _Residual(2 * w, 2 * w, 1)),
-            *(_Residual(2 * w, 4 * w, 2), _Residual(4 * w, 4 * w, 1)),
-            *(_Residual(4 * w, 8 * w, 2), _Residual(8 * w, 8 * w, 1)),
+            _Residual(w, w, 1), _Residual(w, 2 * w, 2), _Residual(2 * w, 4 * w, 2), _Residual(4 * w, 8 * w, 2)
         )
         self.drop = nn.Dropout(0.2)
         self.last = nn.Linear(8 * w, classes)

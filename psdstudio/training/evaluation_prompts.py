@@ -88,10 +88,11 @@ def _ground(rng: np.random.Generator, places: tuple[str, ...], held: bool) -> tu
     if pairs:
         family, words = pairs[int(rng.integers(len(pairs)))]
         return family, words, True
+    world = draw_world(rng, places)
     for _ in range(WORLD_ATTEMPTS):
-        world = draw_world(rng, places)
         if split_of_world(world.family.key, world.mood.key) == "train":
             break
+        world = draw_world(rng, places)
     return world.family.key, world.words, split_of_world(world.family.key, world.mood.key) != "train"
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from psdstudio.training import (
+    ablation_measures,
     classifier,
     evaluation_calibration,
     evaluation_kept,
     evaluation_neighbours,
     evaluation_prompts,
+    verb_requests,
 )
 from psdstudio.training.evaluation_prompts import HELD_EVERY, frozen_prompts, unseen_grounds
 from psdstudio.training.held_combinations import (
@@ -111,6 +113,8 @@ def test_seeds_of_training_and_evaluation_are_apart() -> None:
         evaluation_neighbours.TEST_SEED,
         evaluation_calibration.CALIBRATION_SEED,
         classifier.CALIBRATION_SEED,
+        ablation_measures.ABLATION_SEED,
+        verb_requests.VERB_SEED,
     )
     assert len(set(ours)) == len(ours)
     assert min(ours) >= FIRST_EVALUATION_SEED

@@ -15,7 +15,6 @@ from psdstudio.training.classifier_batches import (
     draw_sprites,
     garbage,
     lit_looks,
-    rounded,
 )
 from psdstudio.training.classifier_names import KINDS, SYNONYM_GROUPS, same_thing
 from psdstudio.training.classifier_net import (
@@ -128,15 +127,3 @@ def test_the_ceiling_is_measured_per_noun(judge: Judge, library: SpriteLibrary) 
     assert all(share in (0.0, 0.25, 0.5, 0.75, 1.0) for share in shares.values())
     assert set(judge.confusions) == {noun for noun, share in judge.truth.items() if share < 1}
     assert shares_right({"chair": ["armchair", "table", "chair", "sofa"]}) == {"chair": 0.5}
-
-
-def test_rounding_changes_the_light_inside_and_not_the_outline(library: SpriteLibrary) -> None:
-    plain = at_judge_size(
-        lit_looks(library, draw_sprites(library, np.random.default_rng(4), 12), np.random.default_rng(4))
-    )
-    round_ones = rounded(plain, np.random.default_rng(5))
-    assert torch.equal(round_ones[:, 3], plain[:, 3])
-    assert (round_ones[:, :3] <= round_ones[:, 3:4]).all()
-    changes = (round_ones - plain).abs().mean((1, 2, 3))
-    assert int((changes > 0.005).sum()) >= 4
-    assert int((changes == 0).sum()) >= 1, "some stay flat"

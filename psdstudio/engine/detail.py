@@ -2,8 +2,8 @@
 
 A cascade (Ho et al. 2106.15282): SceneNet denoises all parts jointly at a size two cores can bear, this network paints
 each part once more at twice the size. It is trained on SceneNet's own mistakes (truth noised to a level and denoised
-again, and pictures painted from pure noise), told how strong they are (*conditioning augmentation*, section 4 there)
-and what the part shows. One pass, no noise: the same input gives the same bytes.
+again), told how strong they are (*conditioning augmentation*, section 4 there) and what the part shows. One pass, no
+noise: the same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from psdstudio.engine.network import WORD_DIM, has_fast_bfloat16
 from psdstudio.engine.network_blocks import ResBlock, fourier
 
 PAINTED_LEVEL = 0.4
-"""Mistake level told for what SceneNet painted from pure noise, in training and in the product."""
+"""Mistake level told for what SceneNet painted from pure noise: amid the trained ones, others were not tried."""
 ENLARGED_LEVEL = 0.0
 """Level of the second doubling onwards: its input is already clean."""
 MAX_DOUBLINGS = 3
@@ -26,17 +26,13 @@ MAX_DOUBLINGS = 3
 
 @dataclass(frozen=True, slots=True)
 class DetailConfig:
-    """Widths at full, half and quarter input size, at the output and of the condition vector.
-
-    fine: further blocks at full input size before the output; files that do not say have none.
-    """
+    """Widths at full, half and quarter input size and of the condition vector."""
 
     c0: int = 32
     c1: int = 64
     c2: int = 128
     c_out: int = 24
     c_cond: int = 128
-    fine: int = 0
 
 
 class DetailNet(nn.Module):
@@ -60,7 +56,6 @@ class DetailNet(nn.Module):
         self.up1 = nn.ModuleList([ResBlock(2 * c1, c1, cc), ResBlock(c1, c1, cc)])
         self.from1 = nn.Conv2d(c1, c0, 1)
         self.up0 = ResBlock(2 * c0, c0, cc)
-        self.fine = nn.ModuleList([ResBlock(c0, c0, cc) for _ in range(cfg.fine)])
         self.grow = nn.Conv2d(c0, 4 * cfg.c_out, 3, padding=1)
         self.head = nn.Conv2d(cfg.c_out, 4, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -96,10 +91,7 @@ class DetailNet(nn.Module):
         for block in self.up1:
             h = block(h, cond)
         h = torch.cat([F.interpolate(self.from1(h), scale_factor=2.0, mode="nearest"), h0], dim=1)
-        h = self.up0(h, cond)
-        for block in self.fine:
-            h = block(h, cond)
-        h = F.pixel_shuffle(self.grow(h), 2)
+        h = F.pixel_shuffle(self.grow(self.up0(h, cond)), 2)
         out: Tensor = self.head(F.silu(h))
         return out
 

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from psdstudio.engine.network import WORD_DIM, has_fast_bfloat16
 from psdstudio.engine.network_blocks import ResBlock, fourier
+from psdstudio.engine.pictures import pad_colour
+from psdstudio.engine.sharpening import sharpened
 
 PAINTED_LEVEL = 0.4
 """Mistake level told for what SceneNet painted from pure noise: amid the trained ones, others were not tried."""
@@ -105,7 +107,10 @@ def doublings(painted: tuple[int, int], wanted: tuple[int, int]) -> int:
 
 
 def with_detail(net: DetailNet, picture: Tensor, words: Tensor, wanted: tuple[int, int]) -> Tensor:
-    """Return a painted part (4, h, w) in 0..1 cleaned and doubled until it reaches `wanted` (h, w), at least once."""
+    """Return a painted part (4, h, w) in 0..1 cleaned and doubled until it reaches `wanted` (h, w), at least once.
+
+    Its soft inner edges are made steep after the first doubling (see `sharpening`): the later ones keep what is sharp.
+    """
     h, w = picture.shape[-2:]
     # Repeated edges instead of grey ones where a side is no multiple of four.
     padded = F.pad(picture[None], (0, -w % 4, 0, -h % 4), mode="replicate")
@@ -113,5 +118,14 @@ def with_detail(net: DetailNet, picture: Tensor, words: Tensor, wanted: tuple[in
     for i in range(max(1, doublings((h, w), wanted))):
         level = torch.full((1,), PAINTED_LEVEL if i == 0 else ENLARGED_LEVEL)
         x = net(x, level, words[None]).clamp(-1, 1)
+        if i == 0:
+            x = _with_steep_edges(x)
         h, w = 2 * h, 2 * w
     return (x[0, :, :h, :w] + 1) / 2
+
+
+def _with_steep_edges(x: Tensor) -> Tensor:
+    """Sharpen (n, 4, h, w) in -1..1; the colour beyond the outline, which nobody sees, must not pass for an edge."""
+    straight = (x + 1) / 2
+    padded = pad_colour(torch.cat([straight[:, :3] * straight[:, 3:], straight[:, 3:]], dim=1))
+    return sharpened(padded) * 2 - 1

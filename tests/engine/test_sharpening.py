@@ -46,6 +46,18 @@ def painted(seed: int, grain: int) -> Tensor:
     return F.interpolate(coarse, size=(40, 56), mode="bilinear", align_corners=True)
 
 
+def _mirrored(picture: Tensor) -> Tensor:
+    return picture.flip(-1)
+
+
+def _upside_down(picture: Tensor) -> Tensor:
+    return picture.flip(-2)
+
+
+def _transposed(picture: Tensor) -> Tensor:
+    return picture.transpose(-1, -2)
+
+
 @pytest.mark.parametrize("degrees", [0, 17, 45, 90, 200])
 def test_a_soft_edge_becomes_steep_where_it_was(degrees: float) -> None:
     soft = soft_edge(degrees, 2.0)
@@ -95,7 +107,7 @@ def test_between_two_colours_there_is_no_third() -> None:
 def test_a_mirrored_or_turned_picture_is_sharpened_alike(seed: int) -> None:
     picture = painted(seed, 8)
     # Where a slope is flat its direction is a matter of rounding.
-    for turned in (lambda p: p.flip(-1), lambda p: p.flip(-2), lambda p: p.transpose(-1, -2)):
+    for turned in (_mirrored, _upside_down, _transposed):
         apart = (sharpened(turned(picture)) - turned(sharpened(picture))).abs()
         assert float(apart.mean()) < 1e-4
 

@@ -19,7 +19,7 @@ from tests.engine.toys import TINY_DETAIL
 pytestmark = pytest.mark.torch
 SIDE = 128
 DARK, BRIGHT = torch.tensor([0.7, 0.1, 0.1]), torch.tensor([0.2, 0.6, 0.9])
-UNDECIDED_WITHIN = PASSES + 1
+TAKEN_FROM = PASSES + 1
 """Pixels around a colour that it can come from: a pixel a pass, and the one that reading between pixels adds."""
 
 
@@ -88,9 +88,9 @@ def test_every_colour_was_there_nearby_and_alpha_is_left_alone(seed: int, grain:
     given_picture = painted(seed, grain)
     made = sharpened(given_picture)
     assert torch.equal(made[:, 3], given_picture[:, 3])
-    side = 2 * UNDECIDED_WITHIN + 1
-    most = F.max_pool2d(given_picture[:, :3], side, 1, UNDECIDED_WITHIN)
-    least = -F.max_pool2d(-given_picture[:, :3], side, 1, UNDECIDED_WITHIN)
+    side = 2 * TAKEN_FROM + 1
+    most = F.max_pool2d(given_picture[:, :3], side, 1, TAKEN_FROM)
+    least = -F.max_pool2d(-given_picture[:, :3], side, 1, TAKEN_FROM)
     assert bool(((made[:, :3] <= most + 1e-5) & (made[:, :3] >= least - 1e-5)).all()), "no halo"
 
 

@@ -2,8 +2,8 @@
 
 A cascade (Ho et al. 2106.15282): SceneNet denoises all parts jointly at a size two cores can bear, this network paints
 each part once more at twice the size. It is trained on SceneNet's own mistakes (truth noised to a level and denoised
-again, and pictures painted from pure noise), told how strong they are (*conditioning augmentation*, section 4 there)
-and what the part shows. One pass, no noise: the same input gives the same bytes.
+again), told how strong they are (*conditioning augmentation*, section 4 there) and what the part shows. One pass, no
+noise: the same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from psdstudio.engine.network import has_fast_bfloat16
 from psdstudio.engine.network_blocks import ResBlock, fourier
+from psdstudio.engine.pictures import pad_colour
 from psdstudio.engine.rows import WORD_DIM
+from psdstudio.engine.sharpening import sharpened
 
 PAINTED_LEVEL = 0.4
-"""Mistake level told for what SceneNet painted from pure noise, in training and in the product."""
+"""Mistake level told for what SceneNet painted from pure noise: amid the trained ones, others were not tried."""
 ENLARGED_LEVEL = 0.0
 """Level of the second doubling onwards: its input is already clean."""
 MAX_DOUBLINGS = 3
@@ -27,17 +29,13 @@ MAX_DOUBLINGS = 3
 
 @dataclass(frozen=True, slots=True)
 class DetailConfig:
-    """Widths at full, half and quarter input size, at the output and of the condition vector.
-
-    fine: further blocks at full input size before the output; files that do not say have none.
-    """
+    """Widths at full, half and quarter input size and of the condition vector."""
 
     c0: int = 32
     c1: int = 64
     c2: int = 128
     c_out: int = 24
     c_cond: int = 128
-    fine: int = 0
 
 
 class DetailNet(nn.Module):
@@ -61,7 +59,6 @@ class DetailNet(nn.Module):
         self.up1 = nn.ModuleList([ResBlock(2 * c1, c1, cc), ResBlock(c1, c1, cc)])
         self.from1 = nn.Conv2d(c1, c0, 1)
         self.up0 = ResBlock(2 * c0, c0, cc)
-        self.fine = nn.ModuleList([ResBlock(c0, c0, cc) for _ in range(cfg.fine)])
         self.grow = nn.Conv2d(c0, 4 * cfg.c_out, 3, padding=1)
         self.head = nn.Conv2d(cfg.c_out, 4, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -97,10 +94,7 @@ class DetailNet(nn.Module):
         for block in self.up1:
             h = block(h, cond)
         h = torch.cat([F.interpolate(self.from1(h), scale_factor=2.0, mode="nearest"), h0], dim=1)
-        h = self.up0(h, cond)
-        for block in self.fine:
-            h = block(h, cond)
-        h = F.pixel_shuffle(self.grow(h), 2)
+        h = F.pixel_shuffle(self.grow(self.up0(h, cond)), 2)
         out: Tensor = self.head(F.silu(h))
         return out
 
@@ -114,7 +108,10 @@ def doublings(painted: tuple[int, int], wanted: tuple[int, int]) -> int:
 
 
 def with_detail(net: DetailNet, picture: Tensor, words: Tensor, wanted: tuple[int, int]) -> Tensor:
-    """Return a painted part (4, h, w) in 0..1 cleaned and doubled until it reaches `wanted` (h, w), at least once."""
+    """Return a painted part (4, h, w) in 0..1 cleaned and doubled until it reaches `wanted` (h, w), at least once.
+
+    Its soft inner edges are made steep after the first doubling (see `sharpening`): the later ones keep what is sharp.
+    """
     h, w = picture.shape[-2:]
     # Repeated edges instead of grey ones where a side is no multiple of four.
     padded = F.pad(picture[None], (0, -w % 4, 0, -h % 4), mode="replicate")
@@ -122,5 +119,14 @@ def with_detail(net: DetailNet, picture: Tensor, words: Tensor, wanted: tuple[in
     for i in range(max(1, doublings((h, w), wanted))):
         level = torch.full((1,), PAINTED_LEVEL if i == 0 else ENLARGED_LEVEL)
         x = net(x, level, words[None]).clamp(-1, 1)
+        if i == 0:
+            x = _with_steep_edges(x)
         h, w = 2 * h, 2 * w
     return (x[0, :, :h, :w] + 1) / 2
+
+
+def _with_steep_edges(x: Tensor) -> Tensor:
+    """Sharpen (n, 4, h, w) in -1..1; the colour beyond the outline, which nobody sees, must not pass for an edge."""
+    straight = (x + 1) / 2
+    padded = pad_colour(torch.cat([straight[:, :3] * straight[:, 3:], straight[:, 3:]], dim=1))
+    return sharpened(padded) * 2 - 1

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from psdstudio.engine.flow import add_noise
-from psdstudio.engine.network import RowRole
+from psdstudio.engine.rows import RowRole
 from psdstudio.gen.request import Sampling
 from psdstudio.training.ablation_nets import AblatedNet
 from psdstudio.training.evaluation_kept import agreement, free_part_setting

@@ -12,15 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from psdstudio.engine.network import (
-    CONTEXT_PLATE,
-    REFERENCE_PLATE,
-    KnownRows,
-    NetConfig,
-    RowRole,
-    Rows,
-    SceneNet,
-)
+from psdstudio.engine.network import KnownRows, NetConfig, SceneNet
+from psdstudio.engine.rows import CONTEXT_PLATE, REFERENCE_PLATE, RowRole, Rows
 from psdstudio.training.evaluation_methods import PIXEL_FIELDS
 
 Change = Callable[[Rows], Rows]
@@ -95,10 +88,15 @@ class AblatedNet(SceneNet):
         return super().know([self.ablation.change(rows) for rows in groups], light, ground)
 
     def arrange(
-        self, layout: Rows, light_state: Tensor, light_noise: Tensor, ground: Tensor
+        self,
+        layout: Rows,
+        light_state: Tensor,
+        light_noise: Tensor,
+        ground: Tensor,
+        known: KnownRows | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See `SceneNet.arrange`."""
-        return super().arrange(self.ablation.change(layout), light_state, light_noise, ground)
+        return super().arrange(self.ablation.change(layout), light_state, light_noise, ground, known)
 
 
 def _with_zeros(rows: Rows, made: Tensor) -> Tensor:

@@ -1,13 +1,9 @@
-"""Pairs for DetailNet: what SceneNet paints at its own size, and the truth at twice the size.
-
-Three kinds of input: the truth itself, what SceneNet makes of a noised truth, and what it paints from pure noise and
-the same words, as in the product. Of the last the truth is no copy, only an example of how such a thing is drawn.
-"""
+"""Pairs for DetailNet: what SceneNet makes of a noised truth at its own size, and the truth at twice the size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -15,12 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from psdstudio.engine.detail import PAINTED_LEVEL
-from psdstudio.engine.flow import add_noise, euler_step, noise_levels
+from psdstudio.engine.flow import add_noise, euler_step
 from psdstudio.engine.network import SceneNet
 from psdstudio.engine.pictures import pad_colour
-from psdstudio.engine.plates import look_plate
-from psdstudio.engine.rows import GROUPS, LIGHT_DIM, REFERENCE_PLATE, SEEN_DIM, RowRole, Rows
+from psdstudio.engine.rows import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words
 from psdstudio.training.backgrounds import paint_background
 from psdstudio.training.looks import LookPlan, choose_colour, object_words, render_looks
@@ -30,32 +24,21 @@ from psdstudio.training.words import WordBank
 from psdstudio.training.world import draw_world
 
 DROP_WORDS = 0.15
-UNSPOILED, PAINTED = 0.15, 0.45
-"""Shares of batches whose input is the truth itself (for doublings after the first) and painted from pure noise."""
-LEVELS = (0.1, 0.6)
-"""Noise that a truth is repainted from; more leaves another picture, to which the truth is no answer."""
-PAINTED_STEPS, GUIDANCE, GUIDED_LEVELS = (6, 10), 2.0, (0.15, 0.97)
-"""The product's way of painting, in fewer steps."""
+UNSPOILED = 0.25
+"""Share of batches whose input is the truth itself: for doublings after the first."""
+LEVELS = (0.1, 0.75)
 LOOK_BOX = (0.35, 0.4, 0.4, 0.4)
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(slots=True)
 class DetailBatch:
-    """`low`: (n, 4, h, w) and `target`: (n, 4, 2h, 2w) straight RGBA in -1..1; `level` (n,), `words` (n, 384).
-
-    paired: whether the target is the same picture as the input, else only of the same kind.
-    """
+    """`low`: (n, 4, h, w) and `target`: (n, 4, 2h, 2w) straight RGBA in -1..1; `level` (n,), `words` (n, 384)."""
 
     low: Tensor
     target: Tensor
     level: Tensor
     words: Tensor
-    paired: bool = True
-
-    def mirrored(self) -> DetailBatch:
-        """Return the batch seen in a mirror."""
-        return replace(self, low=self.low.flip(-1), target=self.target.flip(-1))
 
 
 def look_pairs(
@@ -102,17 +85,13 @@ def _pairs(
     spoken = [c if rng.random() >= DROP_WORDS else "" for c in captions]
     words, mask = bank(spoken)
     low = F.interpolate(target, scale_factor=0.5, mode="area") * 2 - 1
-    level, painted, kind = 0.0, False, rng.random()
-    if kind >= UNSPOILED:
-        painted = kind < UNSPOILED + PAINTED
-        if painted:
-            level, levels = PAINTED_LEVEL, noise_levels(int(rng.integers(*PAINTED_STEPS)), shift=2.0)
-        else:
-            level = float(rng.uniform(*LEVELS))
-            levels = torch.linspace(level, 0, int(rng.integers(2, 5))).tolist()
-        low = _padded(_repainted(scene_net, low, levels, spoken, words, mask, rng, role))
+    level = 0.0
+    if rng.random() >= UNSPOILED:
+        level = float(rng.uniform(*LEVELS))
+        low = _repainted(scene_net, low, level, words, mask, int(rng.integers(1, 4)), rng, role)
+        low = _padded(low)
     pooled = pool_words(words, mask)
-    return DetailBatch(low, target * 2 - 1, torch.full((n,), level), pooled, paired=not painted)
+    return DetailBatch(low, target * 2 - 1, torch.full((n,), level), pooled)
 
 
 def _padded(picture: Tensor) -> Tensor:
@@ -123,38 +102,28 @@ def _padded(picture: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _repainted(
-    net: SceneNet, clean: Tensor, levels: Sequence[float], captions: Sequence[str], words: Tensor, mask: Tensor,
-    rng: np.random.Generator, role: RowRole,
+    net: SceneNet, clean: Tensor, level: float, words: Tensor, mask: Tensor, steps: int, rng: np.random.Generator,
+    role: RowRole,
 ) -> Tensor:  # fmt: skip
-    """Noise a truth (n, 4, h, w) to the first level; let SceneNet denoise it along them (as in 2108.01073, section 3).
-
-    From level 1 nothing of the truth is left; then the words guide, as they do in the product.
-    """
+    """Noise a truth (n, 4, h, w) to `level`; let SceneNet denoise it in a few steps (as in 2108.01073, section 3)."""
     n = clean.shape[0]
     group, channels = ("look", 4) if role is RowRole.LOOK else ("canvas", 3)
     start = clean[:, None, :channels]
     noise = torch.randn(start.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31))))
-    x, guess = add_noise(start, noise, torch.full((n, 1), levels[0])), torch.zeros_like(start)
+    x, guess = add_noise(start, noise, torch.full((n, 1), level)), torch.zeros_like(start)
     light = torch.zeros(n, LIGHT_DIM)
     silent = torch.zeros(n, words.shape[-1])
-    plate = torch.zeros(n, 1, GROUPS[group].plate, *start.shape[-2:])
-    if role is RowRole.LOOK:
-        plate = look_plate(torch.zeros(n, REFERENCE_PLATE, *start.shape[-2:]), captions)[:, None]
     ground = pool_words(words, mask) if role is RowRole.BACKGROUND else silent
-    for now, following in pairwise(levels):
+    for now, following in pairwise([level * (1 - i / steps) for i in range(steps + 1)]):
         rows = Rows(
-            group=group, x=x, guess=guess, plate=plate,
+            group=group, x=x, guess=guess, plate=torch.zeros(n, 1, GROUPS[group].plate, *x.shape[-2:]),
             seen=torch.zeros(n, SEEN_DIM), noise=torch.full((n, 1), now),
             role=torch.tensor([int(role)]), index=torch.full((n, 1), int(role is RowRole.LOOK)),
             box=torch.tensor(LOOK_BOX if role is RowRole.LOOK else WHOLE).expand(n, 1, 4), words=words[:, None],
             word_mask=mask[:, None], known=torch.zeros(n, 1, dtype=torch.bool),
             present=torch.ones(n, 1, dtype=torch.bool),
         )  # fmt: skip
-        guess = net([rows], light, ground)[0]
-        if levels[0] == 1 and GUIDED_LEVELS[0] < now < GUIDED_LEVELS[1]:
-            bare = net([replace(rows, word_mask=torch.zeros_like(rows.word_mask))], light, silent)[0]
-            guess = bare + GUIDANCE * (guess - bare)
-        guess = guess.clamp(-1, 1)
+        guess = net([rows], light, ground)[0].clamp(-1, 1)
         x = euler_step(x, guess, now, following)
     if channels == 4:
         return x[:, 0]

@@ -1,8 +1,7 @@
 """Train the second stage: `python -m psdstudio.training.train_detail --budget-minutes 40`.
 
-Resumable to the bit: the run folder holds `detail.safetensors` (weights of the network and of the discriminator that
-judges it, their average, optimizer), and what is drawn depends on seed and step alone. Needs SceneNet's weights, whose
-mistakes it learns to repair. `--ship` writes the network's average as the product's file.
+Resumable: the run folder holds `detail.safetensors` (weights, average, optimizer). Needs SceneNet's weights, whose
+mistakes it learns to repair. `--ship` writes the average as the product's file.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -24,58 +21,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from psdstudio.engine.detail import DetailConfig, DetailNet
+from psdstudio.engine.detail import DetailNet
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import SceneNet
 from psdstudio.engine.weights import load_detail, load_weights, save_detail
-from psdstudio.errors import ModelLoadFailed
-from psdstudio.training.checkpoints import TrainState, resume, save_state
+from psdstudio.training.checkpoints import TrainState, begin_from, resume, save_state
 from psdstudio.training.detail_batches import DetailBatch, background_pairs, look_pairs
-from psdstudio.training.detail_losses import DetailPair, pair_loss
-from psdstudio.training.discriminator import PatchDiscriminator
 from psdstudio.training.sheets import matted, write_sheet
 from psdstudio.training.stages import Material
 from psdstudio.training.train import learning_rate, train_step
 
-BACKGROUND_SHARE = 0.3
-CONFIG = DetailConfig(fine=3)
-USES, HELD = 8, 64
-"""How often a batch is used on average, and from among how many of the latest: painting one costs more than a step."""
+BACKGROUND_SHARE = 0.25
+SLOPE_WEIGHT = 1.0
+HIDDEN_COLOUR = 0.05
 
 
-def build_detail_state(
-    rate: float, scene_net: SceneNet, config: DetailConfig = CONFIG
-) -> TrainState[DetailPair]:
-    """Return a fresh network with a fresh judge, its word statistics taken from SceneNet."""
+def detail_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute error of values and of their slopes; colour counts where the true alpha shows it."""
+    seen = HIDDEN_COLOUR + (1 - HIDDEN_COLOUR) * (F.max_pool2d(target[:, 3:], 3, 1, 1) + 1) / 2
+    weight = torch.cat([seen.expand(-1, 3, -1, -1), torch.full_like(seen, 1.5)], dim=1)
+    error = predicted - target
+    values = (error.abs() * weight).mean()
+    across = ((error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]).mean()
+    down = ((error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]).mean()
+    return values + SLOPE_WEIGHT * (across + down)
+
+
+def build_detail_state(rate: float, scene_net: SceneNet) -> TrainState[DetailNet]:
+    """Return a fresh network, its word statistics taken from SceneNet."""
     torch.manual_seed(0)
-    pair = DetailPair(DetailNet(config), PatchDiscriminator()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks this keyword
-    pair.net.pooled_mean.copy_(scene_net.pooled_mean)
-    pair.net.pooled_whitening.copy_(scene_net.pooled_whitening)
-    optimizer = torch.optim.AdamW(pair.parameters(), lr=rate, betas=(0.5, 0.98), weight_decay=0.01)
-    average = copy.deepcopy(pair).requires_grad_(False).eval()
-    return TrainState(pair, average, optimizer, 0, {})
-
-
-def begin_from_shipped(state: TrainState[DetailPair], shipped: DetailNet) -> None:
-    """Start from shipped weights, which may lack fine blocks: fresh ones change nothing. The judge stays fresh.
-
-    Raises ModelLoadFailed when the widths differ.
-    """
-    given = shipped.state_dict()
-    for held in (state.net.net, state.average.net):
-        try:
-            missing, unknown = held.load_state_dict(given, strict=False)
-        except RuntimeError as exc:
-            raise ModelLoadFailed("These weights are of a detail network with other widths.") from exc
-        if unknown or any(not name.startswith("fine.") for name in missing):
-            raise ModelLoadFailed("These weights are of a detail network built otherwise.")
-
-
-def replayed(draw: Callable[[int], DetailBatch], rng: np.random.Generator, step: int) -> DetailBatch:
-    """Return one of the `HELD` latest batches, mirrored or not; `draw` gives the batch of a number and remembers it."""
-    newest = step // USES
-    batch = draw(int(rng.integers(max(0, newest - HELD + 1), newest + 1)))
-    return batch.mirrored() if rng.random() < 0.5 else batch
+    net = DetailNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stub lacks this keyword
+    net.pooled_mean.copy_(scene_net.pooled_mean)
+    net.pooled_whitening.copy_(scene_net.pooled_whitening)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+    average = copy.deepcopy(net).requires_grad_(False).eval()
+    return TrainState(net, average, optimizer, 0, {})
 
 
 def draw_pairs(
@@ -118,16 +98,11 @@ def run(args: argparse.Namespace) -> None:
     state = build_detail_state(args.rate, scene_net)
     last = out / "detail.safetensors"
     if not resume(last, state) and args.init is not None:
-        begin_from_shipped(state, load_detail(args.init)[0])
+        begin_from(state, load_detail(args.init)[0])
 
-    @lru_cache(maxsize=HELD)
-    def draw(number: int) -> DetailBatch:
-        return draw_pairs(material, scene_net, np.random.default_rng([args.seed, 1, number]), args.batch, px)
-
-    def loss_of(pair: DetailPair, rng: np.random.Generator) -> Tensor:
-        batch = replayed(draw, rng, state.step)
-        mattes = torch.from_numpy(rng.uniform(-1, 1, (batch.low.shape[0], 3)).astype(np.float32))
-        return pair_loss(pair, batch, mattes)
+    def loss_of(net: DetailNet, rng: np.random.Generator) -> Tensor:
+        batch = draw_pairs(material, scene_net, rng, args.batch, px)
+        return detail_loss(net(batch.low, batch.level, batch.words), batch.target)
 
     began = saved = time.monotonic()
     recent: list[float] = []
@@ -143,12 +118,12 @@ def run(args: argparse.Namespace) -> None:
             print(json.dumps({"step": state.step, "loss": loss, "minutes": round(spent, 1)}), flush=True)
         if time.monotonic() - saved > args.every_minutes * 60:
             save_state(last, state)
-            write_pair_sheet(out / "detail.png", state.average.net, material, scene_net, px)
+            write_pair_sheet(out / "detail.png", state.average, material, scene_net, px)
             saved = time.monotonic()
     save_state(last, state)
-    write_pair_sheet(out / "detail.png", state.average.net, material, scene_net, px)
+    write_pair_sheet(out / "detail.png", state.average, material, scene_net, px)
     if args.ship:
-        save_detail(args.to, state.average.net, trained=state.seen)
+        save_detail(args.to, state.average, trained=state.seen)
         print(f"{args.to}: {args.to.stat().st_size / 1e6:.1f} MB")
 
 

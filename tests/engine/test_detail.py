@@ -7,16 +7,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
-from psdstudio.engine.detail import (
-    MAX_DOUBLINGS,
-    PAINTED_LEVEL,
-    DetailConfig,
-    DetailNet,
-    doublings,
-    with_detail,
-)
+from psdstudio.engine.detail import MAX_DOUBLINGS, DetailNet, doublings, with_detail
 from tests.engine.toys import TINY_DETAIL, tiny_detail
 
 pytestmark = pytest.mark.torch
@@ -65,18 +57,3 @@ def test_words_and_level_reach_the_picture() -> None:
     assert not torch.equal(plain, other_words)
     assert not torch.equal(plain, other_level)
     assert not torch.equal(plain, silent)
-
-
-def test_what_was_painted_is_told_as_such_and_what_was_enlarged_as_clean(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    net = DetailNet(DetailConfig(c0=16, c1=16, c2=16, c_out=8, c_cond=16, fine=2))
-    told: list[float] = []
-
-    def spied(picture: Tensor, level: Tensor, words: Tensor) -> Tensor:
-        told.append(round(float(level[0]), 4))
-        return F.interpolate(picture, scale_factor=2, mode="nearest")
-
-    monkeypatch.setattr(net, "forward", spied)
-    with_detail(net, torch.rand(4, 16, 16), WORDS, (100, 100))
-    assert told == [PAINTED_LEVEL, 0.0, 0.0]

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from psdstudio.engine.network import CONTEXT_PLATE, REFERENCE_PLATE, RowRole, Rows, SceneNet
+from psdstudio.engine.network import SceneNet
+from psdstudio.engine.rows import CONTEXT_PLATE, REFERENCE_PLATE, RowRole, Rows
 from psdstudio.engine.weights import save_weights
 from psdstudio.training.ablation_measures import everything_free, validation_errors
 from psdstudio.training.ablation_nets import ABLATIONS, FULL, AblatedNet, Ablation

@@ -218,9 +218,11 @@ def test_the_layout_path_is_trained_to_read_a_picture(pack: Path, split: bool) -
     known.background[:] = not split
     batch = make_scene_batch(stuff.library, truth, known, stuff.bank, np.random.default_rng(1))
     net = lively_net().requires_grad_(True)
-    arranging_loss(net, batch, layouts, stuff, np.random.default_rng(2)).backward()  # type: ignore[no-untyped-call]
+    loss = arranging_loss(net, batch, layouts, stuff, np.random.default_rng(2))
+    loss.backward()  # type: ignore[no-untyped-call]
     read = net.stems["canvas"].weight.grad
-    assert read is not None and bool(read.any()), "boxes depend on the picture"
+    assert isinstance(read, torch.Tensor)
+    assert bool(read.any()), "boxes depend on the picture"
     assert net.stems["look"].weight.grad is None, "and on no look: there are no places yet"
 
 

@@ -20,8 +20,10 @@ from psdstudio.training.card_facts import (
     GOALS,
     LIBRARY,
     NEIGHBOURS,
+    RENDERED,
     STAGES,
     TEXT,
+    TRACED,
     Goal,
     NetworkFile,
     material_rows,
@@ -156,7 +158,7 @@ def _about_reports(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
     lines = []
     for report in reports:
         parts = [
-            name for name in (TEXT, LIBRARY, NEIGHBOURS, "baselines", "rendered truth") if name in report
+            name for name in (TEXT, LIBRARY, NEIGHBOURS, "baselines", RENDERED, TRACED) if name in report
         ]
         what = ", ".join(parts) or "nothing"
         lines.append(f"- {what}: {_which(scene, report)}.")
@@ -180,11 +182,11 @@ def _which(scene: NetworkFile, report: Report) -> str:
 def _measured(reports: Sequence[Report]) -> list[str]:
     """Return all figures, a table for every run, and both tables of the baselines."""
     out = []
-    for run in (TEXT, LIBRARY, NEIGHBOURS, "rendered truth"):
+    for run in (TEXT, LIBRARY, NEIGHBOURS):
         figures = _run(reports, run)
         if figures:
-            title = "the measures themselves, on rendered truth" if run == "rendered truth" else run
-            out += [f"### Measured: {title}", _table(["figure", "value"], _figure_rows(figures))]
+            out += [f"### Measured: {run}", _table(["figure", "value"], _figure_rows(figures))]
+    out += _own_error(reports)
     baselines: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Figure]]]] = next(
         (r["baselines"] for r in reversed(reports) if "baselines" in r), {}
     )
@@ -194,6 +196,17 @@ def _measured(reports: Sequence[Report]) -> list[str]:
             rows = [[f, *(_cell(figures.get(f), f) for figures in columns.values())] for f in names]
             out += [f"### Baselines: {name}, {kind}", _table(["figure", *columns], rows)]
     return ["## All figures", *out] if out else []
+
+
+def _own_error(reports: Sequence[Report]) -> list[str]:
+    """Return the table of what the measures say of true layers: of our own renderer's, and of path-traced ones."""
+    runs = {"on rendered truth": _run(reports, RENDERED), "on path-traced scenes": _run(reports, TRACED)}
+    columns = {title: figures for title, figures in runs.items() if figures}
+    if not columns:
+        return []
+    names = list(dict.fromkeys(name for figures in columns.values() for name in figures))
+    rows = [[n, *(_cell(figures.get(n), n) for figures in columns.values())] for n in names]
+    return ["### Measured: the measures themselves, on true layers", _table(["figure", *columns], rows)]
 
 
 def _limits(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:

@@ -3,7 +3,8 @@
 Scenes: text alone, and with `--references` also guided by the picture library. Swapped neighbours: `--neighbours N`
 scenes a part. Baselines, which paint with less of the joint design: `--baselines N` scenes. Vocabulary: `--per-noun`
 paints four looks of every trained noun. Edges: `--edges N` scenes
-at 512 px. The measures' own error on rendered truth: `--calibrate N` scenes. Everything goes to `--out`.
+at 512 px. The measures' own error on rendered truth: `--calibrate N` scenes, on path-traced truth: `--traced N` scenes.
+Everything goes to `--out`.
 `--sheet-only` writes the sheet of scenes with seeds 1 to 40, taken apart into layers, and nothing else.
 """
 
@@ -39,8 +40,10 @@ from psdstudio.training.evaluation_report import Figures, markdown, scene_record
 from psdstudio.training.evaluation_runs import paint_prompt
 from psdstudio.training.evaluation_scenes import MeasuredScene, run_scene, summary
 from psdstudio.training.evaluation_sheet import SHEET_SCENES, sheet_prompts, write_layer_sheet
+from psdstudio.training.evaluation_traced import TRACED_FOLDER, traced_figures
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
+from psdstudio.training.traced_truth import read_traced
 from psdstudio.training.words import WordBank
 
 LOOKS_A_NOUN = 4
@@ -167,6 +170,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             SpriteLibrary.load(args.data, "heldout", nouns), args.calibrate
         )
         report["rendered truth"] = columns["rendered truth"]
+    if args.traced:
+        columns["on path-traced scenes"] = traced_figures(read_traced(args.traced_scenes, args.traced))
+        report["path-traced truth"] = columns["on path-traced scenes"]
     report["minutes"] = round((time.monotonic() - began) / 60, 2)
     report["peak_memory_mb"] = _peak_memory_mb()
     _write(out, report, columns)
@@ -238,6 +244,8 @@ def parser() -> argparse.ArgumentParser:
         "--edges", type=int, default=20, help="scenes at 512 px for the edges; 0 leaves them out"
     )
     out.add_argument("--calibrate", type=int, default=60, help="scenes of rendered truth; 0 leaves them out")
+    out.add_argument("--traced", type=int, default=100, help="scenes of path-traced truth; 0 leaves them out")
+    out.add_argument("--traced-scenes", type=Path, default=TRACED_FOLDER, help="the path-traced test set")
     out.add_argument("--sheet-only", action="store_true", help="seeds 1 to 40 taken apart into layers-N.png")
     out.add_argument("--per-noun", action="store_true")
     out.add_argument("--quick", action="store_true", help="10 scenes, 6 a part, 4 steps")
@@ -255,6 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             args.steps or 4,
         )
         args.edges, args.calibrate = min(args.edges, 2), min(args.calibrate, 6)
+        args.traced = min(args.traced, 6)
     if args.sheet_only:
         print("\n".join(str(path) for path in write_sheet_only(args)))
     else:

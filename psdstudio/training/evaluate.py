@@ -40,10 +40,10 @@ from psdstudio.training.evaluation_report import Figures, markdown, scene_record
 from psdstudio.training.evaluation_runs import paint_prompt
 from psdstudio.training.evaluation_scenes import MeasuredScene, run_scene, summary
 from psdstudio.training.evaluation_sheet import SHEET_SCENES, sheet_prompts, write_layer_sheet
-from psdstudio.training.evaluation_traced import TRACED_FOLDER, traced_figures
+from psdstudio.training.evaluation_traced import TRACED_FOLDER, traced_figures, traced_neighbours
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
-from psdstudio.training.traced_truth import read_traced
+from psdstudio.training.traced_truth import TracedScene, read_traced
 from psdstudio.training.words import WordBank
 
 LOOKS_A_NOUN = 4
@@ -140,6 +140,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "nouns": {"set": args.nouns, "count": len(nouns)},
     }
     columns: dict[str, Figures] = {}
+    # Read first: a set that is not there must not be noticed after an hour of painting.
+    traced = read_traced(args.traced_scenes, args.traced) if args.traced else []
     began = time.monotonic()
     if args.count:
         prompts = frozen_prompts(nouns, vocabulary, args.count)
@@ -170,13 +172,28 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             SpriteLibrary.load(args.data, "heldout", nouns), args.calibrate
         )
         report["rendered truth"] = columns["rendered truth"]
-    if args.traced:
-        columns["on path-traced scenes"] = traced_figures(read_traced(args.traced_scenes, args.traced))
-        report["path-traced truth"] = columns["on path-traced scenes"]
+    if traced:
+        _on_traced(args, net, info.look_px, traced, report, columns)
     report["minutes"] = round((time.monotonic() - began) / 60, 2)
     report["peak_memory_mb"] = _peak_memory_mb()
     _write(out, report, columns)
     return report
+
+
+def _on_traced(
+    args: argparse.Namespace,
+    net: SceneNet,
+    look_px: int,
+    scenes: Sequence[TracedScene],
+    report: dict[str, Any],
+    columns: dict[str, Figures],
+) -> None:
+    figures = dict(traced_figures(scenes))
+    if args.neighbours:
+        library = SpriteLibrary.load(args.data, "train", trained_nouns())
+        shares = traced_neighbours(net, library, WordBank(), scenes, count=args.neighbours, look_px=look_px)
+        figures |= {f"right neighbours preferred, {'free ' * (k != 'all')}{k}": v for k, v in shares.items()}
+    columns["on path-traced scenes"] = report["path-traced truth"] = figures
 
 
 def _baselines(

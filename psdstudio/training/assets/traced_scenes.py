@@ -167,7 +167,7 @@ def pack(folder: Path, out: Path, quality: int) -> int:
 
 def _write_webp(path: Path, picture: Image.Image, **options: Any) -> None:
     fresh = path.with_name(path.name + ".new")
-    picture.save(fresh, format="WEBP", method=6, **options)
+    picture.save(fresh, format="WEBP", method=4, **options)
     fresh.replace(path)
 
 

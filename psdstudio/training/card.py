@@ -20,8 +20,10 @@ from psdstudio.training.card_facts import (
     GOALS,
     LIBRARY,
     NEIGHBOURS,
+    RENDERED,
     STAGES,
     TEXT,
+    TRACED,
     Goal,
     NetworkFile,
     in_use,
@@ -161,7 +163,7 @@ def _about_reports(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
     for report in reports:
         parts = [
             name
-            for name in (TEXT, LIBRARY, NEIGHBOURS, "verbs", "baselines", "ablations", "rendered truth")
+            for name in (TEXT, LIBRARY, NEIGHBOURS, "verbs", "baselines", "ablations", RENDERED, TRACED)
             if name in report
         ]
         what = ", ".join(parts) or "nothing"
@@ -188,11 +190,11 @@ def _which(scene: NetworkFile, report: Report) -> str:
 def _measured(reports: Sequence[Report]) -> list[str]:
     """Return all figures, a table for every run, and both tables of the baselines."""
     out = []
-    for run in (TEXT, LIBRARY, NEIGHBOURS, "rendered truth"):
+    for run in (TEXT, LIBRARY, NEIGHBOURS):
         figures = _run(reports, run)
         if figures:
-            title = "the measures themselves, on rendered truth" if run == "rendered truth" else run
-            out += [f"### Measured: {title}", _table(["figure", "value"], _figure_rows(figures))]
+            out += [f"### Measured: {run}", _table(["figure", "value"], _figure_rows(figures))]
+    out += _own_error(reports)
     for verb, figures in _last(reports, "verbs").items():
         out += [
             f"### Measured: {verb}, on rendered scenes",
@@ -220,6 +222,17 @@ def _columns(columns: Mapping[str, Mapping[str, Figure]]) -> str:
     names = list(dict.fromkeys(figure for figures in columns.values() for figure in figures))
     rows = [[f, *(_cell(figures.get(f), f) for figures in columns.values())] for f in names]
     return _table(["figure", *columns], rows)
+
+
+def _own_error(reports: Sequence[Report]) -> list[str]:
+    """Return the table of what the measures say of true layers: of our own renderer's, and of path-traced ones."""
+    runs = {"on rendered truth": _run(reports, RENDERED), "on path-traced scenes": _run(reports, TRACED)}
+    columns = {title: figures for title, figures in runs.items() if figures}
+    if not columns:
+        return []
+    names = list(dict.fromkeys(name for figures in columns.values() for name in figures))
+    rows = [[n, *(_cell(figures.get(n), n) for figures in columns.values())] for n in names]
+    return ["### Measured: the measures themselves, on true layers", _table(["figure", *columns], rows)]
 
 
 def _limits(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:

@@ -57,6 +57,7 @@ class Goal:
 
 
 TEXT, LIBRARY, NEIGHBOURS = "text alone", "with library", "swapped neighbours"
+RENDERED, TRACED = "rendered truth", "path-traced truth"
 GOALS: tuple[Goal, ...] = (
     Goal("right object in the right layer, from words alone", TEXT, "right object in its layer", 0.95, 0.80),
     Goal("the same with the picture library", LIBRARY, "right object in its layer", 0.95, 0.90),

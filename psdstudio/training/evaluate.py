@@ -7,8 +7,8 @@ whatever else is said on the command line counts more than the protocol.
 Scenes: text alone, and with `--references` also guided by the picture library. Swapped neighbours: `--neighbours N`
 scenes a part. Baselines, which paint with less of the joint design: `--baselines N` scenes. The other verbs on rendered
 scenes: `--verbs N` scenes. Vocabulary: `--per-noun` paints four looks of every noun. Edges: `--edges N` scenes at
-512 px. The measures' own error on rendered truth: `--calibrate N` scenes. `--sheet` adds the sheet of scenes with seeds
-1 to 40, taken apart into layers; `--sheet-only` writes nothing else.
+512 px. The measures' own error on rendered truth: `--calibrate N` scenes, on path-traced truth: `--traced N` scenes.
+`--sheet` adds the sheet of scenes with seeds 1 to 40, taken apart into layers; `--sheet-only` writes nothing else.
 """
 
 from __future__ import annotations
@@ -45,9 +45,11 @@ from psdstudio.training.evaluation_report import Figures, markdown, scene_record
 from psdstudio.training.evaluation_runs import paint_prompt
 from psdstudio.training.evaluation_scenes import MeasuredScene, run_scene, summary
 from psdstudio.training.evaluation_sheet import SHEET_SCENES, sheet_prompts, write_layer_sheet
+from psdstudio.training.evaluation_traced import TRACED_FOLDER, traced_figures, traced_neighbours
 from psdstudio.training.evaluation_verbs import measure_verbs, painting_with
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
 from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
+from psdstudio.training.traced_truth import TracedScene, read_traced
 from psdstudio.training.words import WordBank
 
 LOOKS_A_NOUN = 4
@@ -143,6 +145,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "judge": judge.figures,
         "nouns": {"set": args.nouns, "count": len(nouns)},
     }
+    # Read first: a set that is not there must not be noticed after an hour of painting.
+    traced = read_traced(args.traced_scenes, args.traced) if args.traced else []
     bench = Bench(args, judge, net, info.look_px, nouns, report)
     bench.scenes()
     if args.neighbours:
@@ -157,6 +161,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             report["per noun"] = per_noun(net, judge, nouns, px=info.look_px, steps=steps, out=out)
     if args.calibrate:
         bench.calibration()
+    if traced:
+        bench.traced(traced)
     if args.sheet:
         with bench.minutes.of("sheet"):
             write_sheet_only(argparse.Namespace(**{**vars(args), "references": False}))
@@ -232,6 +238,18 @@ class Bench:
             library = SpriteLibrary.load(self.args.data, "heldout", self.nouns)
             self.columns["rendered truth"] = truth_figures(library, self.args.calibrate)
         self.report["rendered truth"] = self.columns["rendered truth"]
+
+    def traced(self, scenes: Sequence[TracedScene]) -> None:
+        """Measure what the measures say of path-traced truth, and swap its neighbours."""
+        with self.minutes.of("path-traced truth"):
+            figures = dict(traced_figures(scenes))
+            if count := self.args.neighbours:
+                library, px = self._library(), self.look_px
+                shares = traced_neighbours(self.net, library, WordBank(), scenes, count=count, look_px=px)
+                figures |= {
+                    f"right neighbours preferred, {'free ' * (k != 'all')}{k}": v for k, v in shares.items()
+                }
+        self.columns["on path-traced scenes"] = self.report["path-traced truth"] = figures
 
     @property
     def _sampling(self) -> Sampling:
@@ -312,6 +330,8 @@ def parser() -> argparse.ArgumentParser:
         "--edges", type=int, default=20, help="scenes at 512 px for the edges; 0 leaves them out"
     )
     out.add_argument("--calibrate", type=int, default=60, help="scenes of rendered truth; 0 leaves them out")
+    out.add_argument("--traced", type=int, default=100, help="scenes of path-traced truth; 0 leaves them out")
+    out.add_argument("--traced-scenes", type=Path, default=TRACED_FOLDER, help="the path-traced test set")
     out.add_argument("--sheet-only", action="store_true", help="seeds 1 to 40 taken apart into layers-N.png")
     out.add_argument("--per-noun", action="store_true")
     out.add_argument("--quick", action="store_true", help="at most 10 scenes, 6 a part, 4 steps")
@@ -330,6 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         args.edges, args.calibrate = min(args.edges, 2), min(args.calibrate, 6)
         args.verbs, args.baselines = min(args.verbs, 2), min(args.baselines, 3)
+        args.traced = min(args.traced, 6)
     if args.sheet_only:
         print("\n".join(str(path) for path in write_sheet_only(args)))
     else:

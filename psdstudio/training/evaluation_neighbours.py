@@ -9,7 +9,7 @@ through them. Right neighbours should give the smaller error (`losses.row_errors
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,19 +42,30 @@ PARTS = ("look", "background", "effect")
 GRID = (32, 32)
 BATCH = 6
 
+SceneSource = Callable[[np.random.Generator, str], tuple[SceneTruth, int]]
+"""Draws BATCH scenes of equally many objects for a part, and which object is free."""
+
 
 def swapped_neighbours(
-    net: SceneNet, library: SpriteLibrary, bank: WordBank, *, scenes: int, look_px: int
+    net: SceneNet,
+    library: SpriteLibrary,
+    bank: WordBank,
+    *,
+    scenes: int,
+    look_px: int,
+    source: SceneSource | None = None,
+    parts: Sequence[str] = PARTS,
 ) -> dict[str, dict[str, float]]:
     """Return shares with intervals: per part ("look"), per part and level ("look at 0.7"), and "all" together.
 
-    `scenes` is how many scenes a part gets, rounded up to whole batches.
+    `scenes` is how many scenes a part gets, rounded up to whole batches; without a `source` they are rendered here.
     """
     votes: dict[str, list[Pair]] = {"all": []}
-    for part in PARTS:
+    drawn = source or rendered_scenes(library, look_px)
+    for part in parts:
         for number in range(-(-scenes // BATCH)):
             rng = np.random.default_rng([TEST_SEED, PARTS.index(part), number])
-            errors = _errors(net, library, bank, part, rng, look_px)
+            errors = _errors(net, library, bank, part, rng, drawn)
             verdicts = errors[0].sum(0) < errors[1].sum(0)
             pairs = [(float(v), 1.0) for v in verdicts.tolist()]
             votes.setdefault(part, []).extend(pairs)
@@ -65,16 +76,31 @@ def swapped_neighbours(
     return {name: ratio_with_interval(pairs) for name, pairs in votes.items()}
 
 
+def rendered_scenes(library: SpriteLibrary, look_px: int) -> SceneSource:
+    """Return a source of scenes rendered from a library's drawings, two to four objects each."""
+
+    def draw(rng: np.random.Generator, part: str) -> tuple[SceneTruth, int]:
+        k = int(rng.integers(2, 5))
+        j = int(rng.integers(k))
+        layouts = [_layout_with(library, rng, k, j if part == "effect" else None) for _ in range(BATCH)]
+        cell = look_px // 16
+        canvas = (GRID[0] * cell, GRID[1] * cell)
+        return render_scenes(library, layouts, canvas=canvas, look_px=look_px), j
+
+    return draw
+
+
 def _errors(
-    net: SceneNet, library: SpriteLibrary, bank: WordBank, part: str, rng: np.random.Generator, look_px: int
+    net: SceneNet,
+    library: SpriteLibrary,
+    bank: WordBank,
+    part: str,
+    rng: np.random.Generator,
+    drawn: SceneSource,
 ) -> Tensor:
     """Return (2, levels, b): errors of the free part beside its own and beside swapped neighbours."""
-    k = int(rng.integers(2, 5))
-    j = int(rng.integers(k))
-    layouts = [_layout_with(library, rng, k, j if part == "effect" else None) for _ in range(BATCH)]
-    cell = look_px // 16
-    canvas = (GRID[0] * cell, GRID[1] * cell)
-    truth = render_scenes(library, layouts, canvas=canvas, look_px=look_px)
+    truth, j = drawn(rng, part)
+    k = truth.boxes.shape[1]
     known = one_free(part, j, BATCH, k)
     right = make_batch(library, truth, known, bank)
     wrong_truth = with_swapped(truth, part, j)

@@ -12,7 +12,14 @@ from psdstudio.engine.detail import DetailNet
 from psdstudio.engine.weights import load_weights, save_detail, save_weights
 from psdstudio.resources_path import resource_dir
 from psdstudio.training.card import card_text, main, path_in
-from psdstudio.training.card_facts import GOALS, NEIGHBOURS, material_rows, network_file
+from psdstudio.training.card_facts import (
+    GOALS,
+    NEIGHBOURS,
+    RENDERED,
+    TRACED,
+    material_rows,
+    network_file,
+)
 from psdstudio.training.evaluation_baselines import (
     CLEAN,
     CLEAN_AGAINST_REPLACEMENT,
@@ -145,6 +152,16 @@ def test_a_measurement_of_other_weights_is_called_that(weights: tuple[Path, Path
     old = card(weights, report("0123456789abcdef"))
     assert "measured on these weights" not in old
     assert "**other weights** than these (0123456789ab; samples: objects 1)" in old
+
+
+def test_the_measures_own_error_stands_on_both_kinds_of_truth(weights: tuple[Path, Path]) -> None:
+    name, only = "shadow azimuth against the scene's light, median degrees", "true layers put together, dB"
+    truths = {RENDERED: {name: figure(6.0, 1.0)}, TRACED: {name: figure(14.0, 2.0), only: figure(39.0, 1.0)}}
+    text = card(weights, {**report("a"), **truths})
+    assert "| figure | on rendered truth | on path-traced scenes |" in text
+    assert row(text, name)[1:] == ["6 [5 to 7], n = 40", "14 [12 to 16], n = 40"]
+    assert row(text, only)[1] == "-"
+    assert "on path-traced scenes" not in card(weights, {**report("a"), RENDERED: truths[RENDERED]})
 
 
 def test_the_last_report_counts(weights: tuple[Path, Path]) -> None:

@@ -69,7 +69,7 @@ def picture_to_arrange_by(canvas: Rows) -> Rows:
 
 def own_plate(known: Tensor) -> Tensor:
     """Return the plate (..., 6, p, p) of `Given.looks`: -1..1, 0 where nothing is known."""
-    colour, colour_known, alpha, alpha_known = known.split([3, 1, 1, 1], dim=-3)
+    colour, colour_known, alpha, alpha_known = torch.split(known, [3, 1, 1, 1], dim=-3)
     return torch.cat(
         [(colour * 2 - 1) * colour_known, colour_known, (alpha * 2 - 1) * alpha_known, alpha_known], dim=-3
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,8 +31,12 @@ def chosen_device(name: str) -> torch.device:
 
 def moved(rows: Rows, device: torch.device) -> Rows:
     """Return the rows with all their tensors on `device`."""
-    tensors = {f.name: value for f in fields(rows) if isinstance(value := getattr(rows, f.name), Tensor)}
-    return replace(rows, **{name: value.to(device, non_blocking=True) for name, value in tensors.items()})
+    away: dict[str, Any] = {
+        f.name: value.to(device, non_blocking=True)
+        for f in fields(rows)
+        if isinstance(value := getattr(rows, f.name), Tensor)
+    }
+    return replace(rows, **away)
 
 
 class TrainedNet(SceneNet):

@@ -66,7 +66,7 @@ def last(text: str) -> str:
 def is_noun(thing: PlannedObject, noun: str, texts: list[str]) -> bool:
     """A known noun must be met; of an unknown one the last word, of "a jar of honey" either."""
     if noun in KNOWN:
-        return thing.noun == KNOWN[noun]
+        return bool(thing.noun == KNOWN[noun])
     return last(thing.noun) in {last(noun)} | {last(part) for text in texts for part in text.split(" of ")}
 
 

@@ -232,7 +232,11 @@ def _own_error(reports: Sequence[Report]) -> list[str]:
         return []
     names = list(dict.fromkeys(name for figures in columns.values() for name in figures))
     rows = [[n, *(_cell(figures.get(n), n) for figures in columns.values())] for n in names]
-    return ["### Measured: the measures themselves, on true layers", _table(["figure", *columns], rows)]
+    note = (
+        "Path-traced things are seen from above and have depth: their lowest pixel lies before the line in which they"
+        " meet the ground, so that many seem to float that stand."
+    )
+    return ["### Measured: the measures themselves, on true layers", note, _table(["figure", *columns], rows)]
 
 
 def _limits(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
@@ -259,7 +263,14 @@ def _limits(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
         found = _figure(reports, run, figure)
         if found is not None:
             lines.append(said.format(_number(found["value"], unit)))
-    lines.append("A shadow falls on the ground; the shadow of one object on another one is not painted.")
+    lines += [
+        "A shadow falls on the ground; the shadow of one object on another one is not painted.",
+        "Layers that are split off a flat picture show the picture's own pixels; where they end and what is hidden is"
+        " painted.",
+        "Soft inner edges are made steep after painting, by a rule and not by a network.",
+        # True of weights that were trained on from those of the first version; not of weights trained from nothing.
+        "The colours and lights that are kept from training now were not kept from the weights that it went on from.",
+    ]
     return ["## Limits", "\n".join(f"- {line}" for line in lines)]
 
 

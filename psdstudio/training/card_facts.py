@@ -60,7 +60,7 @@ TEXT, LIBRARY, NEIGHBOURS = "text alone", "with library", "swapped neighbours"
 RENDERED, TRACED = "rendered truth", "path-traced truth"
 GOALS: tuple[Goal, ...] = (
     Goal("right object in the right layer, from words alone", TEXT, "right object in its layer", 0.95, 0.80),
-    Goal("the same with the picture library", LIBRARY, "right object in its layer", 0.95, 0.90),
+    Goal("the same with the picture library, all nouns", LIBRARY, "right object in its layer", 0.95, 0.90),
     Goal("empty layers", TEXT, "empty layers", 0.005, 0.02, at_least=False),
     Goal("full layers (no outline)", TEXT, "full layers", 0.005, 0.02, at_least=False),
     Goal(

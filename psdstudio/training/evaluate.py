@@ -143,11 +143,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "look_px": info.look_px,
         "protocol": args.protocol,
         "judge": judge.figures,
-        "nouns": {"set": args.nouns, "count": len(nouns)},
+        "nouns": {"set": args.nouns, "count": len(nouns), "with library": len(trained_nouns())},
     }
     # Read first: a set that is not there must not be noticed after an hour of painting.
     traced = read_traced(args.traced_scenes, args.traced) if args.traced else []
-    bench = Bench(args, judge, net, info.look_px, nouns, report)
+    taught = [n for n in trained_nouns() if n in judge.names]
+    bench = Bench(args, judge, net, info.look_px, nouns, taught, report)
     bench.scenes()
     if args.neighbours:
         bench.neighbours()
@@ -182,19 +183,20 @@ class Bench:
     net: SceneNet
     look_px: int
     nouns: Sequence[str]
+    taught: Sequence[str]
     report: dict[str, Any]
     columns: dict[str, Figures] = field(default_factory=dict)
     minutes: Minutes = field(default_factory=Minutes)
 
     def scenes(self) -> None:
-        """Paint the frozen prompts, from words alone and with the library."""
+        """Paint the frozen prompts: the chosen nouns from words alone, all that are taught with the library."""
         args = self.args
-        runs = [("text alone", False, args.count)] if args.count else []
+        runs = [("text alone", False, args.count, self.nouns)] if args.count else []
         if args.references and args.count:
-            runs.append(("with library", True, args.reference_count or args.count))
-        for name, use_library, count in runs:
+            runs.append(("with library", True, args.reference_count or args.count, self.taught))
+        for name, use_library, count, nouns in runs:
             with self.minutes.of(name):
-                prompts, engine = self._prompts(count), self._engine()
+                prompts, engine = self._prompts(count, nouns), self._engine()
                 scenes = run_prompts(
                     engine, self.judge, prompts, use_library=use_library, sampling=self._sampling
                 )
@@ -221,7 +223,7 @@ class Bench:
     def baselines(self) -> None:
         """Paint with less of the joint design."""
         with self.minutes.of("baselines"):
-            prompts = self._prompts(self.args.baselines)
+            prompts = self._prompts(self.args.baselines, self.nouns)
             made = run_baselines(self._engine(), self.judge, prompts, self._library(), self._sampling)
         self.report["baselines"] = made
 
@@ -255,8 +257,8 @@ class Bench:
     def _sampling(self) -> Sampling:
         return Sampling(steps=self.args.steps) if self.args.steps else Sampling()
 
-    def _prompts(self, count: int) -> tuple[Prompt, ...]:
-        return frozen_prompts(self.nouns, {n.noun: n for n in read_vocabulary()}, count)
+    def _prompts(self, count: int, nouns: Sequence[str]) -> tuple[Prompt, ...]:
+        return frozen_prompts(nouns, {n.noun: n for n in read_vocabulary()}, count)
 
     def _engine(self) -> EmbeddedEngine:
         return loaded_engine(self.args.weights, self.args.detail, self.args.threads)

@@ -16,7 +16,7 @@ PROTOCOLS: Mapping[str, Mapping[str, int | bool]] = {
     "cpu": {
         "count": 100,
         "references": True,
-        "reference_count": 40,
+        "reference_count": 100,
         "edges": 20,
         "neighbours": 36,
         "baselines": 48,

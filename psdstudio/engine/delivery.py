@@ -213,7 +213,8 @@ def _finished_look(request: GenerationRequest, painted: Painted, i: int, enlarge
     made = Raster(rgba=enlarged_look(picture, rect.width, rect.height), rect=rect, native_size=native)
     if part.partial is not None:
         return with_known(made, part.partial)
-    return grounded(made, box, request.size)
+    # What is cut out of a picture is where the picture shows it.
+    return made if request.picture is not None else grounded(made, box, request.size)
 
 
 def grounded(look: Raster, box: Tensor, size: Size) -> Raster:

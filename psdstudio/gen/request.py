@@ -108,7 +108,10 @@ class BackgroundPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """Steps of the appearance path and the two guidance scales (layout path, appearance path)."""
+    """Steps of the appearance path and the two guidance scales (layout path, appearance path).
+
+    An engine may leave text guidance out where pixels of the picture say what to paint.
+    """
 
     steps: int = 16
     layout_steps: int = 16

@@ -21,6 +21,8 @@ from psdstudio.training.sprites import SpriteLibrary
 from psdstudio.training.words import MAX_TOKENS, WordBank
 
 DROP_WORDS = 0.1
+DROP_WORDS_SPLIT = 0.3
+"""Where a picture is split the words are left out more often: the outline is to be read, not remembered."""
 DROP_CONTEXT = 0.1
 KEEP_EFFECTS = 0.6
 KEEP_GROUND, MEND_GROUND, SPLIT_PICTURE = 0.28, 0.08, 0.16
@@ -119,7 +121,7 @@ def make_scene_batch(
         truth.effects * 2 - 1,
     ]
     px = truth.looks.shape[-1]
-    spoken = rng.random(b) >= DROP_WORDS
+    spoken = rng.random(b) >= (DROP_WORDS_SPLIT if known.split else DROP_WORDS)
     own = [[p.words if spoken[i] else "" for p in layout.objects] for i, layout in enumerate(truth.layouts)]
     plain = [layout.world.words if spoken[i] else "" for i, layout in enumerate(truth.layouts)]
     references = [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.engine import frames
 from psdstudio.engine.conditions import SceneRows, Words
-from psdstudio.engine.delivery import Painted, clean_alpha, deliver, part_count
+from psdstudio.engine.delivery import MOST_GROUNDED, Painted, clean_alpha, deliver, grounded, part_count
 from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.feed import SceneFeed
 from psdstudio.engine.pictures import frame_rect, pad_colour, rect_frame, resized_u8
@@ -236,3 +236,23 @@ def test_boxes_survive_layout_units(box: tuple[float, float, float, float], aspe
     torch.testing.assert_close(
         frames.decode_box(units, torch.tensor(aspect)), torch.tensor(box), atol=1e-4, rtol=1e-3
     )
+
+
+@given(missing=st.integers(-12, 12), height=st.integers(20, 60))
+def test_a_look_is_put_on_its_ground_line_unless_it_is_far_from_it(missing: int, height: int) -> None:
+    size = Size(100, 100)
+    box = torch.tensor([0.2, 0.1, 0.4, height / 100])
+    rgba = np.zeros((height + 30, 40, 4), np.uint8)
+    rgba[10 : 10 + height] = 255
+    # The lower edge of what is painted lies `missing` pixels above that of the box.
+    look = Raster(rgba=rgba, rect=Rect(20, 0 - missing, 40, height + 30))
+    made = grounded(look, box, size)
+    assert made.rgba is look.rgba, "only its place changes"
+    far = abs(missing) > MOST_GROUNDED * height
+    assert made.rect.y == (look.rect.y if far else look.rect.y + missing)
+    assert made.rect.x == look.rect.x
+
+
+def test_what_has_no_lower_edge_stays() -> None:
+    faint = Raster(rgba=np.full((10, 10, 4), 60, np.uint8), rect=Rect(0, 0, 10, 10))
+    assert grounded(faint, torch.tensor([0.0, 0.0, 0.5, 0.5]), Size(40, 40)) is faint

@@ -165,7 +165,14 @@ def test_the_whole_command_writes_its_report(
     text = (out / "evaluation.md").read_text(encoding="utf-8")
     assert "| figure | text alone | with library | right neighbours preferred |" in text
     assert text in capsys.readouterr().out
-    parts = {"text alone", "with library", "swapped neighbours", "single looks", "calibration"}
+    parts = {
+        "text alone",
+        "with library",
+        "swapped neighbours",
+        "single looks",
+        "calibration",
+        "path-traced truth",
+    }
     assert set(report["minutes by part"]) == parts
     assert report["minutes"] == pytest.approx(sum(report["minutes by part"].values()), abs=0.01)
 

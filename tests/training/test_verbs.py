@@ -114,12 +114,12 @@ def test_the_truth_is_perfect(library: SpriteLibrary, judge: Judge) -> None:
 
 def test_an_engine_that_looks_at_nothing_is_found_out(library: SpriteLibrary, judge: Judge) -> None:
     made = measure_verbs(painting_with(FakeEngine()), judge, library, SCENES, FEW)
-    assert made[SPLIT][RECOMPOSED]["value"] < 20
+    assert made[SPLIT][RECOMPOSED]["value"] > 35, "it keeps to the rules"
     assert made[SPLIT]["alpha IoU with the true layers"]["value"] < 0.9
-    # It paints over known pixels and outlines: such answers are refused and count as failed.
-    for verb in (FILL, HIDDEN, SILHOUETTE):
-        assert made[verb][FAILED]["value"] == 1
-        assert set(made[verb]) == {FAILED}
+    for verb in (FILL, HIDDEN):
+        assert made[verb][FAILED]["value"] == 0
+        assert made[verb]["in the hole against the truth, dB"]["value"] < 25
+    assert made[SILHOUETTE]["alpha byte-equal"]["value"] == 1
     contacts = made[CONTACTS]
     assert contacts["shadow balanced error rate"]["value"] > 0.1
     assert contacts["shadow RMSE in its region, of 255"]["value"] > 20
@@ -162,6 +162,7 @@ def test_a_stack_of_the_true_layers_is_the_true_picture(scene: TrueScene) -> Non
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_iou_of_flat_alphas_is_their_ratio(a: float, b: float) -> None:
     one, two = torch.full((4, 4), a), torch.full((4, 4), b)
+    a, b = float(one[0, 0]), float(two[0, 0])  # in float32 the tiniest of Python's numbers are 0
     expected = 1.0 if max(a, b) == 0 else min(a, b) / max(a, b)
     assert alpha_iou(one, two) == pytest.approx(expected, abs=1e-4)
     assert alpha_iou(one, one) == pytest.approx(1)

@@ -60,20 +60,18 @@ def with_known_pixels(rows: Rows, made: Tensor) -> Tensor:
 def _sources(rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
     """Give the pictures to copy from, their first channels those of the row, and where they are there (b, r, 1, ...).
 
-    The row's own last guess; for the composite the stack of the layers; a flat picture that is being split. For an
-    effect the silhouette that the light throws, sharp and soft: how dense it is and where it ends is painted.
+    For the composite the stack of the layers; a flat picture that is being split; for an effect the silhouette that
+    the light throws, sharp and soft: how dense it is and where it ends is painted. Never the row's own last guess: in
+    training it is as good as the answer, in painting it is a blur from the step before, which then never went away.
     """
+    plate = rows.plate
     if rows.group == "effect":
-        thrown = rows.plate[:, :, THROWN]
+        thrown = plate[:, :, THROWN]
         there = thrown.flatten(2).any(-1).to(thrown.dtype)[:, :, None, None, None]
         soft = F.avg_pool2d(thrown.flatten(0, 1), SOFTENED, 1, SOFTENED // 2, count_include_pad=False)
         for silhouette in (thrown, soft.view_as(thrown)):
             yield silhouette * 2 - 1, there
-        return
-    guessed = rows.guess.flatten(2).any(-1).to(rows.guess.dtype)
-    yield rows.guess, guessed[:, :, None, None, None]
-    plate = rows.plate
-    if rows.group == "canvas":
+    elif rows.group == "canvas":
         yield plate[:, :, :3], plate[:, :, CONTEXT_PLATE - 1 : CONTEXT_PLATE]
         picture = plate[:, :, CANVAS_PICTURE]
         yield picture[:, :, :3], picture[:, :, 3:] * (1 - plate[:, :, COVER])

@@ -68,8 +68,8 @@ class GroupSpec:
 
 
 GROUPS: dict[str, GroupSpec] = {
-    "canvas": GroupSpec(channels=3, plate=CANVAS_PICTURE.stop, unshuffle=8, copies=3),
-    "look": GroupSpec(channels=4, plate=LOOK_PICTURE.stop, unshuffle=4, copies=2),
+    "canvas": GroupSpec(channels=3, plate=CANVAS_PICTURE.stop, unshuffle=8, copies=2),
+    "look": GroupSpec(channels=4, plate=LOOK_PICTURE.stop, unshuffle=4, copies=1),
     "effect": GroupSpec(channels=5, plate=EFFECT_PICTURE.stop, unshuffle=4, copies=2),
 }
 

@@ -213,8 +213,8 @@ def _text_guidance(request: GenerationRequest) -> float:
 
     Guided holes differed more from what surrounds them (27.3 against 28.9 dB on rendered scenes).
     """
-    parts = (request.background, *request.objects)
-    given = request.picture is not None or any(part.partial is not None for part in parts)
+    holes = [request.background.partial, *(part.partial for part in request.objects)]
+    given = request.picture is not None or any(hole is not None for hole in holes)
     return 1.0 if given else request.sampling.text_guidance
 
 

@@ -35,8 +35,8 @@ def as_it_is(rows: Rows) -> Rows:
 
 
 def without_composite(rows: Rows) -> Rows:
-    """Leave out the rows of the whole picture."""
-    keep = rows.role != RowRole.COMPOSITE
+    """Leave out the rows of the whole picture; one that is known is no row of the design but what is to be split."""
+    keep = (rows.role != RowRole.COMPOSITE) | rows.known.any(0)
     if bool(keep.all()):
         return rows
     kept = {name: getattr(rows, name)[:, keep] for name in PIXEL_FIELDS}

@@ -24,6 +24,7 @@ from psdstudio.training.scene_truth import render_scenes
 from psdstudio.training.sprites import SpriteLibrary
 from psdstudio.training.stages import Material
 from psdstudio.training.words import WordBank
+from tests.engine.toys import scene
 from tests.training.toys import SHAPES, layouts_of, lively_net
 
 PLAN = Plan(steps=2, stage="scenes", batch=1, rate=1e-3, seed=1, look_px=32, nouns=6, init="toy")
@@ -77,6 +78,14 @@ def test_without_the_composite_nobody_reads_it_and_nobody_paints_it(batch: Scene
     assert not torch.equal(run(full, batch)[1], run(full, batch, [other, *batch.groups[1:]])[1])
 
 
+def test_a_picture_that_is_to_be_split_is_no_row_of_the_design() -> None:
+    canvas = scene()[0][0]
+    canvas.role = torch.tensor([int(RowRole.COMPOSITE)])
+    assert BY_NAME["no composite row"].change(canvas).x.shape[1] == 1, "known, so it stays"
+    canvas.known = torch.zeros_like(canvas.known)
+    assert BY_NAME["no composite row"].change(canvas).x.shape[1] == 0
+
+
 def test_without_the_index_no_number_is_read(batch: SceneBatch) -> None:
     numbered = [replace(rows, index=rows.index.flip(1) + 1) for rows in batch.groups]
     net, full = (ablated(a, lively_net()) for a in (BY_NAME["no layer index"], FULL))
@@ -98,7 +107,7 @@ def test_without_plates_references_stay(batch: SceneBatch) -> None:
     assert not torch.equal(made[1], run(net, batch, [batch.groups[0], shown[1], batch.groups[2]])[1])
 
 
-@pytest.mark.parametrize("name", [a.name for a in ABLATIONS if a is not FULL])
+@pytest.mark.parametrize("name", ["no layer index", "no plates"])
 def test_what_is_taken_away_is_away_from_known_rows_too(batch: SceneBatch, name: str) -> None:
     net, full = ablated(BY_NAME[name], lively_net()), ablated(FULL, lively_net())
     known = [replace(rows, known=torch.ones_like(rows.known)) for rows in batch.groups]

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from psdstudio.core import tree
+from psdstudio.core.colour_profile import ColourProfile
+from psdstudio.core.foreign import Foreign
 from psdstudio.core.geometry import Rect, Size
+from psdstudio.core.guides import Guide
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, PixelLayer
 from psdstudio.core.scene import Scene
 
@@ -20,12 +23,18 @@ MAX_NAME = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """Canvas size, layers bottom to top, scene; `revision` is not stored: identity is the revision."""
+    """Canvas size, layers bottom to top, scene; `revision` is not stored: identity is the revision.
+
+    `profile` is the colour space of all pixels, None for sRGB. `foreign` is what the file it came from held beside.
+    """
 
     size: Size
     layers: tuple[Layer, ...] = ()
     scene: Scene = field(default_factory=Scene)
     resolution_dpi: float = 72.0
+    profile: ColourProfile | None = None
+    guides: tuple[Guide, ...] = ()
+    foreign: Foreign | None = None
 
     @property
     def canvas(self) -> Rect:

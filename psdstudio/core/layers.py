@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NewType, TypeAlias
 
+from psdstudio.core.foreign import Foreign
 from psdstudio.core.geometry import BoxF, Point, Size
 from psdstudio.core.tiles import TileGrid
 
@@ -156,7 +157,10 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelLayer:
-    """A raster layer of straight-alpha sRGB RGBA; its pixel (0, 0) stands at canvas position `offset`."""
+    """A raster layer of straight-alpha RGBA in the document's colour space.
+
+    Its pixel (0, 0) stands at canvas position `offset`.
+    """
 
     id: LayerId = field(default_factory=new_layer_id)
     props: LayerProps
@@ -164,6 +168,7 @@ class PixelLayer:
     offset: Point = ORIGIN
     mask: Mask | None = None
     part: Part | None = None
+    foreign: Foreign | None = None
 
     def with_props(self, **changes: object) -> PixelLayer:
         """Return the layer with some properties replaced."""
@@ -182,6 +187,7 @@ class GroupLayer:
     children: tuple[Layer, ...] = ()
     mask: Mask | None = None
     part: Part | None = None
+    foreign: Foreign | None = None
 
     def with_props(self, **changes: object) -> GroupLayer:
         """Return the group with some properties replaced."""

@@ -21,6 +21,7 @@ from psdstudio.engine.network import KnownRows, SceneNet
 from psdstudio.engine.rows import Rows
 from psdstudio.training.background_batches import BackgroundBatch, draw_background_batch
 from psdstudio.training.layouts import Layout, draw_layout
+from psdstudio.training.loose_boxes import with_loose_boxes
 from psdstudio.training.losses import flow_loss
 from psdstudio.training.object_batches import ObjectBatch, draw_object_batch
 from psdstudio.training.scene_batches import (
@@ -133,6 +134,9 @@ def scene_loss(material: Material, count: int, px: int) -> LossFunction:
         cell = px // 16
         truth = render_scenes(material.library, layouts, canvas=(grid[0] * cell, grid[1] * cell), look_px=px)
         known = draw_known(rng, b, k, draw_levels(rng, (b, 2 + 2 * k)))
+        if known.split:
+            # A box that was always exact would be trusted more than the picture.
+            truth = with_loose_boxes(truth, rng)
         batch = make_scene_batch(material.library, truth, known, material.bank, rng)
         for rows, clean in zip(batch.groups, batch.clean, strict=True):
             rows.x = add_noise(clean, normal(rng, clean), rows.noise)

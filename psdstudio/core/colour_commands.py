@@ -1,4 +1,4 @@
-"""Commands on the document's colour space. What converts pixels stands above the core: the command brings them along."""
+"""Commands on the document's colour space. Pixels are converted above the core: the command brings them along."""
 
 from __future__ import annotations
 

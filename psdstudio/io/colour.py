@@ -40,6 +40,12 @@ def srgb_profile() -> bytes:
 
 
 @cache
+def lab_profile() -> bytes:
+    """The bytes of a profile of CIE Lab with the white D50."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+
+
+@cache
 def display_p3() -> ColourProfile:
     """Display P3: the colours of most wide-gamut screens."""
     return ColourProfile(name="Display P3", icc=icc_profile(DISPLAY_P3))

@@ -77,15 +77,13 @@ def _xyz(xy: tuple[float, float]) -> F64:
 def _to_xyz(space: RgbSpace) -> F64:
     """Return the matrix whose columns are XYZ of full red, green and blue, and which takes (1, 1, 1) to the white."""
     corners = np.stack([_xyz(xy) for xy in space.primaries], axis=1)
-    share: F64 = np.linalg.solve(corners, _xyz(space.white))
-    return corners * share
+    return corners * np.asarray(np.linalg.solve(corners, _xyz(space.white)), np.float64)
 
 
 def _adaptation(white: F64) -> F64:
     """Return the Bradford matrix from a white to D50 (annex E)."""
     scale = (_BRADFORD @ _D50) / (_BRADFORD @ white)
-    matrix: F64 = np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
-    return matrix
+    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD, np.float64)
 
 
 def _fixed(value: float) -> bytes:

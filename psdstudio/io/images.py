@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import MAX_SIDE_PX
@@ -128,6 +128,8 @@ def _is_deep(image: Image.Image) -> bool:
     """Whether the file holds 16 bits a channel: Pillow says so in the mode (grey) or in the raw mode (colour)."""
     if image.mode.startswith("I;16") or image.mode == "I":
         return True
+    if not isinstance(image, ImageFile.ImageFile):
+        return False
     raw = [tile.args if isinstance(tile.args, str) else str(tile.args) for tile in image.tile]
     return any(";16" in args for args in raw)
 
@@ -172,9 +174,7 @@ def _pixels(image: Image.Image, name: str, notes: list[str]) -> tuple[U8Array, C
     return np.dstack([pixels, opaque if alpha is None else np.asarray(alpha)]), profile
 
 
-def _managed(
-    colour: Image.Image, icc: bytes, notes: list[str]
-) -> tuple[Image.Image, ColourProfile | None]:
+def _managed(colour: Image.Image, icc: bytes, notes: list[str]) -> tuple[Image.Image, ColourProfile | None]:
     """Return an RGB picture and its space: RGB keeps that of its profile, grey, CMYK and LAB become sRGB by theirs."""
     model = _MODEL_NAMES.get(colour.mode, "")
     if not icc:

@@ -67,6 +67,7 @@ def test_colorants_are_the_published_ones(profile: ColourProfile, red_xyz: tuple
     opened = ImageCms.ImageCmsProfile(io.BytesIO(profile.icc)).profile
     assert opened.is_matrix_shaper
     assert opened.xcolor_space.strip() == "RGB"
+    assert opened.red_colorant is not None
     assert np.allclose(opened.red_colorant[0], red_xyz, atol=2e-4)
 
 

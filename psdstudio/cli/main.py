@@ -16,7 +16,7 @@ from typing import Any
 from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
-from psdstudio.cli.documents import info_json, open_document, open_flat, save_document
+from psdstudio.cli.documents import info_json, open_document, save_document
 from psdstudio.cli.running import EngineChoice
 from psdstudio.core.document import Document
 from psdstudio.errors import (
@@ -31,6 +31,7 @@ from psdstudio.errors import (
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan
 from psdstudio.io.files import probe_target
+from psdstudio.io.formats import ExportFormat, WriteOptions, export_file
 from psdstudio.io.layer_info import document_info, read_info
 from psdstudio.io.psd_read import is_psd
 from psdstudio.settings import Folders
@@ -195,7 +196,7 @@ def _change(arguments: argparse.Namespace) -> Outcome:
 
 def _split(arguments: argparse.Namespace) -> Outcome:
     seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
-    document, losses = open_flat(arguments.file)
+    document, losses = open_document(arguments.file)
     lexicon = scene.load_lexicon()
     plan, options = _plan(arguments, lexicon), _run_options(arguments, seed)
     outcome = _run_outcome(scene.split_picture(document, plan, dict(arguments.box), lexicon, options), seed)
@@ -216,9 +217,22 @@ def _project(arguments: argparse.Namespace) -> tuple[Document, int]:
 
 def _export(arguments: argparse.Namespace) -> Outcome:
     document, losses = open_document(arguments.file)
-    probe_target(arguments.output)
-    saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts)
-    return {"output": str(saved.path), "bytes": saved.size_bytes, "notes": [*losses, *saved.losses]}
+    options = WriteOptions(
+        strip_prompts=arguments.strip_prompts,
+        quality=arguments.quality,
+        matte=arguments.matte,
+        merges_objects=arguments.merge_objects,
+        with_hidden=arguments.hidden,
+    )
+    if arguments.layers is not None:
+        written = export_file(document, arguments.layers, ExportFormat.LAYERS, options)
+    elif arguments.sprites is not None:
+        probe_target(arguments.sprites)
+        written = export_file(document, arguments.sprites, ExportFormat.SPRITES, options)
+    else:
+        probe_target(arguments.output)
+        written = save_document(document, arguments.output, options)
+    return {"output": str(written.path), "bytes": written.size_bytes, "notes": [*losses, *written.losses]}
 
 
 def _info(arguments: argparse.Namespace) -> Outcome:

@@ -15,6 +15,7 @@ from psdstudio.core.parts import object_group_of
 from psdstudio.errors import StudioError
 from psdstudio.gen.engine import Preview
 from psdstudio.gen.scopes import Verb
+from psdstudio.io.formats import ExportFormat
 from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorReport
 from psdstudio.render.compositor import Compositor
@@ -29,7 +30,6 @@ from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.view import CanvasView
 from psdstudio.ui.dialogs.about import about_box
 from psdstudio.ui.dialogs.errors import ErrorDialog
-from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.digits import DigitPairs
 from psdstudio.ui.escape import EscapeKey
 from psdstudio.ui.examples import load_examples
@@ -279,6 +279,7 @@ class MainWindow(QMainWindow):
         if (
             change.before.size != change.after.size
             or change.before.resolution_dpi != change.after.resolution_dpi
+            or change.before.profile != change.after.profile
         ):
             self.status.show_document(change.after)
         self.actions_table["undo"].setText(_named("Undo", self.bridge.session.undo_label))

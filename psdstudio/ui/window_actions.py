@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from psdstudio.core.layers import GroupLayer, Layer
+from psdstudio.io.formats import ExportFormat
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec, Need
 from psdstudio.ui.canvas.controller import ToolName
-from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.dialogs.model_card import ModelCardDialog
 from psdstudio.ui.mask_actions import mask_actions
 from psdstudio.ui.scene_actions import scene_actions

@@ -94,11 +94,8 @@ def profile_from_icc(icc: bytes) -> ColourProfile | None:
         raise _unusable()
     profile = ColourProfile(name=name or "Embedded profile", icc=icc)
     probe = _probe()
-    try:
-        shown = converted(probe, profile, None)
-        converted(probe, None, profile)
-    except _CMS_ERRORS as exc:
-        raise _unusable() from exc
+    shown = converted(probe, profile, None)
+    converted(probe, None, profile)
     is_srgb = int(np.abs(shown.astype(np.int16) - probe).max()) <= 1
     return None if is_srgb else profile
 
@@ -107,6 +104,9 @@ def converted(rgba: U8Array, source: ColourProfile | None, target: ColourProfile
     """Return (h, w, 4) straight uint8 pixels of `source` as pixels of `target`; alpha stays.
 
     The very same array is returned when the spaces are equal.
+
+    Raises:
+        FileUnsupported: One of the profiles does not allow it.
     """
     if source == target or rgba.size == 0:
         return rgba
@@ -186,8 +186,11 @@ def picture_to_srgb(colour: Image.Image, icc: bytes) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _transform(source: bytes, target: bytes) -> ImageCms.ImageCmsTransform:
-    opened = [ImageCms.ImageCmsProfile(io.BytesIO(icc)) for icc in (source, target)]
-    return ImageCms.buildTransform(opened[0], opened[1], "RGB", "RGB", _INTENT, _FLAGS)
+    try:
+        opened = [ImageCms.ImageCmsProfile(io.BytesIO(icc)) for icc in (source, target)]
+        return ImageCms.buildTransform(opened[0], opened[1], "RGB", "RGB", _INTENT, _FLAGS)
+    except _CMS_ERRORS as exc:
+        raise _unusable() from exc
 
 
 @cache

@@ -18,6 +18,7 @@ from psdstudio.io.formats import FORMATS, OPEN_SUFFIXES, ExportFormat, Opened, o
 from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
 from psdstudio.io.recovery import RecoveryStore, UnfinishedWork
 from psdstudio.ui.bridge import Background, SessionBridge
+from psdstudio.ui.colour_profiles import ColourProfiles
 from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.generate.run_store import RunStore
@@ -65,6 +66,7 @@ class Files(QObject):
         super().__init__(window)
         self._bridge, self._store, self._recovery = bridge, store, recovery
         self._background, self._window = background, window
+        self.colours = ColourProfiles(bridge, background, window)
         self._hashes = TileHashes()
         self._new_scene = self._document.scene
         """What the settings say of new documents: the window begins with one."""

@@ -23,6 +23,7 @@ from psdstudio.ui import theme
 from psdstudio.ui.actions import Actions
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
 from psdstudio.ui.canvas.controller import CanvasController, ToolName
+from psdstudio.ui.canvas.display import screen_render
 from psdstudio.ui.canvas.images import to_qimage
 from psdstudio.ui.canvas.live import EDGE
 from psdstudio.ui.canvas.thumbnails import Thumbnails
@@ -103,8 +104,7 @@ class MainWindow(QMainWindow):
 
     def _build(self) -> None:
         self._right = QSplitter(Qt.Orientation.Vertical)
-        compositor = Compositor()
-        self.view = CanvasView(TileCache(compositor.render, self._render, self))
+        self.view = CanvasView(TileCache(screen_render(Compositor().render), self._render, self))
         pictures = Thumbnails(self._thumbs, self, edge=EDGE)
         self.canvas = CanvasController(self.view, self.bridge, self.generation, pictures, self)
         self.prompt = PromptBar(self.generation)

@@ -17,7 +17,7 @@ from psdstudio.ui.wording import MODE_GROUPS, mode_name
 
 MENUS = (
     ("File", "new open - save save_as - export_psd export_png - place - quit"),
-    ("Edit", "undo redo - paste delete - canvas_size"),
+    ("Edit", "undo redo - paste delete - assign_profile convert_profile - canvas_size"),
     (
         "Layer",
         "new_layer duplicate group ungroup clip - rename visible - mask mask_off apply_mask unmask"
@@ -57,7 +57,7 @@ def window_actions(window: Window) -> list[ActionSpec]:
     ]
 
 
-def _spec(action_id: str, text: str, run: Callable[[], None], *keys: str, **more: object) -> ActionSpec:
+def _spec(action_id: str, text: str, run: Callable[[], object], *keys: str, **more: object) -> ActionSpec:
     return ActionSpec(id=action_id, text=text, run=run, keys=keys, **more)  # type: ignore[arg-type]  # checked by the dataclass
 
 
@@ -94,6 +94,13 @@ def _edit_actions(w: Window) -> list[ActionSpec]:
         _spec("undo", "Undo", lambda: w.undo(), "Ctrl+Z", "Ctrl+Alt+Z", can=undo),
         _spec("redo", "Redo", lambda: w.redo(), "Ctrl+Shift+Z", "Ctrl+Y", can=redo),
         _spec("paste", "Paste picture", lambda: w.placing.paste(), "Ctrl+V"),
+        _spec("assign_profile", "Assign profile…", lambda: w.files.colours.ask_assign(), can=_layers(w)),
+        _spec(
+            "convert_profile",
+            "Convert to profile…",
+            lambda: w.files.colours.ask_convert(),
+            can=_layers(w),
+        ),
         _spec("canvas_size", "Canvas size…", lambda: w.files.ask_canvas_size(), "Ctrl+Alt+C"),
     ]
 

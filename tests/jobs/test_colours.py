@@ -11,6 +11,7 @@ from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect
 from psdstudio.core.keep_commands import SetKeep
+from psdstudio.core.layers import LayerId
 from psdstudio.gen.planning import Verb, apply_result
 from psdstudio.gen.request import GenerationRequest, GenerationResult
 from psdstudio.io.colour import adobe_rgb, convert_document, converted, display_p3
@@ -99,5 +100,5 @@ def test_a_space_that_cannot_be_converted_fails_with_a_sentence() -> None:
     assert "colour profile" in report.message
 
 
-def _ids(doc: Document, name: str) -> tuple[str, ...]:
+def _ids(doc: Document, name: str) -> tuple[LayerId, ...]:
     return tuple(child.id for child in group_named(doc, name).children)

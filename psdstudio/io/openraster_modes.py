@@ -12,6 +12,9 @@ from psdstudio.core.layers import BlendMode
 SOURCE_ATOP = "svg:src-atop"
 """Normal inside the alpha of what is below in the group: a Normal clipped layer. Krita calls it inherited alpha."""
 
+KRITAS = "krita:"
+"""Names that begin so are Krita's own: others fall back to Normal."""
+
 ORA_MODES: dict[BlendMode, str] = {
     BlendMode.PASS_THROUGH: "svg:src-over",
     BlendMode.NORMAL: "svg:src-over",

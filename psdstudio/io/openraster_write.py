@@ -31,7 +31,7 @@ from psdstudio.gen.scene_parts import own_masks, render_layer
 from psdstudio.io.credits import library_credits
 from psdstudio.io.files import SAFE, atomic_write
 from psdstudio.io.images import encode_png
-from psdstudio.io.openraster_modes import ORA_MODES, SOURCE_ATOP
+from psdstudio.io.openraster_modes import KRITAS, ORA_MODES, SOURCE_ATOP
 from psdstudio.io.xmp import xmp_packet
 from psdstudio.render.compositor import Compositor
 
@@ -220,6 +220,8 @@ def _head(layer: Layer, losses: _Losses) -> _Head:
     props = layer.props
     if props.fill < 255 and props.blend_mode in _MODES_WITH_OWN_FILL:
         losses.add(f"The fill opacity of “{props.name}” became opacity, which looks different in its mode.")
+    if ORA_MODES[props.blend_mode].startswith(KRITAS) and props.visible:
+        losses.add(f"Programs other than Krita may show “{props.name}” as Normal: they lack its blend mode.")
     return _Head(
         name=props.name,
         op=ORA_MODES[props.blend_mode],

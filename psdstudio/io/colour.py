@@ -111,9 +111,8 @@ def converted(rgba: U8Array, source: ColourProfile | None, target: ColourProfile
     if source == target or rgba.size == 0:
         return rgba
     transform = _transform(icc_bytes(source), icc_bytes(target))
-    image = Image.fromarray(np.ascontiguousarray(rgba[..., :3]))
-    done = transform.apply(image)
-    return np.dstack([np.asarray(done), rgba[..., 3]])
+    # Pillow carries the fourth channel over as it is. A copy: its own buffer may not be written to.
+    return np.array(transform.apply(Image.fromarray(np.ascontiguousarray(rgba))))
 
 
 def converted_grid(grid: TileGrid, source: ColourProfile | None, target: ColourProfile | None) -> TileGrid:
@@ -188,7 +187,7 @@ def picture_to_srgb(colour: Image.Image, icc: bytes) -> Image.Image:
 def _transform(source: bytes, target: bytes) -> ImageCms.ImageCmsTransform:
     try:
         opened = [ImageCms.ImageCmsProfile(io.BytesIO(icc)) for icc in (source, target)]
-        return ImageCms.buildTransform(opened[0], opened[1], "RGB", "RGB", _INTENT, _FLAGS)
+        return ImageCms.buildTransform(opened[0], opened[1], "RGBA", "RGBA", _INTENT, _FLAGS)
     except _CMS_ERRORS as exc:
         raise _unusable() from exc
 

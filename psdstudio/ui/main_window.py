@@ -24,7 +24,7 @@ from psdstudio.ui.actions import Actions
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
 from psdstudio.ui.canvas.controller import CanvasController, ToolName
 from psdstudio.ui.canvas.display import screen_render
-from psdstudio.ui.canvas.images import to_qimage
+from psdstudio.ui.canvas.images import srgb_qimage
 from psdstudio.ui.canvas.live import EDGE
 from psdstudio.ui.canvas.thumbnails import Thumbnails
 from psdstudio.ui.canvas.tile_cache import TileCache
@@ -317,7 +317,7 @@ class MainWindow(QMainWindow):
             self._show_empty()
 
     def _on_preview(self, preview: Preview) -> None:
-        self._live.update((layer_id, to_qimage(raster.rgba)) for layer_id, raster in preview.rasters)
+        self._live.update((layer_id, srgb_qimage(raster.rgba)) for layer_id, raster in preview.rasters)
 
     def _on_accepted(self, notes: tuple[str, ...]) -> None:
         self.status.say("Done. Pin what you like with N, then regenerate the rest.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +21,9 @@ from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerId, LayerProps, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.io.colour import adobe_rgb, display_p3
+from psdstudio.ui.canvas import display
 from psdstudio.ui.canvas.display import on_screen
+from psdstudio.ui.canvas.monitor import monitor_profile
 from psdstudio.ui.dialogs.colour_profile import ProfileDialog
 from tests.ui.rig import Rig
 from tests.ui.test_canvas import colour_at, settle
@@ -123,6 +128,45 @@ def test_a_profile_from_a_file(qtbot: QtBot, wide: Rig, tmp_path: Path) -> None:
     assert dialog.profile == adobe_rgb()
     dialog.reject()
     assert wide.document.profile == display_p3()
+
+
+def test_a_known_monitor_is_painted_for(qtbot: QtBot, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "screen_profile", display_p3)
+    for profile, numbers in ((None, (255, 0, 0, 255)), (display_p3(), P3_RED)):
+        pixels = TileGrid.from_array(np.full((40, 40, 4), numbers, np.uint8))
+        layer = PixelLayer(props=LayerProps(name="red"), pixels=pixels)
+        document = Document(size=Size(40, 40), layers=(layer,), profile=profile)
+        rig.window.bridge.session.replace_document(document)
+        settle(qtbot, rig)
+        assert is_near(colour_at(rig, 20, 20), P3_RED[:3])
+
+
+SET_PROFILE = """
+import ctypes, ctypes.util
+from psdstudio.io.colour import display_p3
+from psdstudio.ui.canvas.monitor import monitor_profile
+assert monitor_profile("xcb") is None
+x11 = ctypes.CDLL(ctypes.util.find_library("X11"))
+x11.XOpenDisplay.restype, x11.XDefaultRootWindow.restype = ctypes.c_void_p, ctypes.c_ulong
+display = ctypes.c_void_p(x11.XOpenDisplay(None))
+root = ctypes.c_ulong(x11.XDefaultRootWindow(display))
+atom = ctypes.c_ulong(x11.XInternAtom(display, b"_ICC_PROFILE", 0))
+icc = display_p3().icc
+x11.XChangeProperty(display, root, atom, ctypes.c_ulong(6), 8, 0, icc, len(icc))
+x11.XSync(display, 0)
+assert monitor_profile("xcb") == display_p3()
+"""
+
+
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="needs an X server of its own (xvfb)")
+def test_x11_tells_the_monitors_profile() -> None:
+    command = ["xvfb-run", "-a", sys.executable, "-c", SET_PROFILE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_systems_that_tell_nothing() -> None:
+    assert [monitor_profile(name) for name in ("wayland", "offscreen", "cocoa")] == [None] * 3
 
 
 def test_an_unknown_space_of_the_document_is_in_the_list(qapp: QApplication) -> None:

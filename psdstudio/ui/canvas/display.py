@@ -1,12 +1,15 @@
 """Pixels of a document's colour space as the screen shows them. Any thread.
 
-Qt tells nothing of a monitor's profile, so the screen is taken as sRGB: that is what X11, Wayland and Windows show
-untagged windows as, and what the macOS window server is told (`psdstudio.app`). sRGB documents are not touched.
+A screen whose profile nobody tells is taken as sRGB (`psdstudio.ui.canvas.monitor`): there sRGB documents, by far the
+most, are not touched at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+
+from PySide6.QtGui import QGuiApplication
 
 from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import Document
@@ -14,17 +17,24 @@ from psdstudio.core.geometry import Rect
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.colour import converted
+from psdstudio.ui.canvas.monitor import monitor_profile
 
 Render = Callable[[Document, Rect], U8Array]
 
 
-def on_screen(rgba: U8Array, profile: ColourProfile | None) -> U8Array:
-    """Return (h, w, 4) straight uint8 of a document's space as the screen takes it.
+@cache
+def screen_profile() -> ColourProfile | None:
+    """Return the space of the main monitor, asked once; None for sRGB."""
+    return monitor_profile(QGuiApplication.platformName())
+
+
+def on_screen(rgba: U8Array, profile: ColourProfile | None = None) -> U8Array:
+    """Return (h, w, 4) straight uint8 of a document's space (None: sRGB) as the screen takes it.
 
     A profile that cannot be converted from shows its numbers as they are: export and status bar still name it.
     """
     try:
-        return converted(rgba, profile, None)
+        return converted(rgba, profile, screen_profile())
     except FileUnsupported:
         return rgba
 

@@ -23,6 +23,11 @@ def to_qimage(rgba: U8Array) -> QImage:
     return view.convertToFormat(SCREEN_FORMAT)  # another format, so always a copy
 
 
+def srgb_qimage(rgba: U8Array) -> QImage:
+    """Return straight sRGB pixels, as an engine paints them, as `to_qimage` does, in the colours of the screen."""
+    return to_qimage(on_screen(rgba))
+
+
 def halved(image: QImage) -> QImage:
     """Return the image at half the size, averaged."""
     size = QSize(max(1, image.width() // 2), max(1, image.height() // 2))

@@ -32,7 +32,7 @@ class FormatOptions(QWidget):
         self.lossless.toggled.connect(lambda _: self._arrange())
         self.quality = number_box("Quality", 1, 100, suffix=" %", width=80)
         self.quality.setValue(DEFAULT_QUALITY)
-        self.matte = QPushButton("Colour behind transparency")
+        self.matte = QPushButton(" Colour behind transparency")
         self.matte.setToolTip("A JPEG has no transparency: this colour is shown there")
         self.matte.clicked.connect(self._on_matte)
         self.merged = CheckBox("One picture per object, its shadow and reflection included")

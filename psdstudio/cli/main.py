@@ -31,7 +31,7 @@ from psdstudio.errors import (
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan
 from psdstudio.io.files import probe_target
-from psdstudio.io.formats import ExportFormat, WriteOptions, export_file
+from psdstudio.io.formats import ExportFormat, WriteOptions, export_file, open_file
 from psdstudio.io.layer_info import document_info, read_info
 from psdstudio.io.psd_read import is_psd
 from psdstudio.settings import Folders
@@ -205,12 +205,14 @@ def _split(arguments: argparse.Namespace) -> Outcome:
 
 def _project(arguments: argparse.Namespace) -> tuple[Document, int]:
     """Return the project that a run starts from, and the run's seed."""
-    if is_psd(arguments.file):
+    opened = open_file(arguments.file)
+    if not opened.is_project:
+        kind = "a PSD" if is_psd(arguments.file) else "no project"
         raise FileUnsupported(
-            f"“{arguments.file.name}” is a PSD: its layers are pictures that nothing can be made anew from.",
+            f"“{arguments.file.name}” is {kind}: its layers are pictures that nothing can be made anew from.",
             "Nothing was changed. Give the project (.psdstudio) that it was exported from.",
         )
-    document, _ = open_document(arguments.file)
+    document = opened.document
     # The next seed, not the same one: who regenerates wants another picture.
     return document, document.scene.seed + 1 if arguments.seed is None else arguments.seed
 

@@ -16,29 +16,17 @@ from psdstudio.errors import FileUnsupported
 from psdstudio.io.colour import icc_bytes
 from psdstudio.io.credits import library_credits
 from psdstudio.io.files import SAFE, atomic_write
+from psdstudio.io.flat_options import DEFAULT_QUALITY, FlatOptions
 from psdstudio.io.images import encode_png, picture_of
 from psdstudio.io.xmp import xmp_packet
 from psdstudio.render.compositor import Compositor, render_over
 
-DEFAULT_QUALITY = 92
 MAX_WEBP_SIDE_PX = 16_383
 _MAX_JPEG_SEGMENT = 65_000
 _FULL_COLOUR_FROM = 90
 """From this JPEG quality on colours keep the full resolution (4:4:4): red text stays sharp."""
 _TIFF_XMP = 700
 _EXIF_X, _EXIF_Y, _EXIF_UNIT, _INCHES = 0x011A, 0x011B, 0x0128, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlatOptions:
-    """How to write a flat picture.
-
-    `quality` is 1..100; None is lossless in a WebP and 92 in a JPEG. `matte` is what a JPEG shows through transparency.
-    """
-
-    quality: int | None = None
-    matte: tuple[int, int, int] = (255, 255, 255)
-    strip_prompts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The table of file formats: endings, words for dialogs, what each holds, and the one way in and out for all of them.
 
-PSD files pass through `psd_import` and `psd_export`, which take a third of a second to import: only when one is met.
+What writes, and what reads PSD files, is imported when it is needed: it takes a third of a second, and a window that
+opens does not need it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,12 @@ from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.files import SAFE
-from psdstudio.io.flat_export import FlatOptions, export_flat
+from psdstudio.io.flat_options import FlatOptions
 from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image
 from psdstudio.io.openraster_read import import_openraster, is_openraster
-from psdstudio.io.openraster_write import export_openraster
 from psdstudio.io.project import EXTENSION as PROJECT_SUFFIX
 from psdstudio.io.project import load_project, save_project
-from psdstudio.io.sprite_export import MANIFEST, export_layers, export_sprite_sheet
-from psdstudio.io.sprites import SpriteOptions
+from psdstudio.io.sprites import MANIFEST, SpriteOptions
 
 PSD_SUFFIXES = (".psd", ".psb")
 ORA_SUFFIX = ".ora"
@@ -212,12 +211,20 @@ def export_file(
 
             losses = export_psd(document, path, ExportOptions(strip_prompts=options.strip_prompts)).losses
         case ExportFormat.ORA:
+            from psdstudio.io.openraster_write import export_openraster
+
             losses = export_openraster(document, path, strip_prompts=options.strip_prompts)
         case ExportFormat.SPRITES:
+            from psdstudio.io.sprite_export import export_sprite_sheet
+
             losses = export_sprite_sheet(document, path, options.sprites, strip_prompts=options.strip_prompts)
         case ExportFormat.LAYERS:
+            from psdstudio.io.sprite_export import export_layers
+
             losses = export_layers(document, path, options.sprites, strip_prompts=options.strip_prompts)
         case _:
+            from psdstudio.io.flat_export import export_flat
+
             losses = export_flat(document, path, options.flat)
     return Written(path=path, size_bytes=size_of(path), losses=losses)
 

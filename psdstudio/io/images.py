@@ -167,6 +167,8 @@ def _pixels(image: Image.Image, name: str, notes: list[str]) -> tuple[U8Array, C
         image = image.convert("RGBA")
     elif image.mode in {"YCbCr", "RGBX"}:
         image = image.convert("RGB")
+    if image.mode == "RGBA" and not icc:
+        return np.array(image), None  # by far the most: without a copy of every channel
     alpha = image.getchannel("A") if image.mode in {"RGBA", "LA"} else None
     colour = image.convert({"RGBA": "RGB", "LA": "L"}.get(image.mode, image.mode))
     rgb, profile = _managed(colour, icc if isinstance(icc, bytes) else b"", notes)

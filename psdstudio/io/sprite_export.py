@@ -25,10 +25,9 @@ from psdstudio.io.credits import library_credits
 from psdstudio.io.files import SAFE, atomic_write, refuse_read_only, write_error
 from psdstudio.io.images import write_png
 from psdstudio.io.packing import Sheet, pack
-from psdstudio.io.sprites import Sprite, SpriteOptions, frame_json, meta_json, sprites_of, stems_of
+from psdstudio.io.sprites import MANIFEST, Sprite, SpriteOptions, frame_json, meta_json, sprites_of, stems_of
 from psdstudio.io.xmp import xmp_packet
 
-MANIFEST = "layers.json"
 MAX_SHEET_PX = 16_384
 PADDING_PX = 2
 _MAX_MANIFEST_BYTES = 64 * 2**20

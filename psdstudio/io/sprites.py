@@ -25,6 +25,8 @@ from psdstudio.io.files import SAFE
 from psdstudio.io.safe_names import unique_stems
 from psdstudio.render.compositor import Compositor
 
+MANIFEST = "layers.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpriteOptions:

@@ -97,3 +97,9 @@ def test_info_lists_the_layers_of_an_openraster_file(
     found = printed_json(capsys)
     assert found["kind"] == "OpenRaster"
     assert len(found["layers"]) == 7
+
+
+def test_nothing_is_made_anew_from_pictures(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(project), "-o", "a.ora"]) == 0
+    assert main(["regenerate", "a.ora", "--engine", "fake", "-o", "b.psdstudio"]) == 1
+    assert "“a.ora” is no project" in capsys.readouterr().err

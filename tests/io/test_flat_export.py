@@ -20,7 +20,8 @@ from psdstudio.core.scene import Scene
 from psdstudio.core.tiles import TileGrid, U8Array
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.colour import adobe_rgb, converted, display_p3
-from psdstudio.io.flat_export import FlatOptions, export_flat
+from psdstudio.io.flat_export import export_flat
+from psdstudio.io.flat_options import FlatOptions
 from psdstudio.io.images import read_image
 from psdstudio.render.compositor import Compositor, render_over
 from tests.io.documents import noise, scene_document

@@ -21,8 +21,8 @@ from psdstudio.io.colour import display_p3
 from psdstudio.io.images import read_image
 from psdstudio.io.packing import pack
 from psdstudio.io.safe_names import MAX_BYTES, safe_stem, unique_stems
-from psdstudio.io.sprite_export import MANIFEST, export_layers, export_sprite_sheet
-from psdstudio.io.sprites import SpriteOptions, sprites_of
+from psdstudio.io.sprite_export import export_layers, export_sprite_sheet
+from psdstudio.io.sprites import MANIFEST, SpriteOptions, sprites_of
 from psdstudio.render.compositor import Compositor
 from tests.io.documents import DOCUMENTS, noise, scene_document, solid
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +114,11 @@ def test_an_openraster_file_and_a_wide_picture_open_as_documents(
     rig.window.files.open_path(tmp_path / "flat.png")
     qtbot.waitUntil(lambda: len(rig.document.layers) == 1, timeout=RUN_MS)
     assert (rig.document.profile, round(rig.document.resolution_dpi)) == (display_p3(), 300)
+
+
+def test_a_window_starts_without_what_only_files_need() -> None:
+    program = "import sys, psdstudio.ui.main_window; sys.exit('psd_tools' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
 def test_what_a_file_held_besides_is_told(qtbot: QtBot, rig: Rig, tmp_path: Path) -> None:

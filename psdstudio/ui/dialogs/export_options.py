@@ -6,7 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from psdstudio.io.flat_export import DEFAULT_QUALITY
+from psdstudio.io.flat_options import DEFAULT_QUALITY
 from psdstudio.io.formats import ExportFormat, WriteOptions
 from psdstudio.ui.widgets import CheckBox, number_box
 

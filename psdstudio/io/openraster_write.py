@@ -127,13 +127,17 @@ def _siblings(layers: tuple[Layer, ...], losses: _Losses) -> Iterator[_Node]:
     index = 0
     while index < len(layers):
         end = index + 1
-        while end < len(layers) and isinstance(layers[end], PixelLayer) and layers[end].props.clipping:
+        while end < len(layers) and _is_clipped(layers[end]):
             end += 1
         base, clipped = layers[index], layers[index + 1 : end]
         node = _clipping_run(base, clipped, losses) if clipped else _node(base, losses)
         if node is not None:
             yield node
         index = end
+
+
+def _is_clipped(layer: Layer) -> bool:
+    return layer.props.clipping and not isinstance(layer, GroupLayer)
 
 
 def _node(layer: Layer, losses: _Losses) -> _Node | None:
@@ -172,8 +176,10 @@ def _group(group: GroupLayer, losses: _Losses) -> _Stack:
 def _clipping_run(base: Layer, clipped: tuple[Layer, ...], losses: _Losses) -> _Node | None:
     """Return a stack of a layer and those clipped to it, or one merged layer where their modes have no name for it."""
     name = base.props.name
-    if any(layer.props.blend_mode is not BlendMode.NORMAL and layer.props.visible for layer in clipped):
-        losses.add(f"What is clipped to “{name}” was merged into it: its blend mode cannot be clipped there.")
+    if any(layer.props.visible and not _is_plain_picture(layer) for layer in clipped):
+        losses.add(
+            f"What is clipped to “{name}” was merged into it: there, only Normal layers can be clipped."
+        )
         return _merged(base, (_plain(base), *clipped), losses)
     bottom = _node(_plain(base), losses)
     if bottom is None:
@@ -181,9 +187,15 @@ def _clipping_run(base: Layer, clipped: tuple[Layer, ...], losses: _Losses) -> _
     children: list[_Node] = [bottom]
     for layer in clipped:
         node = _node(layer, losses)
+        if not _is_plain_picture(layer):
+            losses.add(f"The hidden layer “{layer.props.name}” became Normal, which alone can be clipped.")
         if node is not None:
             children.append(replace(node, head=replace(node.head, op=SOURCE_ATOP)))
     return _Stack(head=_head(base, losses), children=tuple(children), isolated=True)
+
+
+def _is_plain_picture(layer: Layer) -> bool:
+    return isinstance(layer, PixelLayer) and layer.props.blend_mode is BlendMode.NORMAL
 
 
 def _merged(layer: Layer, parts: tuple[Layer, ...], losses: _Losses) -> _Layer:

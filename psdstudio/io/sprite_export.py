@@ -96,7 +96,10 @@ def export_layers(
         frame_json(sprite, name, Point(0, 0), order=order, document=document)
         for order, (sprite, name) in enumerate(zip(sprites, names, strict=True))
     ]
-    data = _json({"frames": frames, "meta": meta_json(document)})
+    former = sorted(name for name in _listed(folder / MANIFEST) - set(names) if (folder / name).is_file())
+    if former:
+        losses = (*losses, f"Pictures of a former export are still in the folder: {', '.join(former)}.")
+    data = _json({"frames": frames, "meta": meta_json(document, former=former)})
     xmp = xmp_packet(document, strip_prompts=strip_prompts, credits_lines=library_credits(document))
     staged = folder.absolute().with_name(f".{folder.name[:80]}.{uuid.uuid4().hex[:12]}.part")
     try:
@@ -154,8 +157,11 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _listed(manifest: Path) -> set[str]:
-    frames = _described(manifest).get("frames", ())
-    return {name for frame in frames if isinstance(name := frame.get("filename"), str)}
+    """Return the names of all pictures that exports into this folder wrote: the last one, and those before it."""
+    found = _described(manifest)
+    names = [frame.get("filename") for frame in found.get("frames", ())]
+    names += found.get("meta", {}).get("former", ())
+    return {name for name in names if isinstance(name, str) and Path(name).name == name}
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -164,8 +170,10 @@ def _described(path: Path) -> dict[str, Any]:
         if not path.is_file() or path.stat().st_size > _MAX_MANIFEST_BYTES:
             return {}
         found = json.loads(path.read_text("utf-8"))
-        is_ours = found["meta"]["app"] == "PSDStudio" and all(isinstance(x, dict) for x in found["frames"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        frames, former = found["frames"], found["meta"].get("former", [])
+        is_ours = found["meta"]["app"] == "PSDStudio" and isinstance(former, list)
+        is_ours = is_ours and all(isinstance(frame, dict) for frame in frames)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return {}
     return found if is_ours else {}
 

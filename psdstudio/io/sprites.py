@@ -72,9 +72,9 @@ class _Maker:
         """Yield the sprites of siblings, bottom to top; those without a pixel are left out."""
         base: Layer | None = None
         for layer in layers:
-            clipped = isinstance(layer, PixelLayer) and layer.props.clipping and base is not None
+            clipped = layer.props.clipping and not isinstance(layer, GroupLayer) and base is not None
             if not clipped:
-                base = layer
+                base = layer if _has_picture(layer) else None
             inside = _Around(
                 (*around.path, layer.props.name),
                 around.masks + _masks(layer),
@@ -198,6 +198,10 @@ def meta_json(document: Document, **more: object) -> dict[str, Any]:
 
 def _masks(layer: Layer) -> tuple[Mask, ...]:
     return (layer.mask,) if layer.mask is not None and layer.mask.enabled else ()
+
+
+def _has_picture(layer: Layer) -> bool:
+    return isinstance(layer, PixelLayer | GroupLayer)
 
 
 def _plain(layer: Layer) -> Layer:

@@ -159,6 +159,13 @@ def test_other_clipped_layers_are_merged_and_told(tmp_path: Path) -> None:
     assert np.abs(picture(again) - picture(document)).max() <= 1
 
 
+def test_a_hidden_clipped_layer_stays_and_its_mode_is_told(tmp_path: Path) -> None:
+    hidden = layer("clip", 4, clipping=True, visible=False, blend_mode=BlendMode.MULTIPLY)
+    again, _, losses = round_trip(document_of(layer("base", 3), hidden), tmp_path)
+    assert [x.props.name for x in again.layers] == ["ground", "base", "clip"]
+    assert losses == ("The hidden layer “clip” became Normal, which alone can be clipped.",)
+
+
 def test_masks_go_into_the_alpha_and_are_told(tmp_path: Path) -> None:
     mask = Mask(pixels=TileGrid.from_array(noise(8, 30, 20, 1)), offset=Point(3, 2))
     group = GroupLayer(props=LayerProps(name="group"), children=(layer("in", 6),), mask=mask)

@@ -185,6 +185,35 @@ def test_a_second_export_replaces_its_own_files_and_no_others(tmp_path: Path) ->
     assert (folder / "notes.txt").read_text() == "mine"
 
 
+def test_pictures_of_an_earlier_export_are_known_and_told(tmp_path: Path) -> None:
+    folder, document = tmp_path / "out", scene_document()
+    export_layers(document, folder)
+    background = document.with_layers(document.layers[:1])
+    losses = export_layers(background, folder)
+    assert "former export" in losses[0]
+    assert "swan 🦢.png" in losses[0]
+    export_layers(background, folder)
+    assert export_layers(document, folder) == ()  # all names are its own, those of two exports ago too
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"meta": 3, "frames": []}',
+        '{"meta": {"app": "PSDStudio"}, "frames": [3]}',
+        '{"meta": {"app": "PSDStudio", "former": {}}, "frames": []}',
+        "[" * 100_000,
+    ],
+)
+def test_a_list_that_is_not_ours_is_in_the_way(tmp_path: Path, text: str) -> None:
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(FileWriteFailed, match=MANIFEST):
+        export_layers(scene_document(), tmp_path)
+    assert [x.name for x in tmp_path.iterdir()] == [MANIFEST]
+
+
 def test_files_of_others_are_in_the_way(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()

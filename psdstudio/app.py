@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from PySide6.QtCore import QSettings, QSize, QSocketNotifier, QtMsgType, qInstallMessageHandler
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QColorSpace, QIcon, QSurfaceFormat
 from PySide6.QtWidgets import QApplication
 
 from psdstudio import logs
@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=_log_level(settings),
         to_stderr=True,
     )
+    _tag_windows()
     application = QApplication.instance() or QApplication([sys.argv[0]])
     assert isinstance(application, QApplication)
     application.setApplicationName("PSDStudio")
@@ -73,6 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.excepthook = sys.__excepthook__
         qInstallMessageHandler(None)
         session.close()
+
+
+def _tag_windows() -> None:
+    """Say that windows hold sRGB: the macOS window server then converts them to each screen's own profile."""
+    if sys.platform == "darwin":  # elsewhere nobody converts, and OpenGL could take it for another thing
+        surface = QSurfaceFormat.defaultFormat()
+        surface.setColorSpace(QColorSpace(QColorSpace.NamedColorSpace.SRgb))
+        QSurfaceFormat.setDefaultFormat(surface)
 
 
 def build_window(settings: Settings, folders: Folders, recovery: RecoveryStore | None) -> MainWindow:

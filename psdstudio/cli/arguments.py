@@ -8,12 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from psdstudio import __version__
-from psdstudio.cli.documents import OUTPUT_SUFFIXES
 from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.scene import MAX_SEED
 from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.gen.request import Sampling
 from psdstudio.gen.verbs import Verb
+from psdstudio.io.formats import OUTPUT_SUFFIXES
 
 _EPILOG = """\
 Without a command, or with a file to open, the window starts.
@@ -155,16 +155,50 @@ def _split(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sub = commands.add_parser(
-        "export", help="write a project as PSD or PNG, or a PSD as a project", allow_abbrev=False
+        "export",
+        help="write a project as PSD, OpenRaster, picture or sprites, or any of these files as a project",
+        allow_abbrev=False,
     )
-    sub.add_argument("file", type=Path, metavar="FILE", help="a project (.psdstudio), PSD or PSB")
-    _add_output(sub)
+    sub.add_argument("file", type=Path, metavar="FILE", help="a project, PSD, OpenRaster file or picture")
+    where = sub.add_mutually_exclusive_group(required=True)
+    _add_output_file(where, required=False)
+    where.add_argument(
+        "--layers",
+        type=Path,
+        metavar="FOLDER",
+        help="write every visible layer as a PNG, and layers.json, into a folder",
+    )
+    where.add_argument(
+        "--sprites",
+        type=_sheet,
+        metavar="FILE.png",
+        help="write every visible layer on one sheet, and a JSON beside it",
+    )
+    sub.add_argument(
+        "--merge-objects", action="store_true", help="one sprite per object, its shadow included"
+    )
+    sub.add_argument("--hidden", action="store_true", help="with --layers or --sprites: hidden layers too")
+    sub.add_argument(
+        "--quality",
+        type=_quality,
+        default=None,
+        metavar="N",
+        help="1 to 100 for JPEG and WebP (a WebP without it is lossless)",
+    )
+    sub.add_argument(
+        "--matte",
+        type=_colour,
+        default=(255, 255, 255),
+        metavar="RRGGBB",
+        help="what a JPEG shows where the picture is transparent (default ffffff)",
+    )
+    _add_strip(sub)
     _add_json(sub)
 
 
 def _info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    sub = commands.add_parser("info", help="list the layers of a project or PSD", allow_abbrev=False)
-    sub.add_argument("file", type=Path, metavar="FILE", help="a project, PSD or PSB")
+    sub = commands.add_parser("info", help="list the layers of a file", allow_abbrev=False)
+    sub.add_argument("file", type=Path, metavar="FILE", help="a project, PSD, OpenRaster file or picture")
     _add_json(sub)
 
 
@@ -182,10 +216,18 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_output(sub: argparse.ArgumentParser) -> None:
+    _add_output_file(sub, required=True)
+    _add_strip(sub)
+
+
+def _add_output_file(sub: argparse._ActionsContainer, *, required: bool) -> None:
     sub.add_argument(
-        "-o", "--output", type=_output, required=True, metavar="FILE",
+        "-o", "--output", type=_output, required=required, metavar="FILE",
         help="where to write; the ending says what: " + ", ".join(OUTPUT_SUFFIXES),
     )  # fmt: skip
+
+
+def _add_strip(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--strip-prompts",
         action="store_true",
@@ -233,6 +275,28 @@ def _output(text: str) -> Path:
     if path.suffix.lower() not in OUTPUT_SUFFIXES:
         raise argparse.ArgumentTypeError(f"{text!r} must end in one of {', '.join(OUTPUT_SUFFIXES)}")
     return path
+
+
+def _sheet(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .png; the JSON gets the same name")
+    return path
+
+
+def _quality(text: str) -> int:
+    if not _is_number(text) or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 100")
+    return int(text)
+
+
+def _colour(text: str) -> tuple[int, int, int]:
+    digits = text.removeprefix("#")
+    try:
+        red, green, blue = bytes.fromhex(digits)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a colour like ffffff") from None
+    return red, green, blue
 
 
 def _is_number(text: str) -> bool:

@@ -1,74 +1,28 @@
-"""Opening and saving by file name, for every command: project, PSD, PNG."""
+"""Opening and saving by file name, for every command; files described as JSON."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import Size
-from psdstudio.core.layers import LayerProps, PixelLayer
-from psdstudio.core.tiles import TileGrid
-from psdstudio.io.images import EXTENSIONS, read_image
+from psdstudio.io.formats import WriteOptions, Written, open_file, save_by_name
 from psdstudio.io.layer_info import FileInfo, LayerInfo
-from psdstudio.io.png_export import export_png
-from psdstudio.io.project import load_project, save_project
-from psdstudio.io.psd_export import ExportOptions, export_psd
-from psdstudio.io.psd_import import import_psd
-from psdstudio.io.psd_read import is_psd
-
-OUTPUT_SUFFIXES = (".psdstudio", ".psd", ".psb", ".png")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """What was written; `losses` are sentences on what the format could not hold."""
-
-    path: Path
-    size_bytes: int
-    losses: tuple[str, ...] = ()
 
 
 def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
-    """Return the document of a project or PSD, and sentences on what a PSD held that a document cannot.
+    """Return the document of any file that can be opened, and sentences on what is not as in the file.
 
     Raises:
         FileError: The file cannot be opened.
     """
-    if is_psd(path):
-        document, report = import_psd(path)
-        return document, report.losses
-    return load_project(path), ()
+    opened = open_file(path)
+    return opened.document, opened.notes
 
 
-def open_flat(path: Path) -> tuple[Document, tuple[str, ...]]:
-    """Return what `split` takes apart: a picture as a document of one layer, or a project or PSD as it is.
-
-    Raises:
-        FileError: The file cannot be opened.
-    """
-    if path.suffix.lower() not in EXTENSIONS:
-        return open_document(path)
-    image = read_image(path)
-    height, width = image.rgba.shape[:2]
-    layer = PixelLayer(props=LayerProps(name=image.name), pixels=TileGrid.from_array(image.rgba))
-    return Document(size=Size(width, height), layers=(layer,)), image.notes
-
-
-def save_document(document: Document, path: Path, *, strip_prompts: bool = False) -> Saved:
+def save_document(document: Document, path: Path, options: WriteOptions = WriteOptions()) -> Written:
     """Write a document in the format that the name's ending says. Raises `FileWriteFailed`, `FileUnsupported`."""
-    losses: tuple[str, ...] = ()
-    match path.suffix.lower():
-        case ".psdstudio":
-            save_project(document, path)
-        case ".psd" | ".psb":
-            losses = export_psd(document, path, ExportOptions(strip_prompts=strip_prompts)).losses
-        case ".png":
-            export_png(document, path, strip_prompts=strip_prompts)
-        case suffix:
-            raise AssertionError(f"the parser let {suffix} through")
-    return Saved(path=path, size_bytes=path.stat().st_size, losses=losses)
+    return save_by_name(document, path, options)
 
 
 def info_json(info: FileInfo) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
-from psdstudio.cli.documents import info_json, open_document, open_flat, save_document
+from psdstudio.cli.documents import info_json, open_document, save_document
 from psdstudio.cli.running import EngineChoice
 from psdstudio.core.document import Document
 from psdstudio.errors import (
@@ -31,6 +31,7 @@ from psdstudio.errors import (
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan
 from psdstudio.io.files import probe_target
+from psdstudio.io.formats import ExportFormat, WriteOptions, export_file, open_file
 from psdstudio.io.layer_info import document_info, read_info
 from psdstudio.io.psd_read import is_psd
 from psdstudio.settings import Folders
@@ -195,7 +196,7 @@ def _change(arguments: argparse.Namespace) -> Outcome:
 
 def _split(arguments: argparse.Namespace) -> Outcome:
     seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
-    document, losses = open_flat(arguments.file)
+    document, losses = open_document(arguments.file)
     lexicon = scene.load_lexicon()
     plan, options = _plan(arguments, lexicon), _run_options(arguments, seed)
     outcome = _run_outcome(scene.split_picture(document, plan, dict(arguments.box), lexicon, options), seed)
@@ -204,21 +205,36 @@ def _split(arguments: argparse.Namespace) -> Outcome:
 
 def _project(arguments: argparse.Namespace) -> tuple[Document, int]:
     """Return the project that a run starts from, and the run's seed."""
-    if is_psd(arguments.file):
+    opened = open_file(arguments.file)
+    if not opened.is_project:
+        kind = "a PSD" if is_psd(arguments.file) else "no project"
         raise FileUnsupported(
-            f"“{arguments.file.name}” is a PSD: its layers are pictures that nothing can be made anew from.",
+            f"“{arguments.file.name}” is {kind}: its layers are pictures that nothing can be made anew from.",
             "Nothing was changed. Give the project (.psdstudio) that it was exported from.",
         )
-    document, _ = open_document(arguments.file)
+    document = opened.document
     # The next seed, not the same one: who regenerates wants another picture.
     return document, document.scene.seed + 1 if arguments.seed is None else arguments.seed
 
 
 def _export(arguments: argparse.Namespace) -> Outcome:
     document, losses = open_document(arguments.file)
-    probe_target(arguments.output)
-    saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts)
-    return {"output": str(saved.path), "bytes": saved.size_bytes, "notes": [*losses, *saved.losses]}
+    options = WriteOptions(
+        strip_prompts=arguments.strip_prompts,
+        quality=arguments.quality,
+        matte=arguments.matte,
+        merges_objects=arguments.merge_objects,
+        with_hidden=arguments.hidden,
+    )
+    if arguments.layers is not None:
+        written = export_file(document, arguments.layers, ExportFormat.LAYERS, options)
+    elif arguments.sprites is not None:
+        probe_target(arguments.sprites)
+        written = export_file(document, arguments.sprites, ExportFormat.SPRITES, options)
+    else:
+        probe_target(arguments.output)
+        written = save_document(document, arguments.output, options)
+    return {"output": str(written.path), "bytes": written.size_bytes, "notes": [*losses, *written.losses]}
 
 
 def _info(arguments: argparse.Namespace) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from psdstudio.cli.documents import Saved, save_document
+from psdstudio.cli.documents import save_document
 from psdstudio.cli.running import EngineChoice, run_generation
 from psdstudio.cli.safety import SafetyCopy
 from psdstudio.core.commands import SetBox
@@ -34,6 +34,7 @@ from psdstudio.gen.request import Raster, Sampling
 from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.splitting import flat_picture, split_scene
 from psdstudio.io.files import probe_target
+from psdstudio.io.formats import WriteOptions, Written
 from psdstudio.render.compositor import Compositor
 
 MAX_PLANNED = 100
@@ -56,7 +57,7 @@ class RunOutcome:
     """A finished run: the document as it was saved, and sentences that the user should read."""
 
     document: Document
-    saved: Saved
+    saved: Written
     notes: tuple[str, ...]
 
 
@@ -227,9 +228,9 @@ def _run(
     return RunOutcome(document=finished, saved=saved, notes=(*notes, *(note for note in more if note)))
 
 
-def _save(document: Document, options: RunOptions, copy: SafetyCopy) -> Saved:
+def _save(document: Document, options: RunOptions, copy: SafetyCopy) -> Written:
     try:
-        saved = save_document(document, options.output, strip_prompts=options.strip_prompts)
+        saved = save_document(document, options.output, WriteOptions(strip_prompts=options.strip_prompts))
     except FileError as exc:
         raise type(exc)(exc.user_message, f"{exc.hint} {copy.advice()}".strip()) from exc
     copy.is_needed = False

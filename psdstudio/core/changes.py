@@ -84,7 +84,7 @@ class Change:
         changed.
         """
         canvas = self.after.canvas
-        if self.before.size != self.after.size:
+        if self.before.size != self.after.size or self.before.profile != self.after.profile:
             return (canvas,)
         if self.before.layers is self.after.layers:
             return ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from psdstudio.core import tree
 from psdstudio.core.commands import checked_name, need, need_some
+from psdstudio.core.copies import copied
 from psdstudio.core.document import MAX_NAME, Document
 from psdstudio.core.geometry import Point
 from psdstudio.core.layers import (
@@ -101,10 +102,7 @@ class DeleteLayers:
 class DuplicateLayers:
     """Put a copy of each layer right above it.
 
-    Ids of copies follow from `seed`: applied twice, they are the same.
-
-    A copied object is another object of the scene. A copy of the background, or of one layer of an object, is
-    a plain layer: a scene has one background and an object one look.
+    Ids of copies follow from `seed`: applied twice, they are the same. What a copy is to the scene: `copies.copied`.
     """
 
     ids: tuple[LayerId, ...]
@@ -129,7 +127,7 @@ class DuplicateLayers:
             parent = tree.parent_of(after.layers, layer.id)
             _need_open_group(doc, parent.id if parent else None)
             siblings = parent.children if parent else after.layers
-            copy = self._copied(layer)
+            copy = copied(layer, self.copy_id)
             names = {sibling.props.name for sibling in siblings}
             copy = copy.with_props(name=_copy_name(layer.props.name, names))
             index = _index_of(siblings, layer.id) + 1
@@ -137,19 +135,6 @@ class DuplicateLayers:
                 tree.inserted(after.layers, copy, parent=parent.id if parent else None, index=index)
             )
         return with_stale_contacts(doc, after)
-
-    def _copied(self, layer: Layer, *, in_object: bool = False) -> Layer:
-        """Return the copy.
-
-        `in_object`: the whole object around it is copied, so its layers stay its parts.
-        """
-        role = role_of(layer)
-        part = layer.part if in_object or role is Role.OBJECT_GROUP else None
-        if isinstance(layer, GroupLayer):
-            inside = in_object or role is Role.OBJECT_GROUP
-            children = tuple(self._copied(child, in_object=inside) for child in layer.children)
-            return replace(layer, id=self.copy_id(layer.id), children=children, part=part)
-        return replace(layer, id=self.copy_id(layer.id), part=part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

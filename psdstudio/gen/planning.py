@@ -115,6 +115,7 @@ def build_request(
         light=doc.scene.light if keeps_light else None,
         picture=picture,
         sampling=sampling or Sampling(),
+        profile=doc.profile,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
@@ -23,7 +24,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raster:
-    """Straight-alpha sRGB RGBA8 pixels (h, w, 4) at a place of the canvas; `rect` in canvas pixels may reach outside.
+    """Straight-alpha RGBA8 pixels (h, w, 4) at a place of the canvas; `rect` in canvas pixels may reach outside.
 
     `native_size` is the size the engine painted at before resampling to `rect`.
     """
@@ -123,6 +124,8 @@ class Sampling:
 class GenerationRequest:
     """Everything that affects a result. `size` is the document's canvas in pixels.
 
+    `profile` is the space of all pixels in it. Engines are given and give sRGB (None): `psdstudio.jobs.colours`.
+
     `picture` is a flat picture of the whole canvas to be split into the parts: they are to give it back when stacked.
     `seed` is the seed of the whole run, from which the parts' seeds were derived: layout and light use it, and the
     recipe keeps it.
@@ -138,6 +141,7 @@ class GenerationRequest:
     picture: Raster | None = None
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 1
+    profile: ColourProfile | None = None
 
     @property
     def known_ids(self) -> frozenset[LayerId]:

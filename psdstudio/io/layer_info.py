@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect, Size, union_of
 from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array, tight_box
+from psdstudio.io.formats import ORA_SUFFIX, PICTURE_SUFFIXES, open_file
 from psdstudio.io.project_load import load_project
 from psdstudio.io.psd_read import (
     Nodes,
@@ -57,7 +58,7 @@ class LayerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileInfo:
-    """A file's kind ("project" or "psd"), canvas and layers."""
+    """A file's kind ("project", "psd", "OpenRaster", "picture"), canvas and layers."""
 
     kind: str
     size: Size
@@ -65,10 +66,13 @@ class FileInfo:
 
 
 def read_info(path: Path) -> FileInfo:
-    """Describe a project or PSD file, told apart by its first bytes. Raises `FileError` as the readers do."""
+    """Describe a project, PSD, OpenRaster file or picture. Raises `FileError` as the readers do."""
     if is_psd(path):
         with within_memory(path):
             return psd_info(open_psd(path))
+    if path.suffix.lower() == ORA_SUFFIX or path.suffix.lower() in PICTURE_SUFFIXES:
+        info = document_info(open_file(path).document)
+        return replace(info, kind="OpenRaster" if path.suffix.lower() == ORA_SUFFIX else "picture")
     return document_info(load_project(path))
 
 

@@ -15,7 +15,7 @@ from psd_tools.psd.image_resources import ImageResource, ImageResources
 
 from psdstudio import __version__
 from psdstudio.core.tiles import U8Array
-from psdstudio.io.images import srgb_profile
+from psdstudio.io.colour import srgb_profile
 
 THUMBNAIL_PX = 160
 _TRANSPARENCY = "Transparency"

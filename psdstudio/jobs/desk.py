@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from psdstudio.errors import EngineProtocolError, StudioError
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, refusal_of
-from psdstudio.gen.request import GenerationResult
+from psdstudio.gen.request import GenerationRequest, GenerationResult
+from psdstudio.jobs.colours import for_engine, from_engine
 from psdstudio.jobs.events import (
     EnginePhase,
     EngineState,
@@ -69,6 +70,7 @@ class Desk:
     grace: Grace = field(default_factory=Grace)
     _queue: deque[Job] = field(default_factory=deque)
     _active: Job | None = None
+    _sent: GenerationRequest | None = None
     _unsaved: dict[JobId, GenerationResult] = field(default_factory=dict)
     _worker: Worker | None = None
     _generation: int = 0
@@ -257,8 +259,9 @@ class Desk:
         )
 
     def _on_done(self, job: Job, done: Done) -> None:
+        assert self._sent is not None
         try:
-            result = to_result(done, job.request)
+            result = from_engine(to_result(done, self._sent), job.request)
         except EngineProtocolError as exc:
             self._on_violation(exc)
             return
@@ -309,14 +312,17 @@ class Desk:
     def _send(self, job: Job) -> None:
         assert self._worker is not None
         assert self._info is not None
-        fault = refusal_of(job.request, self._info)
-        if fault is not None:
-            self._end(JobState.FAILED, JobFailed(job_id=job.id, report=report_of(fault)))
+        try:
+            if (fault := refusal_of(job.request, self._info)) is not None:
+                raise fault
+            self._sent = for_engine(job.request)
+        except StudioError as exc:
+            self._end(JobState.FAILED, JobFailed(job_id=job.id, report=report_of(exc)))
             self._advance()
             return
         self._active = job.moved(JobState.RUNNING)
         self._time_left = TimeLeft()
-        self._worker.send(Run(job_id=job.id, request=job.request))
+        self._worker.send(Run(job_id=job.id, request=self._sent))
 
     def _start_worker(self) -> bool:
         self._generation += 1
@@ -346,7 +352,7 @@ class Desk:
     def _end(self, state: JobState, event: JobEvent | None) -> None:
         assert self._active is not None
         self._active.moved(state)  # asserts that the move is allowed
-        self._active = None
+        self._active = self._sent = None
         self._kill_at = None
         self._throttle.clear()
         if event is not None:

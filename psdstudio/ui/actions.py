@@ -71,7 +71,7 @@ class ActionSpec:
 
     id: str
     text: str
-    run: Callable[[], None]
+    run: Callable[[], object]
     keys: tuple[str, ...] = ()
     icon: str = ""
     can: Need | None = None

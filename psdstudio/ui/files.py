@@ -12,25 +12,26 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from psdstudio.core.changes import Change, Origin
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import Size
 from psdstudio.core.placement_commands import ResizeCanvas
 from psdstudio.errors import FileError, StudioError
-from psdstudio.io.images import EXTENSIONS, read_image
+from psdstudio.io.formats import FORMATS, OPEN_SUFFIXES, ExportFormat, Opened, open_file
 from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
 from psdstudio.io.recovery import RecoveryStore, UnfinishedWork
 from psdstudio.ui.bridge import Background, SessionBridge
-from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog, ExportFormat
+from psdstudio.ui.colour_profiles import ColourProfiles
+from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.panels.error_bar import Notice, notice_of
-from psdstudio.ui.placing import layer_of
 from psdstudio.ui.psd_files import (
     PSD_EXTENSIONS,
+    opened_notice,
     psd_notice,
     psd_report_lines,
     read_psd,
-    write_flat,
+    write_other,
     write_psd,
+    written_lines,
 )
 from psdstudio.ui.wording import ago, counted
 
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from psdstudio.io.psd_import import ImportReport
 
 AUTOSAVE_MS = 20_000
-_PATTERNS = " ".join("*" + ext for ext in (EXTENSION, *PSD_EXTENSIONS, *EXTENSIONS))
-_OPENABLE = f"Projects, PSD files and pictures ({_PATTERNS})"
+_PATTERNS = " ".join("*" + ext for ext in OPEN_SUFFIXES)
+_OPENABLE = f"Projects, layered files and pictures ({_PATTERNS})"
 _PROJECTS = f"PSDStudio projects (*{EXTENSION})"
 
 
@@ -65,6 +66,7 @@ class Files(QObject):
         super().__init__(window)
         self._bridge, self._store, self._recovery = bridge, store, recovery
         self._background, self._window = background, window
+        self.colours = ColourProfiles(bridge, background, window)
         self._hashes = TileHashes()
         self._new_scene = self._document.scene
         """What the settings say of new documents: the window begins with one."""
@@ -120,7 +122,7 @@ class Files(QObject):
             self.open_path(Path(name))
 
     def open_path(self, path: Path) -> None:
-        """Open a project, or a PSD or picture as a new document."""
+        """Open a project, or any other file as a new document."""
         if not self.may_leave():
             return
         if path.suffix.lower() == EXTENSION:
@@ -133,7 +135,7 @@ class Files(QObject):
             )
         else:
             self._background.submit(
-                lambda: _picture_document(path), lambda doc: self._replace(doc, path=None), self._on_failed
+                lambda: open_file(path), lambda opened: self._open_other(path, opened), self._on_failed
             )
 
     def open_example(self, path: Path) -> None:
@@ -147,6 +149,12 @@ class Files(QObject):
         self._replace(doc, path=None)
         if report.losses:
             self.notice.emit(psd_notice(path.name, report))
+
+    def _open_other(self, path: Path, opened: Opened) -> None:
+        # A file without our ending that is a project all the same is saved in place; all others become new documents.
+        self._replace(opened.document, path=path if opened.is_project else None)
+        if opened.notes:
+            self.notice.emit(opened_notice(path.name, opened.notes))
 
     def _replace(self, doc: Document, *, path: Path | None) -> None:
         self.path, self.saved_at = path, None
@@ -231,7 +239,7 @@ class Files(QObject):
 
     def export(self, kind: ExportFormat = ExportFormat.PSD) -> ExportDialog:
         """Open the export dialog (Ctrl+Alt+Shift+S)."""
-        path = self._folder() / f"{self.title}.{kind.value}"
+        path = self._folder() / (self.title + "".join(FORMATS[kind].suffixes[:1]))
         dialog = ExportDialog(self._document, path, self._window, kind=kind)
         dialog.export_asked.connect(lambda choice: self._export(choice, dialog))
         dialog.folder_asked.connect(
@@ -250,10 +258,8 @@ class Files(QObject):
             )
         else:
             self._background.submit(
-                lambda: write_flat(doc, choice),
-                lambda _: dialog.show_report(
-                    choice.path, (f"{doc.size.width} × {doc.size.height} px, sRGB.",)
-                ),
+                lambda: write_other(doc, choice),
+                lambda written: dialog.show_report(choice.path, written_lines(written, doc)),
                 lambda error: _show_problem(dialog, error),
             )
 
@@ -338,11 +344,3 @@ def _show_problem(dialog: ExportDialog, error: Exception) -> None:
         dialog.show_problem("The file could not be written. The document is untouched.")
         raise error
     dialog.show_problem(f"{error.user_message} {error.hint}".strip())
-
-
-def _picture_document(path: Path) -> Document:
-    image = read_image(path)
-    height, width = image.rgba.shape[:2]
-    size = Size(width, height)
-    layer, _ = layer_of(image.rgba, image.name, size, is_fitted=False)
-    return Document(size=size, layers=(layer,))

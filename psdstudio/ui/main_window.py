@@ -15,6 +15,7 @@ from psdstudio.core.parts import object_group_of
 from psdstudio.errors import StudioError
 from psdstudio.gen.engine import Preview
 from psdstudio.gen.scopes import Verb
+from psdstudio.io.formats import ExportFormat
 from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorReport
 from psdstudio.render.compositor import Compositor
@@ -22,14 +23,14 @@ from psdstudio.ui import theme
 from psdstudio.ui.actions import Actions
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
 from psdstudio.ui.canvas.controller import CanvasController, ToolName
-from psdstudio.ui.canvas.images import to_qimage
+from psdstudio.ui.canvas.display import screen_render
+from psdstudio.ui.canvas.images import srgb_qimage
 from psdstudio.ui.canvas.live import EDGE
 from psdstudio.ui.canvas.thumbnails import Thumbnails
 from psdstudio.ui.canvas.tile_cache import TileCache
 from psdstudio.ui.canvas.view import CanvasView
 from psdstudio.ui.dialogs.about import about_box
 from psdstudio.ui.dialogs.errors import ErrorDialog
-from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.digits import DigitPairs
 from psdstudio.ui.escape import EscapeKey
 from psdstudio.ui.examples import load_examples
@@ -103,8 +104,7 @@ class MainWindow(QMainWindow):
 
     def _build(self) -> None:
         self._right = QSplitter(Qt.Orientation.Vertical)
-        compositor = Compositor()
-        self.view = CanvasView(TileCache(compositor.render, self._render, self))
+        self.view = CanvasView(TileCache(screen_render(Compositor().render), self._render, self))
         pictures = Thumbnails(self._thumbs, self, edge=EDGE)
         self.canvas = CanvasController(self.view, self.bridge, self.generation, pictures, self)
         self.prompt = PromptBar(self.generation)
@@ -279,6 +279,7 @@ class MainWindow(QMainWindow):
         if (
             change.before.size != change.after.size
             or change.before.resolution_dpi != change.after.resolution_dpi
+            or change.before.profile != change.after.profile
         ):
             self.status.show_document(change.after)
         self.actions_table["undo"].setText(_named("Undo", self.bridge.session.undo_label))
@@ -316,7 +317,7 @@ class MainWindow(QMainWindow):
             self._show_empty()
 
     def _on_preview(self, preview: Preview) -> None:
-        self._live.update((layer_id, to_qimage(raster.rgba)) for layer_id, raster in preview.rasters)
+        self._live.update((layer_id, srgb_qimage(raster.rgba)) for layer_id, raster in preview.rasters)
 
     def _on_accepted(self, notes: tuple[str, ...]) -> None:
         self.status.say("Done. Pin what you like with N, then regenerate the rest.")

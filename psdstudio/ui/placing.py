@@ -1,4 +1,4 @@
-"""Pictures from outside as layers: dropped, pasted, or chosen. Decoding and scaling happen on a thread."""
+"""Pictures from outside as layers: dropped, pasted, or chosen; converted to the document's colours on a thread."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from PySide6.QtCore import QMimeData, QObject, Signal
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Size
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.structure_commands import InsertLayer
 from psdstudio.core.tiles import TileGrid, U8Array
-from psdstudio.io.images import EXTENSIONS, read_image
-from psdstudio.io.project import EXTENSION
+from psdstudio.errors import FileError
+from psdstudio.io.colour import converted
+from psdstudio.io.formats import DOCUMENT_SUFFIXES
+from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image
 from psdstudio.ui.bridge import Background, SessionBridge
+from psdstudio.ui.clipboard import Clipboard, clipboard_picture
 from psdstudio.ui.panels.error_bar import Notice, notice_of
-from psdstudio.ui.psd_files import PSD_EXTENSIONS
-
-_DOCUMENTS = (EXTENSION, *PSD_EXTENSIONS)
+from psdstudio.ui.wording import listed
 
 
 class Placing(QObject):
@@ -38,20 +40,26 @@ class Placing(QObject):
     def __init__(self, bridge: SessionBridge, background: Background, window: QWidget) -> None:
         super().__init__(window)
         self._bridge, self._background, self._window = bridge, background, window
+        self.clipboard = Clipboard(bridge, background, self)
+        self.clipboard.said.connect(self.said)
+        self.clipboard.failed.connect(self._on_failed)
 
     def drop(self, data: QMimeData) -> None:
         """Take what was dropped: picture files, a picture, or a document to open."""
-        if not self._take_files(data) and data.hasImage():
-            self._place(rgba_of(QImage(data.imageData())), "Dropped picture", is_fitted=True)
+        if not self._take_files(data):
+            self._take_picture(data, "Dropped picture", is_fitted=True)
 
-    def paste(self) -> None:
-        """Paste a picture as a layer, pixel for pixel (Ctrl+V); copied files are placed."""
+    def paste(self, *, in_place: bool = False) -> None:
+        """Paste layers of ours, or a picture as a layer, pixel for pixel (Ctrl+V); copied files are placed.
+
+        Layers from a canvas of another size come to the middle, with `in_place` to where they were.
+        """
         data: QMimeData | None = QGuiApplication.clipboard().mimeData()  # None where there is no clipboard
-        if data is not None and self._take_files(data):
-            return
-        if data is not None and data.hasImage():
-            self._place(rgba_of(QImage(data.imageData())), "Pasted picture", is_fitted=False)
-        else:
+        if data is None or not (
+            self.clipboard.paste_layers(data, in_place=in_place)
+            or self._take_files(data)
+            or self._take_picture(data, "Pasted picture", is_fitted=False)
+        ):
             self.notice.emit(Notice(message="There is no picture in the clipboard.", is_error=False))
 
     def ask(self) -> None:
@@ -62,32 +70,42 @@ class Placing(QObject):
 
     def place_files(self, paths: Sequence[Path]) -> None:
         """Put each picture file into a layer; one larger than the canvas is scaled to fit."""
-        canvas = self._bridge.session.document.size
+        doc = self._bridge.session.document
         for path in paths:
             self._background.submit(
-                lambda path=path: _read(path, canvas),  # type: ignore[misc]  # mypy: lambda with a default
+                lambda path=path: _fitted(read_image(path), doc, is_fitted=True),  # type: ignore[misc]  # mypy: lambda with a default
                 lambda found: self._insert(*found),
                 self._on_failed,
             )
 
     def _take_files(self, data: QMimeData) -> bool:
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
-        documents = [path for path in paths if path.suffix.lower() in _DOCUMENTS]
+        documents = [path for path in paths if path.suffix.lower() in DOCUMENT_SUFFIXES]
         if documents:
             self.open_asked.emit(documents[0])
         elif paths:
             self.place_files(paths)
         return bool(paths)
 
-    def _place(self, rgba: U8Array, name: str, *, is_fitted: bool) -> None:
-        canvas = self._bridge.session.document.size
+    def _take_picture(self, data: QMimeData, name: str, *, is_fitted: bool) -> bool:
+        """Place the picture in `data`; False when there is none."""
+        doc = self._bridge.session.document
+        try:
+            image = clipboard_picture(data)
+        except FileError as error:
+            self._on_failed(error)
+            return True
+        if image is None:
+            return False
+        named = replace(image, name=name)
         self._background.submit(
-            lambda: layer_of(rgba, name, canvas, is_fitted=is_fitted),
+            lambda: _fitted(named, doc, is_fitted=is_fitted),
             lambda found: self._insert(*found),
             self._on_failed,
         )
+        return True
 
-    def _insert(self, layer: PixelLayer, scale: float) -> None:
+    def _insert(self, layer: PixelLayer, scale: float, notes: tuple[str, ...]) -> None:
         doc = self._bridge.session.document
         label = "Place picture"
         if self._bridge.apply(InsertLayer(layer=layer, parent=None, index=len(doc.layers), label=label)):
@@ -95,6 +113,10 @@ class Placing(QObject):
             if scale < 1:
                 name, share = layer.props.name, max(1, round(scale * 100))
                 self.said.emit(f"“{name}” is larger than the canvas: placed at {share} %.")
+            if notes:
+                self.notice.emit(
+                    Notice(message=f"Of “{layer.props.name}”, {listed(list(notes))}.", is_error=False)
+                )
 
     def _on_failed(self, error: Exception) -> None:
         self.notice.emit(notice_of(error))
@@ -104,7 +126,7 @@ def layer_of(rgba: U8Array, name: str, canvas: Size, *, is_fitted: bool) -> tupl
     """Return a layer with the picture in the middle of the canvas, and the scale it stands at (1 or below).
 
     Args:
-        rgba: (h, w, 4) uint8, straight sRGB.
+        rgba: (h, w, 4) uint8, straight, in the document's colour space.
         name: The layer's name.
         canvas: Size of the document.
         is_fitted: Whether a picture larger than the canvas is made smaller, its proportions kept.
@@ -120,9 +142,12 @@ def layer_of(rgba: U8Array, name: str, canvas: Size, *, is_fitted: bool) -> tupl
     return replace(layer, offset=offset), scale
 
 
-def _read(path: Path, canvas: Size) -> tuple[PixelLayer, float]:
-    image = read_image(path)
-    return layer_of(image.rgba, image.name, canvas, is_fitted=True)
+def _fitted(
+    image: LoadedImage, doc: Document, *, is_fitted: bool
+) -> tuple[PixelLayer, float, tuple[str, ...]]:
+    """Return the layer, its scale, and what was changed when the picture was read."""
+    rgba = converted(image.rgba, image.profile, doc.profile)
+    return *layer_of(rgba, image.name, doc.size, is_fitted=is_fitted), image.notes
 
 
 def _scaled(rgba: U8Array, scale: float) -> U8Array:
@@ -132,12 +157,3 @@ def _scaled(rgba: U8Array, scale: float) -> U8Array:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Pillow weighs colours by alpha while it resamples RGBA: no dark seams at soft edges.
     return np.asarray(Image.fromarray(rgba, "RGBA").resize(size, Image.Resampling.LANCZOS)).copy()
-
-
-def rgba_of(image: QImage) -> U8Array:
-    """Return a QImage as (h, w, 4) uint8, straight RGBA, on memory of its own."""
-    converted = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    height, width, stride = converted.height(), converted.width(), converted.bytesPerLine()
-    rows = np.frombuffer(converted.constBits(), np.uint8).reshape(height, stride)
-    # A copy: the view does not keep the image alive.
-    return rows[:, : width * 4].reshape(height, width, 4).copy()

@@ -1,11 +1,14 @@
-"""PSD files and flat pictures as the window sees them: open, write, and the words for what was lost."""
+"""Files besides projects as the window sees them: open, write, and the words for what was lost."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psdstudio.core.document import Document
+from psdstudio.io.colour import profile_name
+from psdstudio.io.formats import Written, export_file
 from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.panels.error_bar import Notice
 from psdstudio.ui.wording import counted
@@ -31,11 +34,11 @@ def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
 
 
-def write_flat(doc: Document, choice: ExportChoice) -> None:
-    """Write the picture of the canvas as PNG (any thread), with the same properties as a PSD."""
-    from psdstudio.io.png_export import export_png
-
-    export_png(doc, choice.path, strip_prompts=choice.strip_prompts)
+def write_other(doc: Document, choice: ExportChoice) -> Written:
+    """Write the document in a format other than PSD (any thread), with the same properties as a PSD."""
+    return export_file(
+        doc, choice.path, choice.format, replace(choice.options, strip_prompts=choice.strip_prompts)
+    )
 
 
 def psd_notice(name: str, report: ImportReport) -> Notice:
@@ -46,6 +49,23 @@ def psd_notice(name: str, report: ImportReport) -> Notice:
         details="\n".join(report.losses),
         is_error=False,
     )
+
+
+def opened_notice(name: str, notes: tuple[str, ...]) -> Notice:
+    """Return what the bar says of a file that could not be taken over completely."""
+    return Notice(
+        message=f"“{name}” was opened; {counted(len(notes), 'thing')} could not be taken over as it was.",
+        hint="The file itself is unchanged.",
+        details="\n".join(notes),
+        is_error=False,
+    )
+
+
+def written_lines(written: Written, doc: Document) -> tuple[str, ...]:
+    """Return what the export dialog says of a file that is no PSD."""
+    size, mb = doc.size, written.size_bytes / 2**20
+    first = f"{size.width} × {size.height} px, {profile_name(doc.profile)}, {mb:.1f} MB."
+    return (first, *(written.losses or ("Nothing was lost.",)))
 
 
 def psd_report_lines(report: ExportReport) -> tuple[str, ...]:

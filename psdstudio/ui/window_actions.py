@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from psdstudio.core.layers import GroupLayer, Layer
+from psdstudio.io.formats import ExportFormat
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec, Need
 from psdstudio.ui.canvas.controller import ToolName
-from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.dialogs.model_card import ModelCardDialog
 from psdstudio.ui.mask_actions import mask_actions
 from psdstudio.ui.scene_actions import scene_actions
@@ -17,7 +17,10 @@ from psdstudio.ui.wording import MODE_GROUPS, mode_name
 
 MENUS = (
     ("File", "new open - save save_as - export_psd export_png - place - quit"),
-    ("Edit", "undo redo - paste delete - canvas_size"),
+    (
+        "Edit",
+        "undo redo - cut copy copy_merged paste paste_in_place delete - assign_profile convert_profile - canvas_size",
+    ),
     (
         "Layer",
         "new_layer duplicate group ungroup clip - rename visible - mask mask_off apply_mask unmask"
@@ -57,7 +60,7 @@ def window_actions(window: Window) -> list[ActionSpec]:
     ]
 
 
-def _spec(action_id: str, text: str, run: Callable[[], None], *keys: str, **more: object) -> ActionSpec:
+def _spec(action_id: str, text: str, run: Callable[[], object], *keys: str, **more: object) -> ActionSpec:
     return ActionSpec(id=action_id, text=text, run=run, keys=keys, **more)  # type: ignore[arg-type]  # checked by the dataclass
 
 
@@ -93,7 +96,24 @@ def _edit_actions(w: Window) -> list[ActionSpec]:
     return [
         _spec("undo", "Undo", lambda: w.undo(), "Ctrl+Z", "Ctrl+Alt+Z", can=undo),
         _spec("redo", "Redo", lambda: w.redo(), "Ctrl+Shift+Z", "Ctrl+Y", can=redo),
-        _spec("paste", "Paste picture", lambda: w.placing.paste(), "Ctrl+V"),
+        _spec("cut", "Cut layers", lambda: _cut(w), "Ctrl+X", can=_some(w)),
+        _spec("copy", "Copy layers", lambda: w.placing.clipboard.copy(), "Ctrl+C", can=_some(w)),
+        _spec(
+            "copy_merged",
+            "Copy merged",
+            lambda: w.placing.clipboard.copy_merged(),
+            "Ctrl+Shift+C",
+            can=_layers(w),
+        ),
+        _spec("paste", "Paste", lambda: w.placing.paste(), "Ctrl+V"),
+        _spec("paste_in_place", "Paste in place", lambda: w.placing.paste(in_place=True), "Ctrl+Shift+V"),
+        _spec("assign_profile", "Assign profile…", lambda: w.files.colours.ask_assign(), can=_layers(w)),
+        _spec(
+            "convert_profile",
+            "Convert to profile…",
+            lambda: w.files.colours.ask_convert(),
+            can=_layers(w),
+        ),
         _spec("canvas_size", "Canvas size…", lambda: w.files.ask_canvas_size(), "Ctrl+Alt+C"),
     ]
 
@@ -283,6 +303,11 @@ def _mode_actions(w: Window) -> list[ActionSpec]:
         )
         for key, mode in MODE_LETTERS.items()
     ]
+
+
+def _cut(w: Window) -> None:
+    w.placing.clipboard.copy()  # what is copied is a value: deleting does not touch it
+    w.edits.delete()
 
 
 def _some(w: Window) -> Need:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from psdstudio.gen.scopes import Verb
+from psdstudio.io.formats import ExportFormat
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.canvas.controller import CanvasController
 from psdstudio.ui.canvas.view import CanvasView
-from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.files import Files
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.layer_edits import LayerEdits

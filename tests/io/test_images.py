@@ -14,7 +14,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
-from psdstudio.io.images import ImageLimits, read_image, srgb_profile, write_png
+from psdstudio.io.colour import srgb_profile
+from psdstudio.io.images import ImageLimits, read_image, write_png
 
 RNG = np.random.default_rng(5)
 PIXELS = RNG.integers(0, 256, (13, 17, 4), np.uint8)

@@ -26,9 +26,10 @@ from psdstudio.core.geometry import Point
 from psdstudio.core.layers import GroupLayer
 from psdstudio.core.pixel_commands import AddMask, SetMask
 from psdstudio.core.placement_commands import TranslateLayers
+from psdstudio.io.formats import ExportFormat
 from psdstudio.ui import theme
 from psdstudio.ui.canvas.controller import ToolName
-from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
+from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.dialogs.new_document import NewDocumentDialog
 from psdstudio.ui.main_window import MainWindow
 from psdstudio.ui.panels.empty_state import Example

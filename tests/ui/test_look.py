@@ -16,6 +16,7 @@ from psdstudio.core.commands import SetProps
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerProps, Lock, PixelLayer
+from psdstudio.io.formats import ExportFormat
 from psdstudio.ui import theme
 from psdstudio.ui.dialogs.export import ExportDialog, preflight
 from psdstudio.ui.main_window import MainWindow
@@ -95,7 +96,7 @@ def test_no_line_of_a_failed_export_is_cut(rig: Rig) -> None:
     QApplication.processEvents()
     for label in (dialog.lines, dialog.problem):
         assert label.height() >= label.heightForWidth(label.width())
-    dialog.png.setChecked(True)
+    dialog.choose(ExportFormat.PNG)
     QApplication.processEvents()
     assert dialog.problem.height() >= dialog.problem.heightForWidth(dialog.problem.width())
     dialog.reject()

@@ -17,8 +17,9 @@ from pytestqt.qtbot import QtBot
 
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import Role
+from psdstudio.io.formats import ExportFormat
 from psdstudio.render.compositor import Compositor
-from psdstudio.ui.dialogs.export import ExportChoice, ExportFormat
+from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.panels.row_layout import Zone
 from tests.ui.hands import RUN_MS, click_zone, generate, group_named, painted, part_of, type_sentence
 from tests.ui.rig import SENTENCE, Rig, make_rig

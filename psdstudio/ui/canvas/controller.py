@@ -162,6 +162,7 @@ class CanvasController(QObject):
     # ---- news
 
     def _on_change(self, change: Change) -> None:
+        self._pictures.show_profile(change.after.profile)
         if change.origin is Origin.REPLACED:
             self._view.open(change.after)
         else:

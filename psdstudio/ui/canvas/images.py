@@ -6,9 +6,11 @@ import numpy as np
 from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QImage, QPainter
 
+from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.geometry import Rect, Size
 from psdstudio.core.layers import Layer, Mask, PixelLayer
 from psdstudio.core.tiles import U8Array
+from psdstudio.ui.canvas.display import on_screen
 
 SCREEN_FORMAT = QImage.Format.Format_ARGB32_Premultiplied
 
@@ -21,6 +23,11 @@ def to_qimage(rgba: U8Array) -> QImage:
     return view.convertToFormat(SCREEN_FORMAT)  # another format, so always a copy
 
 
+def srgb_qimage(rgba: U8Array) -> QImage:
+    """Return straight sRGB pixels, as an engine paints them, as `to_qimage` does, in the colours of the screen."""
+    return to_qimage(on_screen(rgba))
+
+
 def halved(image: QImage) -> QImage:
     """Return the image at half the size, averaged."""
     size = QSize(max(1, image.width() // 2), max(1, image.height() // 2))
@@ -29,8 +36,10 @@ def halved(image: QImage) -> QImage:
     )
 
 
-def layer_thumbnail(layer: PixelLayer, edge: int) -> QImage:
+def layer_thumbnail(layer: PixelLayer, edge: int, profile: ColourProfile | None = None) -> QImage:
     """Return the layer's visible box fitted into `edge` pixels; a null image when it is empty.
+
+    `profile` is the document's colour space.
 
     Reads every n-th pixel first, so that a large layer costs no more than a small one.
     """
@@ -41,7 +50,7 @@ def layer_thumbnail(layer: PixelLayer, edge: int) -> QImage:
     rows = [
         layer.pixels.read(Rect(box.x, y, box.width, 1))[0, ::step] for y in range(box.y, box.bottom, step)
     ]
-    return fitted(to_qimage(np.stack(rows)), edge)
+    return fitted(to_qimage(on_screen(np.stack(rows), profile)), edge)
 
 
 def mask_thumbnail(mask: Mask, layer: Layer, canvas: Size, edge: int) -> QImage:

@@ -12,7 +12,7 @@ from psdstudio.core.geometry import Rect
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, PixelLayer
 from psdstudio.gen.engine import Preview
 from psdstudio.gen.request import Raster
-from psdstudio.ui.canvas.images import SCREEN_FORMAT, to_qimage
+from psdstudio.ui.canvas.images import SCREEN_FORMAT, srgb_qimage
 
 EDGE = 640
 """Longest side of the picture in pixels: some times what the engine paints, cheap at every step."""
@@ -33,7 +33,7 @@ def live_picture(planned: Document, preview: Preview, picture: Picture) -> QImag
     Qt cannot draw shows the engine's own picture of the whole scene instead: a wrong one would lie.
     """
     if not all(_is_drawable(layer) for layer in planned.walk() if layer.props.visible):
-        return to_qimage(preview.composite.rgba)
+        return srgb_qimage(preview.composite.rgba)
     canvas = planned.size
     scale = min(1.0, EDGE / max(canvas.width, canvas.height))
     size = QSize(max(1, round(canvas.width * scale)), max(1, round(canvas.height * scale)))
@@ -66,7 +66,7 @@ def _paint(
         share = opacity * layer.props.opacity * layer.props.fill / 255**2
         raster = live.get(layer.id)
         if raster is not None:
-            _draw(painter, to_qimage(raster.rgba), raster.rect, layer, share)
+            _draw(painter, srgb_qimage(raster.rgba), raster.rect, layer, share)
         elif isinstance(layer, GroupLayer):
             _paint(painter, layer.children, live, picture, opacity=share)
         else:

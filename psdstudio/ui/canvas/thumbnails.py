@@ -8,6 +8,7 @@ from enum import Enum
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
+from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.geometry import Point, Size
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, PixelLayer, Role
 from psdstudio.core.parts import children_with
@@ -39,6 +40,16 @@ class Thumbnails(QObject):
         self._background, self._edge = background, edge
         self._images: dict[_Slot, tuple[_Source, QImage]] = {}
         self._making: dict[_Slot, _Source] = {}
+        self._profile: ColourProfile | None = None
+
+    def show_profile(self, profile: ColourProfile | None) -> None:
+        """Make all pictures anew when the document got another colour space."""
+        if profile != self._profile:
+            self._profile = profile
+            known = {layer_id for layer_id, kind in self._images if kind is _Kind.LAYER}
+            self.forget()
+            for layer_id in known:
+                self.made.emit(layer_id)
 
     def get(self, layer: Layer) -> QImage | None:
         """Return the layer's picture; an object's group shows the object. None while there is none."""
@@ -46,7 +57,11 @@ class Thumbnails(QObject):
             is_object = layer.part is not None and layer.part.role is Role.OBJECT_GROUP
             looks = children_with(layer, Role.OBJECT) if is_object else ()
             return self.get(looks[-1]) if looks else None
-        return self._get((layer.id, _Kind.LAYER), (layer.pixels,), lambda: layer_thumbnail(layer, self._edge))
+        return self._get((layer.id, _Kind.LAYER), (layer.pixels,), self._maker(layer))
+
+    def _maker(self, layer: PixelLayer) -> Callable[[], QImage]:
+        edge, profile = self._edge, self._profile
+        return lambda: layer_thumbnail(layer, edge, profile)
 
     def mask(self, layer: Layer, canvas: Size) -> QImage | None:
         """Return the picture of the layer's mask in grey; None without a mask and while there is none."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QDialog,
     QFileDialog,
     QFrame,
@@ -16,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QRadioButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,27 +21,21 @@ from PySide6.QtWidgets import (
 from psdstudio.core.document import Document
 from psdstudio.core.layers import GroupLayer, PixelLayer, Role
 from psdstudio.core.parts import EFFECTS
-from psdstudio.ui.widgets import CheckBox
+from psdstudio.io.colour import profile_name
+from psdstudio.io.formats import FORMATS, ExportFormat, WriteOptions
+from psdstudio.ui.dialogs.export_options import FormatOptions
+from psdstudio.ui.widgets import CheckBox, ChoiceBox
 from psdstudio.ui.wording import counted, listed
-
-
-class ExportFormat(Enum):
-    """The two ways out; the value is the extension."""
-
-    PSD = "psd"
-    PNG = "png"
-
-
-_ENDINGS = {ExportFormat.PSD: (".psd", ".psb"), ExportFormat.PNG: (".png",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportChoice:
-    """What the user decided."""
+    """What the user decided. `options` are those of the formats other than PSD."""
 
     path: Path
     format: ExportFormat
     strip_prompts: bool = False
+    options: WriteOptions = field(default_factory=WriteOptions)
 
 
 def preflight(doc: Document) -> tuple[str, ...]:
@@ -56,7 +47,8 @@ def preflight(doc: Document) -> tuple[str, ...]:
     counts += [counted(len(groups), "group")] if groups else []
     counts += [counted(masks, "mask")] if masks else []
     lines = [
-        f"{listed(counts)}, {doc.size.width} × {doc.size.height} px, sRGB, 8 bit, {doc.resolution_dpi:.0f} dpi."
+        f"{listed(counts)}, {doc.size.width} × {doc.size.height} px, {profile_name(doc.profile)}, 8 bit,"
+        f" {doc.resolution_dpi:.0f} dpi."
     ]
     shadows = sum(layer.part is not None and layer.part.role is Role.SHADOW for layer in layers)
     if shadows:
@@ -105,12 +97,13 @@ class ExportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 16)
         column.setSpacing(10)
-        self.psd = QRadioButton("Photoshop document, all layers (PSD)")
-        self.png = QRadioButton("Flat picture with transparency (PNG)")
-        formats = QButtonGroup(self)
-        for button in (self.psd, self.png):
-            formats.addButton(button)
-            column.addWidget(button)
+        self.kinds = ChoiceBox()
+        self.kinds.setAccessibleName("Format")
+        for known, facts in FORMATS.items():
+            self.kinds.addItem(facts.title, known)
+        column.addWidget(self.kinds)
+        self.options = FormatOptions()
+        column.addWidget(self.options)
         self._upper_line = _line()
         column.addWidget(self._upper_line)
         self.heading = QLabel("What will be written")
@@ -125,10 +118,10 @@ class ExportDialog(QDialog):
         )
         column.addWidget(self.strip)
         self._build_end(column, path)
-        chosen = self.psd if kind is ExportFormat.PSD else self.png
-        chosen.setChecked(True)
-        chosen.setFocus()
-        self.psd.toggled.connect(self._on_format)
+        self.choose(kind)
+        self.kinds.setFocus()
+        self.kinds.currentIndexChanged.connect(lambda _: self._on_format())
+        self.options.changed.connect(self._fit)
         self.resize(520, self.minimumSizeHint().height())
         self._show_preflight()
 
@@ -168,14 +161,21 @@ class ExportDialog(QDialog):
     @property
     def format(self) -> ExportFormat:
         """The chosen format."""
-        return ExportFormat.PSD if self.psd.isChecked() else ExportFormat.PNG
+        kind = self.kinds.currentData()
+        assert isinstance(kind, ExportFormat)
+        return kind
+
+    def choose(self, kind: ExportFormat) -> None:
+        """Choose a format, as the field does."""
+        self.kinds.setCurrentIndex(list(FORMATS).index(kind))
+        self.options.show_format(kind)
 
     def show_report(self, path: Path, lines: tuple[str, ...]) -> None:
         """Say what was written; the dialog stays until it is closed."""
         self._written = path
         self.heading.setText(f"Written: {path.name}")
         self.lines.setText(_bulleted(lines))
-        asked = (self.psd, self.png, self._upper_line, self.strip, self.path, self.browse)
+        asked = (self.kinds, self.options, self._upper_line, self.strip, self.path, self.browse)
         for widget in (*asked, self.export, self.problem):
             widget.hide()
         self.folder.show()
@@ -200,16 +200,18 @@ class ExportDialog(QDialog):
         self.resize(self.width(), max(self.minimumHeight(), layout.totalHeightForWidth(self.width())))
 
     def _on_format(self) -> None:
-        path = Path(self.path.text())
-        if path.suffix.lower() in (".psd", ".png"):
-            self.path.setText(str(path.with_suffix(f".{self.format.value}")))
+        path, suffixes = Path(self.path.text()), FORMATS[self.format].suffixes
+        known = {suffix for facts in FORMATS.values() for suffix in facts.suffixes}
+        if path.suffix.lower() in known - set(suffixes):
+            self.path.setText(str(path.with_suffix("")) + "".join(suffixes[:1]))
+        elif path.name and suffixes and path.suffix.lower() not in known:
+            self.path.setText(f"{path}{suffixes[0]}")
+        self.options.show_format(self.format)
         self._show_preflight()
 
     def _show_preflight(self) -> None:
         is_psd = self.format is ExportFormat.PSD
-        size = self._doc.size
-        flat = (f"One picture of {size.width} × {size.height} px, sRGB, as the canvas shows it.",)
-        self.lines.setText(_bulleted(preflight(self._doc) if is_psd else flat))
+        self.lines.setText(_bulleted(preflight(self._doc) if is_psd else _outline(self._doc, self.format)))
         self._fit()
 
     def _on_path(self) -> None:
@@ -218,10 +220,12 @@ class ExportDialog(QDialog):
         self.export.setText("Export")
 
     def _on_browse(self) -> None:
-        filters = (
-            "Photoshop document (*.psd *.psb)" if self.format is ExportFormat.PSD else "PNG picture (*.png)"
-        )
-        name, _ = QFileDialog.getSaveFileName(self, "Export as", self.path.text(), filters)
+        facts = FORMATS[self.format]
+        if facts.suffixes:
+            filters = f"{facts.files} ({' '.join('*' + suffix for suffix in facts.suffixes)})"
+            name, _ = QFileDialog.getSaveFileName(self, "Export as", self.path.text(), filters)
+        else:
+            name = QFileDialog.getExistingDirectory(self, "Export into a folder", self.path.text())
         if name:
             self.path.setText(name)
             self._may_replace = Path(name)  # the file dialog has asked
@@ -231,23 +235,33 @@ class ExportDialog(QDialog):
         if not path.name:
             self.show_problem("Give the file a name.")
             return
-        if path.suffix.lower() not in _ENDINGS[self.format]:
-            path = path.with_name(f"{path.name}.{self.format.value}")
+        suffixes = FORMATS[self.format].suffixes
+        if suffixes and path.suffix.lower() not in suffixes:
+            path = path.with_name(path.name + suffixes[0])
         if path.exists() and path != self._may_replace:
             self._may_replace = path
-            self.show_problem(f"“{path.name}” is there already. Press Replace to write over it.")
+            over = "write over it" if suffixes else "write over what a former export left in it"
+            self.show_problem(f"“{path.name}” is there already. Press Replace to {over}.")
             self.export.setText("Replace")
             return
         self.problem.hide()
         self._set_busy(busy=True)
+        strip = self.strip.isChecked()
+        options = replace(self.options.chosen, strip_prompts=strip)
         self.export_asked.emit(
-            ExportChoice(path=path, format=self.format, strip_prompts=self.strip.isChecked())
+            ExportChoice(path=path, format=self.format, strip_prompts=strip, options=options)
         )
 
     def _set_busy(self, *, busy: bool) -> None:
         self.export.setText("Writing…" if busy else "Export")
         self.export.setEnabled(not busy)
         self.cancel.setEnabled(not busy)
+
+
+def _outline(doc: Document, kind: ExportFormat) -> tuple[str, ...]:
+    """Return what a file of another format than PSD will hold."""
+    facts, size = FORMATS[kind], doc.size
+    return (facts.holds, f"{size.width} × {size.height} px, {profile_name(doc.profile)}.")
 
 
 def _line() -> QFrame:

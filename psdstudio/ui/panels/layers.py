@@ -138,6 +138,7 @@ class LayersPanel(QWidget):
 
     def _connect(self, thumbnails: Thumbnails) -> None:
         bridge, edits, view = self._bridge, self._edits, self.view
+        bridge.changed.connect(lambda change: thumbnails.show_profile(change.after.profile))
         bridge.changed.connect(self._on_change)
         bridge.selected.connect(self._on_selected)
         thumbnails.made.connect(self._on_thumbnail)

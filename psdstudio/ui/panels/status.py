@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QSizePolicy, QStatusBar, QWidge
 
 from psdstudio.core.document import Document
 from psdstudio.gen.engine import EngineInfo
+from psdstudio.io.colour import profile_name
 from psdstudio.jobs.events import EnginePhase, EngineState
 from psdstudio.ui import theme
 from psdstudio.ui.dialogs.about import engine_facts
@@ -89,9 +90,10 @@ class StatusBar(QStatusBar):
         self.zoom.setText(f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %")
 
     def show_document(self, doc: Document) -> None:
-        """Show size and resolution."""
+        """Show size, resolution and colour space."""
         self.canvas_size.setText(
-            f"{doc.size.width} × {doc.size.height} px   {doc.resolution_dpi:.0f} dpi   sRGB/8"
+            f"{doc.size.width} × {doc.size.height} px   {doc.resolution_dpi:.0f} dpi"
+            f"   {profile_name(doc.profile)}/8"
         )
 
     def show_saved(self, saved_at: float | None, *, is_dirty: bool) -> None:

@@ -14,8 +14,9 @@ from psdstudio.io.images import EXTENSIONS, read_image
 from psdstudio.io.layer_info import FileInfo, LayerInfo
 from psdstudio.io.png_export import export_png
 from psdstudio.io.project import load_project, save_project
-from psdstudio.io.psd_export import ExportOptions, export_psd
+from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_import import import_psd
+from psdstudio.io.psd_options import ExportOptions
 from psdstudio.io.psd_read import is_psd
 
 OUTPUT_SUFFIXES = (".psdstudio", ".psd", ".psb", ".png")

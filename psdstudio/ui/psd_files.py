@@ -26,7 +26,8 @@ def read_psd(path: Path) -> tuple[Document, ImportReport]:
 
 def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     """Write the document as the dialog was filled in (any thread)."""
-    from psdstudio.io.psd_export import ExportOptions, export_psd
+    from psdstudio.io.psd_export import export_psd
+    from psdstudio.io.psd_options import ExportOptions
 
     return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
 

@@ -18,14 +18,15 @@ from psdstudio.core.geometry import Point, Rect, Size
 from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerProps, Lock, Mask, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileUnsupported
-from psdstudio.io.psd_export import ExportOptions, export_psd
-from psdstudio.io.psd_pixels import trimmed
-from psdstudio.io.psd_records import can_be_background
+from psdstudio.io.psd_export import export_psd
+from psdstudio.io.psd_options import ExportOptions
+from psdstudio.io.psd_outline import can_be_background
+from psdstudio.io.psd_pixels import trimmed_box
 from psdstudio.io.psd_tables import clean_name
 from psdstudio.io.xmp import layer_origins
 from psdstudio.render.compositor import Compositor
 from tests.io.ag_psd import Dump, need_ag_psd, read_with_ag_psd
-from tests.io.documents import DOCUMENTS, disc, noise, scene_document, solid
+from tests.io.documents import DOCUMENTS, disc, interleaved, noise, scene_document, solid
 
 
 def _layer(name: str = "layer", pixels: Any = None, at: Point = Point(0, 0), **props: Any) -> PixelLayer:
@@ -60,7 +61,7 @@ def _compare_layer(layer: Layer, entry: dict[str, Any], dump: Dump) -> None:
         assert entry["opened"] is props.expanded
         _compare_layers(layer.children, entry["children"], dump)
         return
-    place, rgba = trimmed(layer)
+    place, rgba = trimmed_box(layer), interleaved(layer)
     assert _box(entry) == place
     assert np.array_equal(dump.pixels(entry["pixels"]), rgba)
     if not place.is_empty:
@@ -284,7 +285,7 @@ def test_colour_is_bled_eight_pixels_under_the_edge() -> None:
     pixels = np.zeros((60, 60, 4), np.uint8)
     pixels[25:35, 25:35] = (200, 100, 50, 255)
     pixels[0, 0] = pixels[59, 59] = (0, 0, 0, 1)
-    _, rgba = trimmed(_layer("a", pixels))
+    rgba = interleaved(_layer("a", pixels))
     inner = rgba[2:-2, 2:-2]
     assert (inner[17:43, 17:43, :3] == (200, 100, 50)).all()
     assert (inner[30, 43:59, :3] == 0).all()

@@ -34,6 +34,7 @@ class PackedChannel:
     crc: int
 
 
+_Bools: TypeAlias = npt.NDArray[np.bool_]
 Packing: TypeAlias = Callable[[], list[PackedChannel]]
 """Packs a record's channels when the file has come to them, so that no more than one record's are held."""
 
@@ -73,7 +74,7 @@ def read_planes(grid: TileGrid, box: Rect) -> U8Array:
     return out
 
 
-def bleed(planes: U8Array, reach_px: int = BLEED_PX) -> npt.NDArray[np.bool_]:
+def bleed(planes: U8Array, reach_px: int = BLEED_PX) -> _Bools:
     """Let the colour under alpha 0 of (4, h, w) continue the edge for `reach_px` and be 0 beyond, in place.
 
     Without it, scaling a cut-out blends the black (or the old backdrop) hidden under alpha 0 into its edge. Each
@@ -87,7 +88,7 @@ def bleed(planes: U8Array, reach_px: int = BLEED_PX) -> npt.NDArray[np.bool_]:
     stride = width + 2
     # A border of one pixel saves every bounds check below.
     state = np.full((height + 2, stride), _OUTSIDE, np.uint8)
-    seen = planes[3] > 0
+    seen: _Bools = planes[3] > 0
     state[1:-1, 1:-1] = seen
     if seen.all():
         return seen
@@ -116,13 +117,14 @@ def bleed(planes: U8Array, reach_px: int = BLEED_PX) -> npt.NDArray[np.bool_]:
             plane[place] = (total + count // 2) // count
         flat[ring] = _KNOWN
         front = ring
-    return state[1:-1, 1:-1] == _KNOWN
+    has_colour: _Bools = state[1:-1, 1:-1] == _KNOWN
+    return has_colour
 
 
-def _edge(state: U8Array) -> npt.NDArray[np.bool_]:
+def _edge(state: U8Array) -> _Bools:
     """The known pixels of a padded state with an unknown one beside, above or below."""
-    is_known = state == _KNOWN
-    edge = np.zeros_like(is_known)
+    is_known: _Bools = state == _KNOWN
+    edge: _Bools = np.zeros_like(is_known)
     inner = is_known[:-2, 1:-1] & is_known[2:, 1:-1] & is_known[1:-1, :-2] & is_known[1:-1, 2:]
     np.logical_and(is_known[1:-1, 1:-1], ~inner, out=edge[1:-1, 1:-1])
     return edge

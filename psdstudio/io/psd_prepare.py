@@ -124,7 +124,7 @@ def _baked(layers: tuple[Layer, ...], notes: Notes) -> tuple[Layer, ...]:
             if mask is not None:
                 notes.changed(f"The group “{layer.props.name}” keeps its mask.")
             out.append(replace(layer, children=_baked(layer.children, notes)))
-        elif not isinstance(layer, PixelLayer) or mask is None:
+        elif mask is None:
             out.append(layer)
         elif mask.enabled:
             out.append(replace(layer, pixels=under_mask(layer, mask), mask=None))
@@ -152,7 +152,7 @@ def _with_masks(layers: tuple[Layer, ...], notes: Notes) -> tuple[Layer, ...]:
     for layer in layers:
         if isinstance(layer, GroupLayer):
             out.append(replace(layer, children=_with_masks(layer.children, notes)))
-        elif isinstance(layer, PixelLayer) and layer.mask is None and not layer.pixels.bounds().is_empty:
+        elif layer.mask is None and not layer.pixels.bounds().is_empty:
             out.append(_with_mask(layer, notes))
         else:
             out.append(layer)

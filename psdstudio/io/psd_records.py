@@ -156,7 +156,7 @@ def _finished(layer: Layer, record: LayerRecord, pack: Packing, context: _Contex
         losses.append(
             f"“{layer.props.name}” was renamed: PSD takes 255 characters and no control characters."
         )
-    channels = LAYER_CHANNELS
+    channels: tuple[ChannelID, ...] = LAYER_CHANNELS
     mask = layer.mask
     if mask is not None:
         channels = (*channels, ChannelID.USER_LAYER_MASK)

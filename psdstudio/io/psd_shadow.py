@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from psdstudio.core.geometry import Rect
-from psdstudio.core.layers import BlendMode, PixelLayer
+from psdstudio.core.layers import BlendMode, GroupLayer, PixelLayer, Role
+from psdstudio.core.parts import children_with
 from psdstudio.core.scene import Light
 
 SHADOW_MODES = frozenset({BlendMode.MULTIPLY, BlendMode.NORMAL, BlendMode.LINEAR_BURN})
@@ -17,7 +18,7 @@ SHADOW_MODES = frozenset({BlendMode.MULTIPLY, BlendMode.NORMAL, BlendMode.LINEAR
 MAX_DISTANCE_PX = 30_000.0
 MAX_SIZE_PX = 250.0
 """What Photoshop's dialog takes."""
-_Plane = npt.NDArray[np.float32]
+_Plane = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,23 @@ class DropShadow:
     size_px: float
 
 
-def drop_shadow(shadow: PixelLayer, thing: PixelLayer, light: Light | None) -> DropShadow | None:
-    """Return the effect on `thing` that comes nearest to the layer `shadow`; None where one of them is empty.
+def effect_pair(group: GroupLayer) -> tuple[PixelLayer, PixelLayer] | None:
+    """Return an object's shadow layer and the layer it could be an effect of; None where an effect cannot stand for it.
+
+    That takes one of each, and a shadow that is seen and darkens in a way that the effect knows.
+    """
+    shadows, things = children_with(group, Role.SHADOW), children_with(group, Role.OBJECT)
+    if len(shadows) != 1 or len(things) != 1:
+        return None
+    shadow, thing = shadows[0], things[0]
+    is_plain = shadow.props.visible and shadow.props.blend_mode in SHADOW_MODES and shadow.mask is None
+    if not is_plain or shadow.pixels.bounds().is_empty or thing.pixels.bounds().is_empty:
+        return None
+    return shadow, thing
+
+
+def drop_shadow(shadow: PixelLayer, thing: PixelLayer, light: Light | None) -> DropShadow:
+    """Return the effect on `thing` that comes nearest to the layer `shadow`; neither may be empty (`effect_pair`).
 
     The direction is the light's where the scene has one, else from the centre of the object to that of its shadow;
     the distance is how far the centres lie apart in that direction. Colour and opacity are those of the shadow's dark
@@ -46,8 +62,6 @@ def drop_shadow(shadow: PixelLayer, thing: PixelLayer, light: Light | None) -> D
     """
     box = shadow.pixels.bounds()
     place = thing.pixels.bounds()
-    if box.is_empty or place.is_empty:
-        return None
     rgba = shadow.pixels.read(box)
     alpha = rgba[..., 3].astype(np.float32) / 255
     peak = float(np.percentile(alpha[alpha > 0], 90))

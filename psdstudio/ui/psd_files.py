@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psdstudio.core.document import Document
+from psdstudio.core.wording import counted
 from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.panels.error_bar import Notice
-from psdstudio.ui.wording import counted
 
 if TYPE_CHECKING:
     from psdstudio.io.psd_export import ExportReport
@@ -27,9 +27,8 @@ def read_psd(path: Path) -> tuple[Document, ImportReport]:
 def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     """Write the document as the dialog was filled in (any thread)."""
     from psdstudio.io.psd_export import export_psd
-    from psdstudio.io.psd_options import ExportOptions
 
-    return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
+    return export_psd(doc, choice.path, choice.psd)
 
 
 def write_flat(doc: Document, choice: ExportChoice) -> None:
@@ -53,5 +52,5 @@ def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
     """Return what the export dialog says of a written PSD."""
     size = f"{report.size_bytes / 2**20:.1f} MB"
     lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
-    lines += list(report.losses) or ["Nothing was lost."]
+    lines += [*report.changes, *(report.losses or ("Nothing was lost.",))]
     return tuple(lines)

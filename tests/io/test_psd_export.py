@@ -21,12 +21,12 @@ from psdstudio.errors import FileUnsupported
 from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_options import ExportOptions
 from psdstudio.io.psd_outline import can_be_background
-from psdstudio.io.psd_pixels import trimmed_box
 from psdstudio.io.psd_tables import clean_name
 from psdstudio.io.xmp import layer_origins
 from psdstudio.render.compositor import Compositor
 from tests.io.ag_psd import Dump, need_ag_psd, read_with_ag_psd
 from tests.io.documents import DOCUMENTS, disc, interleaved, noise, scene_document, solid
+from tests.io.psd_compare import box_of_entry, compare_document, compare_layers, compare_merged
 
 
 def _layer(name: str = "layer", pixels: Any = None, at: Point = Point(0, 0), **props: Any) -> PixelLayer:
@@ -38,60 +38,6 @@ def _document(*layers: Layer, size: Size = Size(64, 48)) -> Document:
     return Document(size=size, layers=layers)
 
 
-def _box(entry: dict[str, Any]) -> Rect:
-    return Rect.from_edges(
-        entry.get("left", 0), entry.get("top", 0), entry.get("right", 0), entry.get("bottom", 0)
-    )
-
-
-def _compare_layer(layer: Layer, entry: dict[str, Any], dump: Dump) -> None:
-    props = layer.props
-    assert entry["name"] == clean_name(props.name, entry["name"])
-    assert entry["blendMode"] == props.blend_mode.name.lower().replace("_", " ")
-    assert round(entry["opacity"] * 255) == props.opacity
-    assert round(entry.get("fillOpacity", 1) * 255) == props.fill
-    assert entry["visible"] is props.visible
-    assert entry["clipping"] is props.clipping
-    assert entry["layerColor"] == props.label.name.lower()
-    wanted_locks = {"transparency": Lock.TRANSPARENCY, "composite": Lock.PIXELS, "position": Lock.POSITION}
-    if Lock.ALL not in props.locks:
-        assert {key: lock in props.locks for key, lock in wanted_locks.items()} == entry["protected"]
-    _compare_mask(layer.mask, entry, dump)
-    if isinstance(layer, GroupLayer):
-        assert entry["opened"] is props.expanded
-        _compare_layers(layer.children, entry["children"], dump)
-        return
-    place, rgba = trimmed_box(layer), interleaved(layer)
-    assert _box(entry) == place
-    assert np.array_equal(dump.pixels(entry["pixels"]), rgba)
-    if not place.is_empty:
-        # What is seen is what the document holds: only colour under alpha 0 was added.
-        own = layer.pixels.read(place.shifted(-layer.offset.x, -layer.offset.y))
-        assert np.array_equal(own[..., 3], rgba[..., 3])
-        assert np.array_equal(own[own[..., 3] > 0], rgba[own[..., 3] > 0])
-
-
-def _compare_mask(mask: Mask | None, entry: dict[str, Any], dump: Dump) -> None:
-    if mask is None:
-        assert "mask" not in entry
-        return
-    read = entry["mask"]
-    assert read["defaultColor"] == mask.pixels.fill
-    assert bool(read.get("disabled")) is not mask.enabled
-    box = mask.pixels.bounds()
-    if box.is_empty:
-        assert read["pixels"] is None
-        return
-    assert _box(read) == box.shifted(*mask.offset)
-    assert np.array_equal(dump.pixels(read["pixels"])[..., 0], mask.pixels.read(box)[..., 0])
-
-
-def _compare_layers(layers: tuple[Layer, ...], entries: list[dict[str, Any]], dump: Dump) -> None:
-    assert len(entries) == len(layers)
-    for layer, entry in zip(layers, entries, strict=True):
-        _compare_layer(layer, entry, dump)
-
-
 def _check(document: Document, folder: Path) -> Dump:
     """Export, read with ag-psd, compare everything; returns the dump for further looks."""
     need_ag_psd()
@@ -99,20 +45,9 @@ def _check(document: Document, folder: Path) -> Dump:
     report = export_psd(document, path)
     assert report.size_bytes == path.stat().st_size
     dump = read_with_ag_psd(path, folder / "dump")
-    assert (dump.tree["width"], dump.tree["height"]) == tuple(document.size)
-    layers, entries = document.layers, dump.tree["children"]
-    if report.has_background:
-        bottom = entries[0]
-        assert (bottom["name"], bottom["nameSource"]) == ("Background", "bgnd")
-        assert isinstance(layers[0], PixelLayer)
-        canvas = document.canvas.shifted(-layers[0].offset.x, -layers[0].offset.y)
-        assert np.array_equal(dump.pixels(bottom["pixels"]), layers[0].pixels.read(canvas))
-        layers, entries = layers[1:], entries[1:]
-    if document.layers:
-        _compare_layers(layers, entries, dump)
-    rendered = Compositor().render(document, document.canvas)
-    merged = dump.pixels(dump.tree["merged"])
-    assert np.array_equal(merged[..., 3], rendered[..., 3])
+    compare_document(document, dump)
+    assert report.has_background is can_be_background(document)
+    compare_merged(document, path)
     _compare_psd_tools(document, path)
     return dump
 
@@ -222,7 +157,7 @@ def test_a_grey_fill_is_written_out_over_the_canvas(tmp_path: Path) -> None:
     export_psd(_document(replace(_layer("a", noise(1, 64, 48)), mask=mask)), tmp_path / "a.psd")
     dump = read_with_ag_psd(tmp_path / "a.psd", tmp_path / "dump")
     read = dump.tree["children"][0]["mask"]
-    assert _box(read) == Rect(0, 0, 64, 48)
+    assert box_of_entry(read) == Rect(0, 0, 64, 48)
     assert np.array_equal(dump.pixels(read["pixels"])[..., 0], mask.pixels.read(Rect(-3, -3, 64, 48))[..., 0])
 
 
@@ -338,7 +273,7 @@ def test_psb(tmp_path: Path) -> None:
     document = scene_document()
     assert export_psd(document, path).is_psb
     dump = read_with_ag_psd(path, tmp_path / "dump")
-    _compare_layers(document.layers[1:], dump.tree["children"][1:], dump)
+    compare_layers(document.layers[1:], dump.tree["children"][1:], dump)
 
 
 def test_beyond_the_psd_limit_asks_for_psb(tmp_path: Path) -> None:

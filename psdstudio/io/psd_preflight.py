@@ -14,6 +14,7 @@ from psdstudio.core.parts import EFFECTS, children_with, object_groups
 from psdstudio.core.wording import counted, listed
 from psdstudio.io.psd_options import MAX_PSD_BYTES, MAX_PSD_SIDE_PX, MAX_RECORDS, ExportOptions, MaskStyle
 from psdstudio.io.psd_outline import can_be_background, chosen_layers
+from psdstudio.io.psd_shadow import effect_pair
 
 MAX_DEPTH = 10
 """Groups within groups that Photoshop opens."""
@@ -35,19 +36,20 @@ def preflight(document: Document, options: ExportOptions = ExportOptions()) -> t
     if options.only is not None:
         document = document.with_layers(chosen_layers(document.layers, options.only))
     return (
-        *_contents(document),
+        *_contents(document, options),
         *_rewritten(document, options),
         *_limits(document, options),
         *_elsewhere(document, options),
     )
 
 
-def _contents(document: Document) -> Iterator[str]:
+def _contents(document: Document, options: ExportOptions) -> Iterator[str]:
     everything = list(document.walk())
     layers = [layer for layer in everything if isinstance(layer, PixelLayer)]
     groups = sum(isinstance(layer, GroupLayer) for layer in everything)
     masks = sum(layer.mask is not None for layer in everything)
-    counts = [counted(len(everything) - groups, "layer")]
+    gone = len(_effects(document)) if options.live_shadows else 0
+    counts = [counted(len(everything) - groups - gone, "layer")]
     counts += [counted(groups, "group")] if groups else []
     counts += [counted(masks, "mask")] if masks else []
     counts += [counted(len(document.guides), "guide")] if document.guides else []
@@ -68,13 +70,14 @@ def _contents(document: Document) -> Iterator[str]:
 
 def _rewritten(document: Document, options: ExportOptions) -> Iterator[str]:
     shadows = sum(len(children_with(group, Role.SHADOW)) for group in object_groups(document))
-    if shadows and options.live_shadows:
+    live = len(_effects(document)) if options.live_shadows else 0
+    if live:
         yield (
-            f"{counted(shadows, 'shadow')} as drop shadow effects, which come near to the painted ones;"
-            " the preview picture shows the painted ones."
+            f"{counted(live, 'shadow')} as live drop shadow, which comes near to what is painted;"
+            " the merged picture shows what is painted."
         )
-    elif shadows:
-        yield f"{counted(shadows, 'shadow')} as Multiply, in the group of the object."
+    if shadows > live:
+        yield f"{counted(shadows - live, 'shadow')} as Multiply, in the group of the object."
     if options.masks is MaskStyle.BAKE and any(layer.mask for layer in document.walk()):
         yield "Masks of layers become transparency of their pixels; groups keep theirs."
     if options.masks is MaskStyle.MAKE:
@@ -114,6 +117,11 @@ def _elsewhere(document: Document, options: ExportOptions) -> Iterator[str]:
     modes = sorted(mode.name.replace("_", " ").title() for mode in used & _GIMP_DIFFERS)
     if modes:
         yield f"GIMP shows {_some(modes)} differently."
+
+
+def _effects(document: Document) -> list[GroupLayer]:
+    """The objects whose shadow can be an effect."""
+    return [group for group in object_groups(document) if effect_pair(group) is not None]
 
 
 def _rare_features(document: Document) -> list[str]:

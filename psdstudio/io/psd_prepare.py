@@ -12,13 +12,14 @@ from psdstudio.core.geometry import Point
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, Mask, PixelLayer, Role
 from psdstudio.core.parts import children_with, object_groups
 from psdstudio.core.tiles import TileGrid, U8Array, tile_rect
+from psdstudio.core.wording import counted
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.files import SAFE
 from psdstudio.io.psd_compatible import compatible
 from psdstudio.io.psd_options import ExportOptions, MaskStyle
 from psdstudio.io.psd_outline import chosen_layers, clipping_bases
 from psdstudio.io.psd_pixels import trimmed, trimmed_box
-from psdstudio.io.psd_shadow import SHADOW_MODES, DropShadow, drop_shadow
+from psdstudio.io.psd_shadow import DropShadow, drop_shadow, effect_pair
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,9 +82,10 @@ def _chosen(document: Document, ids: frozenset[LayerId], notes: Notes) -> Docume
             notes.lost(
                 f"“{layer.props.name}” is no longer clipped: the layer that it was clipped to is not chosen."
             )
-    left_out = sum(1 for _ in document.walk()) - sum(1 for _ in result.walk())
+    everything = sum(1 for _ in document.walk())
+    left_out = everything - sum(1 for _ in result.walk())
     if left_out:
-        notes.changed(f"{left_out} of {sum(1 for _ in document.walk())} layers were left out, as chosen.")
+        notes.changed(f"Left out, as chosen: {left_out} of {counted(everything, 'layer')} and groups.")
     return result
 
 
@@ -92,22 +94,14 @@ def _with_live_shadows(document: Document, notes: Notes) -> tuple[Document, dict
     shadows: dict[LayerId, DropShadow] = {}
     layers = document.layers
     for group in object_groups(document):
-        found = children_with(group, Role.SHADOW)
-        things = children_with(group, Role.OBJECT)
-        if not found:
+        if not children_with(group, Role.SHADOW):
             continue
-        shadow = found[0]
-        effect = None
-        if (
-            len(found) == len(things) == 1
-            and shadow.props.visible
-            and shadow.props.blend_mode in SHADOW_MODES
-        ):
-            effect = drop_shadow(shadow, things[0], document.scene.light)
-        if effect is None:
+        pair = effect_pair(group)
+        if pair is None:
             notes.changed(f"The shadow of “{group.props.name}” stays a layer: it cannot be an effect.")
             continue
-        shadows[things[0].id] = effect
+        shadow, thing = pair
+        shadows[thing.id] = drop_shadow(shadow, thing, document.scene.light)
         layers = tree.removed(layers, shadow.id)
         notes.lost(
             f"The shadow of “{group.props.name}” is a drop shadow effect, which only comes near to the painted one;"

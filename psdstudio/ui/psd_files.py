@@ -50,7 +50,8 @@ def psd_notice(name: str, report: ImportReport) -> Notice:
 
 def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
     """Return what the export dialog says of a written PSD."""
-    size = f"{report.size_bytes / 2**20:.1f} MB"
+    size_mb = report.size_bytes / 2**20
+    size = f"{size_mb:.1f} MB" if size_mb >= 1 else f"{size_mb * 1024:.0f} KB"
     lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
     lines += [*report.changes, *(report.losses or ("Nothing was lost.",))]
     return tuple(lines)

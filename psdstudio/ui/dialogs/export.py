@@ -71,6 +71,7 @@ class ExportDialog(QDialog):
         self._doc = doc
         self._written: Path | None = None
         self._may_replace: Path | None = None
+        self._is_big = False
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 16)
         column.setSpacing(10)
@@ -184,6 +185,7 @@ class ExportDialog(QDialog):
         is_psd = self.format is ExportFormat.PSD
         size = self._doc.size
         flat = (f"One picture of {size.width} × {size.height} px, sRGB, as the canvas shows it.",)
+        self._is_big = self._psd_options().big
         self.options.setVisible(is_psd)
         self.lines.setText(_bulleted(preflight(self._doc, self._psd_options()) if is_psd else flat))
         self._fit()
@@ -196,6 +198,8 @@ class ExportDialog(QDialog):
         self._may_replace = None
         self.problem.hide()
         self.export.setText("Export")
+        if self._psd_options().big is not self._is_big:
+            self._show_preflight()
 
     def _on_browse(self) -> None:
         filters = (

@@ -13,11 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from psd_tools import PSDImage
 from psd_tools.psd.document import PSD
 
+from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
+from psdstudio.core.guides import Guide
 from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerProps, Lock, Mask, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileUnsupported
+from psdstudio.io import psd_stream
+from psdstudio.io.images import srgb_profile
 from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_options import ExportOptions
 from psdstudio.io.psd_outline import can_be_background
@@ -283,3 +287,53 @@ def test_beyond_the_psd_limit_asks_for_psb(tmp_path: Path) -> None:
     assert ".psb" in caught.value.hint
     export_psd(document, tmp_path / "a.psb")
     assert PSDImage.open(tmp_path / "a.psb").size == (30_010, 2)
+
+
+def test_guides_and_profile_are_written(tmp_path: Path) -> None:
+    need_ag_psd()
+    profile = ColourProfile(name="other", icc=srgb_profile() + b"\0" * 4)
+    guides = (Guide(position=12.5, vertical=True), Guide(position=30, vertical=False))
+    document = replace(_document(_layer("a", noise(1, 9, 9))), profile=profile, guides=guides)
+    export_psd(document, tmp_path / "a.psd")
+    dump = read_with_ag_psd(tmp_path / "a.psd", tmp_path / "dump")
+    assert dump.tree["imageResources"]["gridAndGuidesInformation"]["guides"] == [
+        {"location": 12.5, "direction": "vertical"},
+        {"location": 30, "direction": "horizontal"},
+    ]
+    resources = PSDImage.open(tmp_path / "a.psd").image_resources
+    assert resources.get_data(1039) == profile.icc
+    export_psd(_document(_layer("a", noise(1, 9, 9))), tmp_path / "b.psd")
+    resources = PSDImage.open(tmp_path / "b.psd").image_resources
+    assert resources.get_data(1039) == srgb_profile()
+    assert 1032 not in resources
+
+
+def test_the_thumbnail_shows_the_picture() -> None:
+    out = io.BytesIO()
+    pixels = np.zeros((700, 1100, 4), np.uint8)
+    pixels[:350] = (250, 10, 10, 255)
+    export_psd(_document(_layer("a", pixels), size=Size(1100, 700)), out)
+    out.seek(0)
+    thumbnail = PSDImage.open(out).thumbnail()
+    assert thumbnail is not None
+    assert thumbnail.size == (160, 102)
+    shown = np.asarray(thumbnail.convert("RGB")).astype(int)
+    assert np.abs(shown[10, 80] - (250, 10, 10)).max() < 8
+    assert np.abs(shown[90, 80] - 255).max() < 8
+
+
+def test_more_bytes_than_a_psd_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psd_stream, "MAX_PSD_BYTES", 60_000)
+    document = _document(*(_layer(str(number), noise(number, 90, 90)) for number in range(3)))
+    (tmp_path / "a.psd").write_bytes(b"old")
+    with pytest.raises(FileUnsupported, match="more than 2 GB"):
+        export_psd(document, tmp_path / "a.psd")
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("a.psd", b"old")]
+    assert export_psd(document, tmp_path / "a.psb").is_psb
+
+
+def test_a_stream_becomes_a_psb_where_a_psd_is_too_small() -> None:
+    out = io.BytesIO()
+    assert export_psd(_document(_layer("a", noise(1, 9, 9)), size=Size(30_001, 2)), out).is_psb
+    out.seek(0)
+    assert PSDImage.open(out).version == 2

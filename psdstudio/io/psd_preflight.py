@@ -134,7 +134,14 @@ def _rare_features(document: Document) -> list[str]:
         found.append("fill opacity")
     if any(isinstance(layer, GroupLayer) and layer.props.opacity != 255 for layer in layers):
         found.append("the opacity of groups")
+    if any(_is_masked_passage(layer) for layer in layers):
+        found.append("masks of groups that pass through")
     return found
+
+
+def _is_masked_passage(layer: Layer) -> bool:
+    is_passage = isinstance(layer, GroupLayer) and layer.props.blend_mode is BlendMode.PASS_THROUGH
+    return is_passage and layer.mask is not None and layer.mask.enabled
 
 
 def _depth(layers: tuple[Layer, ...]) -> int:

@@ -227,3 +227,22 @@ def test_an_export_as_it_is_changes_nothing() -> None:
     report = export_psd(document, io.BytesIO())
     assert report.changes == ()
     assert prepared(document, ExportOptions()).written is document
+
+
+def test_a_masked_passage_is_isolated_where_that_is_the_same() -> None:
+    mask = Mask(pixels=TileGrid.from_array(noise(3, 200, 150, 1)), offset=Point(20, 10))
+    document = scene_document()
+    ground, group, last = document.layers
+    assert isinstance(group, GroupLayer)
+    masked = replace(group.with_props(opacity=190), mask=mask)
+    document = document.with_layers((ground, masked, last))
+    ready = _compatible(document)
+    made = ready.written.layers[1]
+    assert (made.props.blend_mode, made.props.opacity) == (BlendMode.NORMAL, 255)
+    assert not ready.notes.losses
+    assert _difference(document, ready.written) <= 1
+    assert ready.written.layers[2] == last
+    lit = _layer("lit", noise(5, 90, 90), Point(40, 40), blend_mode=BlendMode.SCREEN)
+    ready = _compatible(document.with_layers((ground, replace(masked, children=(*masked.children, lit)))))
+    assert ready.written.layers[1].props.blend_mode is BlendMode.PASS_THROUGH
+    assert [line for line in ready.notes.losses if line.startswith("Krita ignores the mask of")]

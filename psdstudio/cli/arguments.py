@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from psdstudio import __version__
+from psdstudio.cli.psd_options import add_psd_options
 from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.scene import MAX_SEED
 from psdstudio.gen.models import EMBEDDED_KEY
@@ -193,6 +194,7 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="what a JPEG shows where the picture is transparent (default ffffff)",
     )
     _add_strip(sub)
+    add_psd_options(sub)
     _add_json(sub)
 
 

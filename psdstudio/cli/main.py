@@ -17,6 +17,7 @@ from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
 from psdstudio.cli.documents import info_json, open_document, save_document
+from psdstudio.cli.psd_options import psd_options
 from psdstudio.cli.running import EngineChoice
 from psdstudio.core.document import Document
 from psdstudio.errors import (
@@ -225,6 +226,7 @@ def _export(arguments: argparse.Namespace) -> Outcome:
         matte=arguments.matte,
         merges_objects=arguments.merge_objects,
         with_hidden=arguments.hidden,
+        psd=psd_options(arguments, document),
     )
     if arguments.layers is not None:
         written = export_file(document, arguments.layers, ExportFormat.LAYERS, options)

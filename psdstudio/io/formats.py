@@ -7,7 +7,7 @@ opens does not need it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image
 from psdstudio.io.openraster_read import import_openraster, is_openraster
 from psdstudio.io.project import EXTENSION as PROJECT_SUFFIX
 from psdstudio.io.project import load_project, save_project
+from psdstudio.io.psd_options import ExportOptions
 from psdstudio.io.sprites import MANIFEST, SpriteOptions
 
 PSD_SUFFIXES = (".psd", ".psb")
@@ -139,6 +140,8 @@ class WriteOptions:
     matte: tuple[int, int, int] = (255, 255, 255)
     merges_objects: bool = False
     with_hidden: bool = False
+    psd: ExportOptions = field(default_factory=ExportOptions)
+    """How to shape a PSD; `strip_prompts` is said above."""
 
     @property
     def flat(self) -> FlatOptions:
@@ -207,9 +210,10 @@ def export_file(
     """
     match kind:
         case ExportFormat.PSD:
-            from psdstudio.io.psd_export import ExportOptions, export_psd
+            from psdstudio.io.psd_export import export_psd
 
-            losses = export_psd(document, path, ExportOptions(strip_prompts=options.strip_prompts)).losses
+            report = export_psd(document, path, replace(options.psd, strip_prompts=options.strip_prompts))
+            losses = (*report.changes, *report.losses)
         case ExportFormat.ORA:
             from psdstudio.io.openraster_write import export_openraster
 

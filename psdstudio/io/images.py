@@ -16,7 +16,6 @@ from psdstudio.core.document import MAX_SIDE_PX
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
 from psdstudio.io.colour import icc_bytes, lab_profile, picture_to_srgb, profile_from_icc
-from psdstudio.io.colour import srgb_profile as srgb_profile
 from psdstudio.io.files import atomic_write, checked_size, read_error
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")

@@ -29,13 +29,13 @@ from psdstudio.core.placement_commands import shifted_layer
 from psdstudio.core.scene import Scene
 from psdstudio.core.structure_commands import InsertLayer
 from psdstudio.core.tiles import U8Array
+from psdstudio.core.wording import counted
 from psdstudio.errors import StudioError
 from psdstudio.io.colour import converted, converted_layers, profile_from_icc
 from psdstudio.io.images import LoadedImage, decode_image, encode_png
 from psdstudio.io.project import EXTENSION, load_project, save_project
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui.bridge import Background, SessionBridge
-from psdstudio.ui.wording import counted
 
 LAYERS_TYPE = "application/x-psdstudio-layers"
 PNG_TYPE = "image/png"

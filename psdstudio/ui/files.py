@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from psdstudio.core.changes import Change, Origin
 from psdstudio.core.document import Document
 from psdstudio.core.placement_commands import ResizeCanvas
+from psdstudio.core.wording import counted
 from psdstudio.errors import FileError, StudioError
 from psdstudio.io.formats import FORMATS, OPEN_SUFFIXES, ExportFormat, Opened, open_file
 from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
@@ -33,7 +34,7 @@ from psdstudio.ui.psd_files import (
     write_psd,
     written_lines,
 )
-from psdstudio.ui.wording import ago, counted
+from psdstudio.ui.wording import ago
 
 if TYPE_CHECKING:
     from psdstudio.io.psd_import import ImportReport
@@ -240,7 +241,8 @@ class Files(QObject):
     def export(self, kind: ExportFormat = ExportFormat.PSD) -> ExportDialog:
         """Open the export dialog (Ctrl+Alt+Shift+S)."""
         path = self._folder() / (self.title + "".join(FORMATS[kind].suffixes[:1]))
-        dialog = ExportDialog(self._document, path, self._window, kind=kind)
+        selected = frozenset(self._bridge.session.selection)
+        dialog = ExportDialog(self._document, path, self._window, kind=kind, selected=selected)
         dialog.export_asked.connect(lambda choice: self._export(choice, dialog))
         dialog.folder_asked.connect(
             lambda written: QDesktopServices.openUrl(QUrl.fromLocalFile(str(written.parent)))

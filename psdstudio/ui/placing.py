@@ -17,6 +17,7 @@ from psdstudio.core.geometry import Point, Size
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.structure_commands import InsertLayer
 from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.core.wording import listed
 from psdstudio.errors import FileError
 from psdstudio.io.colour import converted
 from psdstudio.io.formats import DOCUMENT_SUFFIXES
@@ -24,7 +25,6 @@ from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image
 from psdstudio.ui.bridge import Background, SessionBridge
 from psdstudio.ui.clipboard import Clipboard, clipboard_picture
 from psdstudio.ui.panels.error_bar import Notice, notice_of
-from psdstudio.ui.wording import listed
 
 
 class Placing(QObject):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psdstudio.core.document import Document
+from psdstudio.core.wording import counted
 from psdstudio.io.colour import profile_name
 from psdstudio.io.formats import Written, export_file
 from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.panels.error_bar import Notice
-from psdstudio.ui.wording import counted
 
 if TYPE_CHECKING:
     from psdstudio.io.psd_export import ExportReport
@@ -29,9 +29,9 @@ def read_psd(path: Path) -> tuple[Document, ImportReport]:
 
 def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     """Write the document as the dialog was filled in (any thread)."""
-    from psdstudio.io.psd_export import ExportOptions, export_psd
+    from psdstudio.io.psd_export import export_psd
 
-    return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
+    return export_psd(doc, choice.path, replace(choice.psd, strip_prompts=choice.strip_prompts))
 
 
 def write_other(doc: Document, choice: ExportChoice) -> Written:
@@ -70,7 +70,8 @@ def written_lines(written: Written, doc: Document) -> tuple[str, ...]:
 
 def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
     """Return what the export dialog says of a written PSD."""
-    size = f"{report.size_bytes / 2**20:.1f} MB"
+    size_mb = report.size_bytes / 2**20
+    size = f"{size_mb:.1f} MB" if size_mb >= 1 else f"{size_mb * 1024:.0f} KB"
     lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
-    lines += list(report.losses) or ["Nothing was lost."]
+    lines += [*report.changes, *(report.losses or ("Nothing was lost.",))]
     return tuple(lines)

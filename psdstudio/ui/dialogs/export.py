@@ -19,58 +19,28 @@ from PySide6.QtWidgets import (
 )
 
 from psdstudio.core.document import Document
-from psdstudio.core.layers import GroupLayer, PixelLayer, Role
-from psdstudio.core.parts import EFFECTS
+from psdstudio.core.layers import LayerId
 from psdstudio.io.colour import profile_name
 from psdstudio.io.formats import FORMATS, ExportFormat, WriteOptions
+from psdstudio.io.psd_options import PSB_SUFFIX, ExportOptions
+from psdstudio.io.psd_preflight import preflight
 from psdstudio.ui.dialogs.export_options import FormatOptions
+from psdstudio.ui.dialogs.psd_options import PsdOptions
 from psdstudio.ui.widgets import CheckBox, ChoiceBox
-from psdstudio.ui.wording import counted, listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportChoice:
-    """What the user decided. `options` are those of the formats other than PSD."""
+    """What the user decided; `psd` is the form of a PSD, `options` that of the other formats.
+
+    In both, `strip_prompts` is said here.
+    """
 
     path: Path
     format: ExportFormat
     strip_prompts: bool = False
     options: WriteOptions = field(default_factory=WriteOptions)
-
-
-def preflight(doc: Document) -> tuple[str, ...]:
-    """Return what a PSD of this document will hold, a sentence a line."""
-    layers = [layer for layer in doc.walk() if isinstance(layer, PixelLayer)]
-    groups = [layer for layer in doc.walk() if isinstance(layer, GroupLayer)]
-    masks = sum(layer.mask is not None for layer in doc.walk())
-    counts = [counted(len(layers), "layer")]
-    counts += [counted(len(groups), "group")] if groups else []
-    counts += [counted(masks, "mask")] if masks else []
-    lines = [
-        f"{listed(counts)}, {doc.size.width} × {doc.size.height} px, {profile_name(doc.profile)}, 8 bit,"
-        f" {doc.resolution_dpi:.0f} dpi."
-    ]
-    shadows = sum(layer.part is not None and layer.part.role is Role.SHADOW for layer in layers)
-    if shadows:
-        lines.append(f"{counted(shadows, 'shadow')} as Multiply, in the group of the object.")
-    hidden = sum(not layer.props.visible for layer in doc.walk())
-    if hidden:
-        lines.append(
-            f"{counted(hidden, 'hidden layer')} {'stays' if hidden == 1 else 'stay'} in the file, hidden."
-        )
-    shown = (layer for layer in layers if layer.part is not None and layer.part.role not in EFFECTS)
-    grown = [layer.props.name for layer in shown if _is_grown(layer)]
-    if grown:
-        lines.append(
-            f"Enlarged from the engine's size: {listed(grown[:4])}{' and more' if len(grown) > 4 else ''}."
-        )
-    return tuple(lines)
-
-
-def _is_grown(layer: PixelLayer) -> bool:
-    native = layer.part.native_size if layer.part is not None else None
-    box = layer.pixels.bounds()
-    return native is not None and max(box.width, box.height) > max(native.width, native.height)
+    psd: ExportOptions = field(default_factory=ExportOptions)
 
 
 class ExportDialog(QDialog):
@@ -87,6 +57,7 @@ class ExportDialog(QDialog):
         parent: QWidget | None = None,
         *,
         kind: ExportFormat = ExportFormat.PSD,
+        selected: frozenset[LayerId] = frozenset(),
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export")
@@ -94,6 +65,7 @@ class ExportDialog(QDialog):
         self._doc = doc
         self._written: Path | None = None
         self._may_replace: Path | None = None
+        self._is_big = False
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 16)
         column.setSpacing(10)
@@ -106,17 +78,22 @@ class ExportDialog(QDialog):
         column.addWidget(self.options)
         self._upper_line = _line()
         column.addWidget(self._upper_line)
+        self.psd_options = PsdOptions(doc, selected)
+        self.psd_options.changed.connect(self._show_preflight)
+        column.addWidget(self.psd_options)
+        self.strip = CheckBox("Leave the words out of the file")
+        self.strip.setToolTip(
+            "The prompt and every layer's words are otherwise in the file's properties; engine and seeds always are"
+        )
+        column.addWidget(self.strip)
+        self._middle_line = _line()
+        column.addWidget(self._middle_line)
         self.heading = QLabel("What will be written")
         self.heading.setObjectName("heading")
         self.lines = QLabel()
         self.lines.setWordWrap(True)
         column.addWidget(self.heading)
         column.addWidget(self.lines)
-        self.strip = CheckBox("Leave the words out of the file")
-        self.strip.setToolTip(
-            "The prompt and every layer's words are otherwise in the file's properties; engine and seeds always are"
-        )
-        column.addWidget(self.strip)
         self._build_end(column, path)
         self.choose(kind)
         self.kinds.setFocus()
@@ -175,7 +152,8 @@ class ExportDialog(QDialog):
         self._written = path
         self.heading.setText(f"Written: {path.name}")
         self.lines.setText(_bulleted(lines))
-        asked = (self.kinds, self.options, self._upper_line, self.strip, self.path, self.browse)
+        asked: tuple[QWidget, ...] = (self.kinds, self._upper_line, self._middle_line)
+        asked += (self.options, self.psd_options, self.strip, self.path, self.browse)
         for widget in (*asked, self.export, self.problem):
             widget.hide()
         self.folder.show()
@@ -211,13 +189,22 @@ class ExportDialog(QDialog):
 
     def _show_preflight(self) -> None:
         is_psd = self.format is ExportFormat.PSD
-        self.lines.setText(_bulleted(preflight(self._doc) if is_psd else _outline(self._doc, self.format)))
+        self._is_big = self._psd_options().big
+        self.psd_options.setVisible(is_psd)
+        told = preflight(self._doc, self._psd_options()) if is_psd else _outline(self._doc, self.format)
+        self.lines.setText(_bulleted(told))
         self._fit()
+
+    def _psd_options(self) -> ExportOptions:
+        big = Path(self.path.text()).suffix.lower() == PSB_SUFFIX
+        return replace(self.psd_options.options(), big=big)
 
     def _on_path(self) -> None:
         self._may_replace = None
         self.problem.hide()
         self.export.setText("Export")
+        if self._psd_options().big is not self._is_big:
+            self._show_preflight()
 
     def _on_browse(self) -> None:
         facts = FORMATS[self.format]
@@ -249,7 +236,9 @@ class ExportDialog(QDialog):
         strip = self.strip.isChecked()
         options = replace(self.options.chosen, strip_prompts=strip)
         self.export_asked.emit(
-            ExportChoice(path=path, format=self.format, strip_prompts=strip, options=options)
+            ExportChoice(
+                path=path, format=self.format, strip_prompts=strip, options=options, psd=self._psd_options()
+            )
         )
 
     def _set_busy(self, *, busy: bool) -> None:

@@ -11,12 +11,12 @@ from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.io.images import EXTENSIONS, read_image
-from psdstudio.io.layer_info import FileInfo, LayerInfo
+from psdstudio.io.layer_info import FileInfo, LayerInfo, read_info
 from psdstudio.io.png_export import export_png
 from psdstudio.io.project import load_project, save_project
 from psdstudio.io.psd_export import ExportOptions, export_psd
-from psdstudio.io.psd_import import import_psd
 from psdstudio.io.psd_read import is_psd
+from psdstudio.io.psd_reader import describe_psd, read_psd
 
 OUTPUT_SUFFIXES = (".psdstudio", ".psd", ".psb", ".png")
 
@@ -37,9 +37,14 @@ def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
         FileError: The file cannot be opened.
     """
     if is_psd(path):
-        document, report = import_psd(path)
+        document, report = read_psd(path)
         return document, report.losses
     return load_project(path), ()
+
+
+def describe(path: Path) -> FileInfo:
+    """Return what a project or PSD holds, layer by layer. Raises as `open_document`."""
+    return describe_psd(path) if is_psd(path) else read_info(path)
 
 
 def open_flat(path: Path) -> tuple[Document, tuple[str, ...]]:

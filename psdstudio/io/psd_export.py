@@ -26,6 +26,7 @@ from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.credits import library_credits
 from psdstudio.io.files import SAFE, atomic_write
+from psdstudio.io.psd_foreign import restore_document
 from psdstudio.io.psd_records import (
     WrittenRecord,
     can_be_background,
@@ -130,7 +131,7 @@ def _build(
         color_mode_data=ColorModeData(),
         image_resources=image_resources(
             matted_rgb=matted, resolution_dpi=document.resolution_dpi, xmp=xmp, transparent=transparent,
-            id_seed=len(psd_layer_ids(document)),
+            id_seed=max(psd_layer_ids(document).values()),
         ),
         layer_and_mask_information=LayerAndMaskInformation(
             layer_info=layer_info(written, transparent=transparent),
@@ -139,6 +140,7 @@ def _build(
         ),
         image_data=_merged(matted, rgba[..., 3] if transparent else None, header),
     )  # fmt: skip
+    restore_document(document, psd)
     _check_bytes(psd, written, version)
     return psd, written, losses
 

@@ -24,6 +24,7 @@ from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, Rect
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, LayerProps, Lock, Mask, PixelLayer
+from psdstudio.io.psd_foreign import layer_ids, restore_layer
 from psdstudio.io.psd_pixels import PackedChannel, no_pixels, pack_colour, pack_mask, trimmed
 from psdstudio.io.psd_tables import BACKGROUND_LOCKS, PSD_MODES, clean_name, lock_bits, pascal_name
 
@@ -48,8 +49,11 @@ class _Context:
 
 
 def psd_layer_ids(document: Document) -> dict[LayerId, int]:
-    """Return the number (`lyid`) of every layer in the file: 1, 2, ... from the bottom, groups before children."""
-    return {layer.id: number for number, layer in enumerate(document.walk(), start=1)}
+    """Return the number (`lyid`) of every layer in the file: 1, 2, ... from the bottom, groups before children.
+
+    A layer that came from a PSD keeps the number that it had there.
+    """
+    return layer_ids(document.walk())
 
 
 def can_be_background(document: Document) -> bool:
@@ -64,8 +68,8 @@ def can_be_background(document: Document) -> bool:
         BlendMode.NORMAL,
         False,
     )
-    if not plain or layer.mask is not None:
-        return False
+    if not plain or layer.mask is not None or (layer.foreign is not None and layer.foreign.state):
+        return False  # what Photoshop draws from a text or a fill is no Background there
     if layer.pixels.bounds().shifted(*layer.offset) != document.canvas:
         return False
     above = document.layers[1:2]
@@ -126,6 +130,7 @@ def _background(layer: PixelLayer, context: _Context) -> WrittenRecord:
         losses.append(f"“{layer.props.name}” is the Background of the PSD, which has no other name.")
     if layer.props.locks - {Lock.TRANSPARENCY, Lock.POSITION}:
         losses.append(f"“{layer.props.name}” is the Background of the PSD, which has locks of its own.")
+    losses += restore_layer(record, layer)
     return _with_channels(record, channels, tuple(losses))
 
 
@@ -169,6 +174,7 @@ def _finished(
         channels = [*channels, _mask(layer.mask, record, context)]
         if not layer.mask.linked:
             losses.append(f"The mask of “{layer.props.name}” is linked to its layer in the PSD.")
+    losses += restore_layer(record, layer)
     return _with_channels(record, channels, tuple(losses))
 
 

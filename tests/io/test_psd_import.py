@@ -92,7 +92,7 @@ def test_a_truncated_file_is_corrupt(tmp_path: Path, share: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["psd_tools.psd.document.PSD.read", "psd_tools.psd.layer_and_mask.ChannelData.get_data"]
+    "place", ["psdstudio.io.psd_read.read_structure", "psdstudio.io.psd_channels.Plane.rows"]
 )
 def test_a_lack_of_memory_is_not_called_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
@@ -138,9 +138,8 @@ def test_damaged_files_end_in_a_document_or_a_sentence(tmp_path: Path) -> None:
 def test_pixels_that_do_not_decode_are_damage_and_no_black_layer(tmp_path: Path) -> None:
     path = tmp_path / "a.psd"
     export_psd(scene_document(), path)
-    info = open_psd(path).psd.layer_and_mask_information.layer_info
-    assert info is not None
-    packed = max((channel.data for layer in info.channel_image_data for channel in layer), key=len)
+    records = open_psd(path).structure.records
+    packed = max((bytes(channel.data[2:]) for record in records for channel in record.channels), key=len)
     data = path.read_bytes()
     at = data.index(packed)
     path.write_bytes(data[:at] + b"\xff" * 20 + data[at + 20 :])  # the lengths of the first rows

@@ -97,7 +97,10 @@ def colours_of(structure: PsdStructure) -> Colours | None:
         case ColourMode.LAB:
             lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
             note = "The Lab colours were converted to sRGB."
-            return Colours(planes=3, to_rgb=_through(lab, "LAB", depth), notes=(*_rounded(depth), note))
+            to_rgb = _through(lab, "LAB", depth)
+            if to_rgb is None:
+                raise AssertionError("LittleCMS knows its own Lab profile")
+            return Colours(planes=3, to_rgb=to_rgb, notes=(*_rounded(depth), note))
         case ColourMode.CMYK:
             return _inks(depth, icc, planes=4)
     return _multichannel(depth, header.channels)
@@ -145,11 +148,11 @@ def _grey(depth: int, icc: bytes | None, *, is_duotone: bool) -> Colours:
         "The duotone is shown in grey." if is_duotone else "The grey values became RGB.",
     )
     opened = _opened(icc, "GRAY") if icc is not None and not is_duotone else None
-    if opened is None:
+    convert = _through(opened, "L", 8)
+    if convert is None:
         return Colours(planes=1, to_rgb=lambda bands: _thrice(to_u8(bands[0], depth)), notes=notes)
     notes = (*notes[:-1], f"The grey values were converted from “{profile_name(icc or b'')}” to sRGB.")
-    ramp = np.arange(256, dtype=np.uint8)[None, :]
-    table = _through(opened, "L", 8)([ramp])[0]
+    table = convert([np.arange(256, dtype=np.uint8)[None, :]])[0]
     return Colours(planes=1, to_rgb=lambda bands: table[to_u8(bands[0], depth)], notes=notes)
 
 
@@ -174,11 +177,9 @@ def transparent_index(structure: PsdStructure) -> int | None:
 def _inks(depth: int, icc: bytes | None, *, planes: int) -> Colours:
     """CMYK stands inverted in the file: 255 is no ink."""
     opened = _opened(icc, "CMYK") if icc is not None else None
-    if opened is not None:
-        name = profile_name(icc or b"")
-        note = f"The CMYK colours were converted from “{name}” to sRGB."
-        to_rgb = _through(opened, "CMYK", depth, inverted=True)
-    else:
+    to_rgb = _through(opened, "CMYK", depth, inverted=True)
+    note = f"The CMYK colours were converted from “{profile_name(icc or b'')}” to sRGB."
+    if to_rgb is None:
         note = "The CMYK colours have no usable profile; they were converted to sRGB as plain ink coverage."
         to_rgb = _plain_inks(depth)
     return Colours(planes=planes, to_rgb=to_rgb, empty=255, notes=(*_rounded(depth), note))
@@ -220,12 +221,22 @@ def _opened(icc: bytes, space: str) -> ImageCms.ImageCmsProfile | None:
         return None
 
 
-def _through(source: ImageCms.ImageCmsProfile, mode: str, depth: int, *, inverted: bool = False) -> ToRgb:
-    """Return a conversion to sRGB: relative colorimetric with black point compensation, as Photoshop's default is."""
-    transform = ImageCms.buildTransform(
-        source, ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())), mode, "RGB",
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )  # fmt: skip
+def _through(
+    source: ImageCms.ImageCmsProfile | None, mode: str, depth: int, *, inverted: bool = False
+) -> ToRgb | None:
+    """Return a conversion to sRGB: relative colorimetric with black point compensation, as Photoshop's default is.
+
+    None without a profile, and where LittleCMS cannot use it.
+    """
+    if source is None:
+        return None
+    try:
+        transform = ImageCms.buildTransform(
+            source, ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())), mode, "RGB",
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )  # fmt: skip
+    except _ICC_ERRORS:
+        return None
 
     def convert(bands: Sequence[Values]) -> U8Array:
         planes = [to_u8(band, depth) for band in bands]

@@ -126,21 +126,23 @@ def _build(
     )  # fmt: skip
     credits_lines = (*library_credits(document), *options.credits_lines)
     xmp = xmp_packet(document, strip_prompts=options.strip_prompts, credits_lines=credits_lines)
+    resources = image_resources(
+        matted_rgb=matted, resolution_dpi=document.resolution_dpi, xmp=xmp, transparent=transparent,
+        id_seed=max(psd_layer_ids(document).values()),
+    )  # fmt: skip
+    tagged_blocks = TaggedBlocks()
+    restore_document(document, resources, tagged_blocks)
     psd = PSD(
         header=header,
         color_mode_data=ColorModeData(),
-        image_resources=image_resources(
-            matted_rgb=matted, resolution_dpi=document.resolution_dpi, xmp=xmp, transparent=transparent,
-            id_seed=max(psd_layer_ids(document).values()),
-        ),
+        image_resources=resources,
         layer_and_mask_information=LayerAndMaskInformation(
             layer_info=layer_info(written, transparent=transparent),
             global_layer_mask_info=GlobalLayerMaskInfo(),
-            tagged_blocks=TaggedBlocks(),
+            tagged_blocks=tagged_blocks,
         ),
         image_data=_merged(matted, rgba[..., 3] if transparent else None, header),
     )  # fmt: skip
-    restore_document(document, psd)
     _check_bytes(psd, written, version)
     return psd, written, losses
 

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from psd_tools.psd.document import PSD
-from psd_tools.psd.image_resources import ImageResource
+from psd_tools.constants import Tag
+from psd_tools.psd.image_resources import ImageResource, ImageResources
 from psd_tools.psd.layer_and_mask import LayerRecord
-from psd_tools.psd.tagged_blocks import TaggedBlock
+from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 
 from psdstudio.core.document import Document
 from psdstudio.core.foreign import Foreign, ForeignBlock
@@ -140,7 +140,7 @@ def restore_layer(record: LayerRecord, layer: Layer) -> tuple[str, ...]:
         if block.key in _PIXEL_KEYS and not (same_mask if is_mask else same_pixels):
             gone.add(_PIXEL_KEYS[block.key])
             continue
-        key = block.key.encode("latin-1")
+        key = _tag(block.key)
         record.tagged_blocks[key] = TaggedBlock(key=key, data=block.data)
         if is_mask and record.mask_data is not None:
             record.mask_data.flags.user_mask_from_render = True
@@ -191,19 +191,25 @@ def layer_ids(layers: Iterable[Layer]) -> dict[LayerId, int]:
     return ids
 
 
-def restore_document(document: Document, psd: PSD) -> None:
+def restore_document(document: Document, resources: ImageResources, blocks: TaggedBlocks) -> None:
     """Put the kept resources and global blocks of a document back beside those that we write."""
     foreign = document.foreign
     if foreign is None or foreign.source != SOURCE:
         return
-    blocks = psd.layer_and_mask_information.tagged_blocks
-    if blocks is None:
-        raise AssertionError("the section of global blocks is made with the file")
     for block in foreign.blocks:
         number, _, name = block.key.partition(":")
         if number.isdigit() and len(number) <= _RESOURCE_DIGITS:
             key = int(number)
-            psd.image_resources[key] = ImageResource(key=key, name=name, data=block.data)
+            resources[key] = ImageResource(key=key, name=name, data=block.data)
         else:
-            tag = block.key.encode("latin-1")
+            tag = _tag(block.key)
             blocks[tag] = TaggedBlock(key=tag, data=block.data)
+
+
+def _tag(key: str) -> Any:
+    """Return a key as psd_tools has it: it looks only for its own kind when it decides how long a length is."""
+    data = key.encode("latin-1")
+    try:
+        return Tag(data)
+    except ValueError:
+        return data

@@ -17,6 +17,7 @@ from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
 from psdstudio.cli.documents import describe, info_json, open_document, open_flat, save_document
+from psdstudio.cli.psd_options import psd_options
 from psdstudio.cli.running import EngineChoice
 from psdstudio.core.document import Document
 from psdstudio.errors import (
@@ -216,8 +217,9 @@ def _project(arguments: argparse.Namespace) -> tuple[Document, int]:
 
 def _export(arguments: argparse.Namespace) -> Outcome:
     document, losses = open_document(arguments.file)
+    options = psd_options(arguments, document)
     probe_target(arguments.output)
-    saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts)
+    saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts, psd=options)
     return {"output": str(saved.path), "bytes": saved.size_bytes, "notes": [*losses, *saved.losses]}
 
 

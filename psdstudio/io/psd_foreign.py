@@ -10,7 +10,7 @@ Source of the keys: Adobe Photoshop File Formats Specification, "Additional Laye
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 from psdstudio.core.document import Document
 from psdstudio.core.foreign import Foreign, ForeignBlock
 from psdstudio.core.geometry import Point, Rect
-from psdstudio.core.layers import Layer, LayerId, PixelLayer
+from psdstudio.core.layers import Layer, PixelLayer
 from psdstudio.core.tiles import TILE, TileGrid
 from psdstudio.io.psd_structure import PsdRecord, PsdStructure
 
@@ -136,7 +136,7 @@ def restore_layer(record: LayerRecord, layer: Layer) -> tuple[str, ...]:
     for block in foreign.blocks:
         is_mask = mask_is_path and block.key in _PATHS
         if block.key == "lyid":
-            continue  # `layer_ids`
+            continue  # `psd_layer_ids` writes it
         if block.key in _PIXEL_KEYS and not (same_mask if is_mask else same_pixels):
             gone.add(_PIXEL_KEYS[block.key])
             continue
@@ -157,38 +157,6 @@ def _unchanged(layer: Layer, foreign: Foreign) -> tuple[bool, bool]:
     now = state_of(layer)
     was = foreign.state
     return now[:_DIGEST] == was[:_DIGEST], now[_DIGEST:] == was[_DIGEST : 2 * _DIGEST]
-
-
-def kept_layer_id(layer: Layer) -> int | None:
-    """Return the number that the layer had in the PSD it came from, None where it had none of its own."""
-    for block in layer.foreign.blocks if layer.foreign and layer.foreign.source == SOURCE else ():
-        if block.key == "lyid" and len(block.data) >= 4:
-            return int.from_bytes(block.data[:4], "big") or None
-    return None
-
-
-def layer_ids(layers: Iterable[Layer]) -> dict[LayerId, int]:
-    """Return a number (`lyid`) for every layer: the one it came with, else the lowest that is free from 1 on.
-
-    Layer comps, timelines and smart objects of a PSD name layers by these numbers.
-    """
-    listed = list(layers)
-    ids: dict[LayerId, int] = {}
-    taken: set[int] = set()
-    for layer in listed:
-        number = kept_layer_id(layer)
-        if number is not None and number < 2**31 and number not in taken:
-            ids[layer.id] = number
-            taken.add(number)
-    for position, layer in enumerate(listed, start=1):
-        if layer.id in ids:
-            continue
-        number = position
-        while number in taken:
-            number += 1
-        ids[layer.id] = number
-        taken.add(number)
-    return ids
 
 
 def restore_document(document: Document, resources: ImageResources, blocks: TaggedBlocks) -> None:

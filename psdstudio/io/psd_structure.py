@@ -245,12 +245,23 @@ def _layer_info(part: _Bytes, header: PsdHeader) -> tuple[tuple[PsdRecord, ...],
     (count,) = part.unpack("h")
     if abs(count) > _MAX_RECORDS:
         raise DamagedPsd(f"{count} layers")
-    opened = [_record(part, header) for _ in range(abs(count))]
+    opened = [_record(part, header.version) for _ in range(abs(count))]
     records = []
     for record, lengths in opened:
         channels = tuple(PsdChannel(id=number, data=_channel(part, length)) for number, length in lengths)
         records.append(replace(record, channels=channels))
     return tuple(records), count < 0
+
+
+def read_records(data: memoryview, version: int) -> list[PsdRecord]:
+    """Return the records of a list of layers that begins with their count, without channels.
+
+    Raises:
+        DamagedPsd: as `read_structure`.
+    """
+    part = _Bytes(data)
+    (count,) = part.unpack("h")
+    return [_record(part, version)[0] for _ in range(abs(count))]
 
 
 def _channel(part: _Bytes, length: int) -> memoryview:
@@ -259,11 +270,11 @@ def _channel(part: _Bytes, length: int) -> memoryview:
     return data if length >= 2 else data[:0]
 
 
-def _record(part: _Bytes, header: PsdHeader) -> tuple[PsdRecord, list[tuple[int, int]]]:
+def _record(part: _Bytes, version: int) -> tuple[PsdRecord, list[tuple[int, int]]]:
     top, left, bottom, right, count = part.unpack("4iH")
     if count > _MAX_CHANNELS + 3:
         raise DamagedPsd(f"a layer with {count} channels")
-    lengths = [part.unpack("hQ" if header.version == 2 else "hI") for _ in range(count)]
+    lengths = [part.unpack("hQ" if version == 2 else "hI") for _ in range(count)]
     signature, blend_key, opacity, clipping, flags = part.unpack("4s4sBBBx")
     if signature not in _SIGNATURES:
         raise DamagedPsd(f"a layer record with the signature {signature!r}")
@@ -275,7 +286,7 @@ def _record(part: _Bytes, header: PsdHeader) -> tuple[PsdRecord, list[tuple[int,
         (length,) = extra.unpack("B")
         name = bytes(extra.take(min(length, extra.left)))
         extra.skip(-(length + 1) % 4)
-        blocks = list(_blocks(extra, header.version, padding=1))
+        blocks = list(_blocks(extra, version, padding=1))
     except DamagedPsd:
         pass  # a writer that leaves out the end of a record: the pixels do not depend on it
     record = PsdRecord(

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psdstudio.core.document import Document
+from psdstudio.core.wording import counted
 from psdstudio.io import psd_reader
 from psdstudio.io.psd_report import ImportReport
 from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.panels.error_bar import Notice
-from psdstudio.ui.wording import counted
 
 if TYPE_CHECKING:
     from psdstudio.io.psd_export import ExportReport
@@ -25,9 +25,9 @@ def read_psd(path: Path) -> tuple[Document, ImportReport]:
 
 def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     """Write the document as the dialog was filled in (any thread)."""
-    from psdstudio.io.psd_export import ExportOptions, export_psd
+    from psdstudio.io.psd_export import export_psd
 
-    return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
+    return export_psd(doc, choice.path, choice.psd)
 
 
 def write_flat(doc: Document, choice: ExportChoice) -> None:
@@ -49,7 +49,8 @@ def psd_notice(name: str, report: ImportReport) -> Notice:
 
 def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
     """Return what the export dialog says of a written PSD."""
-    size = f"{report.size_bytes / 2**20:.1f} MB"
+    size_mb = report.size_bytes / 2**20
+    size = f"{size_mb:.1f} MB" if size_mb >= 1 else f"{size_mb * 1024:.0f} KB"
     lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
-    lines += list(report.losses) or ["Nothing was lost."]
+    lines += [*report.changes, *(report.losses or ("Nothing was lost.",))]
     return tuple(lines)

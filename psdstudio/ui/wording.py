@@ -108,13 +108,3 @@ def percent(value: int) -> int:
 def from_percent(value: int) -> int:
     """Return whole percent as a stored 0..255 value."""
     return round(value * 255 / 100)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 layer", "3 layers"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def listed(names: list[str]) -> str:
-    """Return "a", "a and b", "a, b and c"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

@@ -22,6 +22,7 @@ from psdstudio.core.layers import (
 )
 from psdstudio.core.scene import Light, Scene
 from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.io.psd_pixels import trimmed
 
 FLOATS = st.floats(-2, 2, allow_nan=False)
 NAMES = st.one_of(
@@ -132,6 +133,11 @@ def scene_document() -> Document:
         layers=(background, _object("swan 🦢", 60, 90, recipe), _object("Flamingo rosé", 190, 110, recipe)),
         scene=Scene(prompt="a swan and a flamingo on calm water at sunset", seed=7),
     )
+
+
+def interleaved(layer: PixelLayer) -> U8Array:
+    """Return (h, w, 4) of what an export writes for a layer."""
+    return np.ascontiguousarray(np.moveaxis(trimmed(layer), 0, 2))
 
 
 def _object(name: str, x: int, y: int, recipe: Recipe) -> GroupLayer:

@@ -27,12 +27,13 @@ from PySide6.QtWidgets import (
 )
 
 from psdstudio.core.layers import GroupLayer, Label, Layer, Lock, Mask, PixelLayer, Role
+from psdstudio.core.wording import listed
 from psdstudio.ui import theme
 from psdstudio.ui.canvas.images import checkered
 from psdstudio.ui.icons import paint_icon
 from psdstudio.ui.models.layer_tree import IDLE, LayerRole, RowPhase, RowState
 from psdstudio.ui.panels.row_layout import RowLayout, Zone, is_slim, row_height, row_layout
-from psdstudio.ui.wording import LOCK_NAMES, listed
+from psdstudio.ui.wording import LOCK_NAMES
 
 Index = QModelIndex | QPersistentModelIndex
 Thumbnail = Callable[[Layer], QImage | None]

@@ -23,10 +23,11 @@ from psdstudio.core.commands import SetBox, SetScene, SetWords
 from psdstudio.core.document import Document
 from psdstudio.core.layers import GroupLayer, Layer, PixelLayer, Recipe, Role
 from psdstudio.core.parts import children_with, object_group_of
+from psdstudio.core.wording import counted
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.widgets import CheckBox, icon_button
-from psdstudio.ui.wording import counted, kind, role_name
+from psdstudio.ui.wording import kind, role_name
 
 
 class PropertiesPanel(QWidget):

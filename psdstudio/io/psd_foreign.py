@@ -43,7 +43,9 @@ _PIXEL_KEYS: dict[str, str] = {
     "PxSc": "generated pixels", "PxSD": "generated pixels", "FXid": "filters", "FEid": "filters",
 }  # fmt: skip
 """Blocks that describe pixels, and what a layer is because of them."""
-_PATHS = ("vmsk", "vsms")
+PATH_KEYS = ("vmsk", "vsms")
+SHAPE_KEYS = (*PATH_KEYS, "vogk", "vstk", "vscg", "vowv", "SoCo", "GdFl", "PtFl")
+"""What makes a layer a vector mask, and a shape or fill."""
 _DIGEST = 20
 _RESOURCE_DIGITS = 5
 _OUR_RESOURCES = frozenset(
@@ -134,7 +136,7 @@ def restore_layer(record: LayerRecord, layer: Layer) -> tuple[str, ...]:
     mask_is_path = foreign.state[2 * _DIGEST :] == b"\1"
     gone = set()
     for block in foreign.blocks:
-        is_mask = mask_is_path and block.key in _PATHS
+        is_mask = mask_is_path and block.key in PATH_KEYS
         if block.key == "lyid":
             continue  # `psd_layer_ids` writes it
         if block.key in _PIXEL_KEYS and not (same_mask if is_mask else same_pixels):

@@ -14,8 +14,8 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Size
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerProps, PixelLayer
 from psdstudio.errors import FileUnsupported
-from psdstudio.io.psd_foreign import document_foreign, layer_foreign, with_foreign
-from psdstudio.io.psd_masks import FoundMask, mask_of, path_coverage, read_mask_record
+from psdstudio.io.psd_foreign import PATH_KEYS, SHAPE_KEYS, document_foreign, layer_foreign, with_foreign
+from psdstudio.io.psd_masks import FoundMask, has_soft_path, mask_of, path_coverage, read_mask_record
 from psdstudio.io.psd_properties import guides_of, locks_of, resolution_dpi, shows_effects, solid_colour
 from psdstudio.io.psd_rasters import box_of, solid_grid
 from psdstudio.io.psd_read import (
@@ -116,9 +116,10 @@ def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
     with damage_named(file.path):
         found = mask_of(file.structure, record, name, is_drawn=_is_shape(node))
     losses.add(*found.notes)
-    if found.is_joined:
-        # The one raster mask stands for both; with the path beside it, Photoshop would apply that twice.
-        blocks = tuple(block for block in blocks if block.key not in {"vmsk", "vsms"})
+    spent = PATH_KEYS if found.is_spent else ()
+    if _is_shape(node) and has_soft_path(read_mask_record(record)):
+        spent = SHAPE_KEYS
+    blocks = tuple(block for block in blocks if block.key not in spent)
     if node.children is not None:
         layer: Layer | None = _group(file, node, node.children, found, losses)
     else:
@@ -152,8 +153,7 @@ def _fill_colour(node: PsdNode) -> tuple[int, int, int] | None:
     record = node.record
     if not _is_shape(node):
         return None
-    mask = read_mask_record(record)
-    is_soft = mask is not None and (mask.vector_density < 255 or mask.vector_feather_px > 0)
+    is_soft = has_soft_path(read_mask_record(record))
     return solid_colour(record) if box_of(record).is_empty or is_soft else None
 
 

@@ -46,12 +46,13 @@ class MaskRecord:
 class FoundMask:
     """A layer's mask; `notes` say what became pixels.
 
-    `is_path`: it is a drawn path alone. `is_joined`: it stands for a painted mask and a path.
+    `is_path`: it is a drawn path alone, which can stand beside it in a PSD. `is_spent`: the path cannot, as the
+    mask stands for a painted one too, or holds its density and feather.
     """
 
     mask: Mask | None = None
     is_path: bool = False
-    is_joined: bool = False
+    is_spent: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -117,11 +118,16 @@ def mask_of(structure: PsdStructure, record: PsdRecord, name: str, *, is_drawn: 
         return FoundMask(mask=user, notes=notes)
     shape = _drawn_path(path, info, Rect(0, 0, *canvas).union(box_of(record)))
     notes = (*notes, f"The vector mask of “{name}” became a raster mask.")
-    if user is None or not user.enabled:
-        return FoundMask(mask=shape, is_path=user is None, is_joined=user is not None, notes=notes)
-    return FoundMask(
-        mask=_product(user, shape, Rect(0, 0, *canvas).union(box_of(record))), is_joined=True, notes=notes
-    )
+    if user is None and not has_soft_path(info):
+        return FoundMask(mask=shape, is_path=True, notes=notes)
+    if user is not None and user.enabled:
+        shape = _product(user, shape, Rect(0, 0, *canvas).union(box_of(record)))
+    return FoundMask(mask=shape, is_spent=True, notes=notes)
+
+
+def has_soft_path(info: MaskRecord | None) -> bool:
+    """Whether a layer's path has density or feather, which its stored pixels do not show."""
+    return info is not None and (info.vector_density < 255 or info.vector_feather_px > 0)
 
 
 def path_coverage(structure: PsdStructure, record: PsdRecord) -> TileGrid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import struct
 import warnings
@@ -102,6 +103,8 @@ def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
                 raise FileUnsupported(f"“{path.name}” is not a PSD file.", "Nothing was changed.")
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as exc:
+        if exc.errno == errno.ENOMEM:
+            raise MemoryError from exc  # no room to map the file
         raise read_error(path, exc) from exc
     with damage_named(path):
         structure = read_structure(data)

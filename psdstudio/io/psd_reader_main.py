@@ -1,10 +1,8 @@
-"""The process that reads foreign PSD files: one request after the other, within limits, answers without pickle.
-
-At its top the standard library alone: the limits of the first file hold before anything else is imported.
-"""
+"""The process that reads foreign PSD files: one request after the other, within limits, answers without pickle."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import signal
@@ -40,6 +38,7 @@ def main(connection: Connection) -> None:
         while True:
             request = json.loads(connection.recv_bytes(MAX_REQUEST_BYTES))
             if is_first:
+                _import_readers()
                 connection.send_bytes(READY)
                 is_first = False
             limit_process(memory_bytes=request["memory_bytes"], cpu_s=request["cpu_s"])
@@ -51,6 +50,12 @@ def main(connection: Connection) -> None:
         pass  # the program is gone; there is nobody left to tell
     finally:
         connection.close()
+
+
+def _import_readers() -> None:
+    """Load what reads files. Here and not above: the program imports this module too, without psd_tools."""
+    for name in ("document_wire", "layer_info", "psd_import"):
+        importlib.import_module(f"psdstudio.io.{name}")
 
 
 def _answered(request: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
@@ -81,7 +86,7 @@ def _answered(request: dict[str, Any]) -> tuple[dict[str, Any], bytes | None]:
 
 
 def _done(request: dict[str, Any]) -> bytes:
-    """Return the message that holds what was asked for. Imports here: they take a moment and address space."""
+    """Return the message that holds what was asked for."""
     from psdstudio.io.document_wire import write_value
     from psdstudio.io.layer_info import psd_info
     from psdstudio.io.psd_import import import_psd

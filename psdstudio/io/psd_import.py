@@ -116,7 +116,7 @@ def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
     with damage_named(file.path):
         found = mask_of(file.structure, record, name, is_drawn=_is_shape(node))
     losses.add(*found.notes)
-    spent = PATH_KEYS if found.is_spent else ()
+    spent: tuple[str, ...] = PATH_KEYS if found.is_spent else ()
     if _is_shape(node) and has_soft_path(read_mask_record(record)):
         spent = SHAPE_KEYS
     blocks = tuple(block for block in blocks if block.key not in spent)

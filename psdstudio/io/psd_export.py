@@ -6,13 +6,14 @@ Built from psd_tools' low-level records; its high-level writer loses names, prev
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from psd_tools.constants import ColorMode
+from psd_tools.constants import ColorMode, Tag
 from psd_tools.psd.header import FileHeader
-from psd_tools.psd.tagged_blocks import TaggedBlocks
+from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerProps, PixelLayer
@@ -22,13 +23,16 @@ from psdstudio.io.files import SAFE, atomic_write
 from psdstudio.io.psd_foreign import restore_document
 from psdstudio.io.psd_merged import merged_image
 from psdstudio.io.psd_options import MAX_PSD_SIDE_PX, MAX_RECORDS, PSB_SUFFIX, ExportOptions
-from psdstudio.io.psd_outline import can_be_background, psd_layer_ids
+from psdstudio.io.psd_outline import can_be_background
 from psdstudio.io.psd_prepare import Prepared, prepared
-from psdstudio.io.psd_records import layer_records
+from psdstudio.io.psd_records import highest_id, layer_records
 from psdstudio.io.psd_resources import image_resources
 from psdstudio.io.psd_stream import PsdParts, Receipt, write_psd
 from psdstudio.io.psd_verify import verify_psd
 from psdstudio.io.xmp import xmp_packet
+
+_FILTER_MASK = struct.pack(">6H", 0, 0xFFFF, 0, 0, 0, 50)
+"""How Photoshop shows filter masks: red at 50 %; the same in all files that it writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +122,14 @@ def _parts(ready: Prepared, options: ExportOptions, *, version: int) -> tuple[Ps
     credits_lines = (*library_credits(ready.shown), *options.credits_lines)
     xmp = xmp_packet(document, strip_prompts=options.strip_prompts, credits_lines=credits_lines)
     resources = image_resources(
-        document, small_rgb=merged.small, xmp=xmp, id_seed=max(psd_layer_ids(document).values()),
+        document, small_rgb=merged.small, xmp=xmp, id_seed=highest_id(records),
         transparent=merged.transparent,
     )  # fmt: skip
     tagged_blocks = TaggedBlocks()
+    tagged_blocks[Tag.FILTER_MASK] = TaggedBlock(key=Tag.FILTER_MASK, data=_FILTER_MASK)
     restore_document(document, resources, tagged_blocks)
     parts = PsdParts(
-        header=header,
-        resources=resources,
-        records=tuple(records),
-        tagged_blocks=tagged_blocks,
-        merged=merged,
+        header=header, resources=resources, records=tuple(records), tagged_blocks=tagged_blocks, merged=merged
     )
     return parts, losses
 

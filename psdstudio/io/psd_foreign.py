@@ -10,6 +10,7 @@ Source of the keys: Adobe Photoshop File Formats Specification, "Additional Laye
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -56,7 +57,10 @@ _OUR_RESOURCES = frozenset(
         1046, 1047,  # indexed colours
     )
 )  # fmt: skip
-_DEFAULT_RESOURCES = {1037: (120).to_bytes(4, "big"), 1049: (30).to_bytes(4, "big")}
+_DEFAULT_RESOURCES = {
+    1037: (120).to_bytes(4, "big"), 1049: (30).to_bytes(4, "big"), 1064: struct.pack(">Id", 2, 1.0),
+}  # fmt: skip
+_DEFAULT_FILTER_MASK = struct.pack(">6H", 0, 0xFFFF, 0, 0, 0, 50)
 _OUR_GLOBALS = frozenset((b"Lr16", b"Lr32", b"Layr", b"Mtrn", b"Mt16", b"Mt32", b"LMsk", b"Alph"))
 
 
@@ -100,7 +104,8 @@ def document_foreign(structure: PsdStructure) -> Foreign | None:
         name = resource.name.decode("mac_roman")
         kept.append(ForeignBlock(key=f"{resource.id}:{name}" if name else str(resource.id), data=data))
     for block in structure.blocks:
-        if block.key not in _OUR_GLOBALS and len(block.data) <= MAX_BLOCK_BYTES:
+        is_default = block.key == b"FMsk" and block.data == _DEFAULT_FILTER_MASK
+        if block.key not in _OUR_GLOBALS and not is_default and len(block.data) <= MAX_BLOCK_BYTES:
             kept.append(ForeignBlock(key=block.key.decode("latin-1"), data=bytes(block.data)))
     return Foreign(source=SOURCE, blocks=tuple(kept)) if kept else None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
 
 from psd_tools.constants import BlendMode as PsdBlendMode
 from psd_tools.constants import ChannelID, Clipping, SectionDivider, Tag
@@ -40,6 +42,12 @@ from psdstudio.io.psd_tables import BACKGROUND_LOCKS, PSD_MODES, clean_name, loc
 
 BACKGROUND_NAME = "Background"
 DIVIDER_NAME = "</Layer group>"
+_ORDER = (
+    Tag.UNICODE_LAYER_NAME, Tag.LAYER_NAME_SOURCE_SETTING, Tag.LAYER_ID, Tag.BLEND_FILL_OPACITY,
+    Tag.BLEND_CLIPPING_ELEMENTS, Tag.BLEND_INTERIOR_ELEMENTS, Tag.KNOCKOUT_SETTING, Tag.SECTION_DIVIDER_SETTING,
+    Tag.PROTECTED_SETTING, Tag.SHEET_COLOR_SETTING, Tag.METADATA_SETTING, Tag.REFERENCE_POINT, Tag.LAYER_VERSION,
+)  # fmt: skip
+"""The order of a record's blocks in Photoshop's own files; all others stand before these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,9 @@ class _Context:
     canvas: Rect
     ids: Mapping[LayerId, int]
     version: int
-    shadows: Mapping[LayerId, DropShadow] = field(default_factory=dict)
+    shadows: Mapping[LayerId, DropShadow]
+    free_ids: Iterator[int]
+    """Numbers for the records that close groups, which have one each in Photoshop's files."""
 
 
 def layer_records(
@@ -73,9 +83,11 @@ def layer_records(
         version: 1 (PSD) or 2 (PSB).
         shadows: Drop shadow effects of layers.
     """
+    ids = psd_layer_ids(document)
     context = _Context(
-        canvas=document.canvas, ids=psd_layer_ids(document), version=version, shadows=shadows or {}
-    )
+        canvas=document.canvas, ids=ids, version=version, shadows=shadows or {},
+        free_ids=count(max(ids.values(), default=0) + 1),
+    )  # fmt: skip
     layers = document.layers
     written: list[WrittenRecord] = []
     if can_be_background(document):
@@ -86,14 +98,28 @@ def layer_records(
         layers = layers[1:]
     for layer in layers:
         written += _layer(layer, context)
+    for one in written:
+        one.record.tagged_blocks = _ordered(one.record.tagged_blocks)
     return written
+
+
+def highest_id(records: Iterable[WrittenRecord]) -> int:
+    """Return the highest layer number (`lyid`) in the records; 0 without any."""
+    return max((one.record.tagged_blocks.get_data(Tag.LAYER_ID, 0) for one in records), default=0)
+
+
+def _ordered(blocks: TaggedBlocks) -> TaggedBlocks:
+    place = {tag.value: number for number, tag in enumerate(_ORDER)}
+    # psd_tools leaves its dictionaries' item type open, which a checker can only fill with Any.
+    items: list[Any] = sorted(blocks.items(), key=lambda item: place.get(item[0], -1))
+    return TaggedBlocks(items)
 
 
 def _layer(layer: Layer, context: _Context) -> list[WrittenRecord]:
     if isinstance(layer, PixelLayer):
         return [_pixel_layer(layer, context)]
     inside = [record for child in layer.children for record in _layer(child, context)]
-    return [_divider(), *inside, _group(layer, context)]
+    return [_divider(context), *inside, _group(layer, context)]
 
 
 def _background(layer: PixelLayer, context: _Context) -> WrittenRecord:
@@ -143,9 +169,11 @@ def _group(layer: GroupLayer, context: _Context) -> WrittenRecord:
     return _finished(layer, record, no_pixels, context)
 
 
-def _divider() -> WrittenRecord:
+def _divider(context: _Context) -> WrittenRecord:
     """The hidden record below a group's children."""
-    record = _record(LayerProps(name=DIVIDER_NAME), EMPTY_RECT, None, b"layr")
+    record = _record(LayerProps(name=DIVIDER_NAME), EMPTY_RECT, next(context.free_ids), b"lset")
+    for tag in (Tag.BLEND_CLIPPING_ELEMENTS, Tag.BLEND_INTERIOR_ELEMENTS, Tag.KNOCKOUT_SETTING):
+        del record.tagged_blocks[tag]
     record.tagged_blocks.set_data(Tag.SECTION_DIVIDER_SETTING, kind=SectionDivider.BOUNDING_SECTION_DIVIDER)
     record.flags.pixel_data_irrelevant = True
     record.channel_info = _channel_info(LAYER_CHANNELS)
@@ -191,15 +219,14 @@ def _channel_info(channels: Iterable[ChannelID]) -> list[ChannelInfo]:
     return [ChannelInfo(id=channel, length=0) for channel in channels]
 
 
-def _record(props: LayerProps, place: Rect, number: int | None, source: bytes) -> LayerRecord:
+def _record(props: LayerProps, place: Rect, number: int, source: bytes) -> LayerRecord:
     """Return a record with its blocks; `source` is `lnsr`, where Photoshop says what kind of thing was named."""
     fallback = f"Layer {number}"
     name = clean_name(props.name, fallback)
     blocks = TaggedBlocks()
     blocks.set_data(Tag.UNICODE_LAYER_NAME, name)
     blocks[Tag.LAYER_NAME_SOURCE_SETTING] = TaggedBlock(key=Tag.LAYER_NAME_SOURCE_SETTING, data=source)
-    if number is not None:
-        blocks.set_data(Tag.LAYER_ID, number)
+    blocks.set_data(Tag.LAYER_ID, number)
     blocks.set_data(Tag.BLEND_CLIPPING_ELEMENTS, 1)
     blocks.set_data(Tag.BLEND_INTERIOR_ELEMENTS, 0)
     blocks.set_data(Tag.KNOCKOUT_SETTING, 0)

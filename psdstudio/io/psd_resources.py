@@ -47,6 +47,7 @@ def image_resources(
         Resource.GLOBAL_ALTITUDE: struct.pack(">i", 30),
         Resource.VERSION_INFO: _version_info(),
         Resource.XMP_METADATA: xmp,
+        Resource.PIXEL_ASPECT_RATIO: struct.pack(">Id", 2, 1.0),
     }
     if document.guides:
         data[Resource.GRID_AND_GUIDES_INFO] = _guides(document.guides)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     """Write the document as the dialog was filled in (any thread)."""
     from psdstudio.io.psd_export import export_psd
 
-    return export_psd(doc, choice.path, choice.psd)
+    return export_psd(doc, choice.path, replace(choice.psd, strip_prompts=choice.strip_prompts))
 
 
 def write_flat(doc: Document, choice: ExportChoice) -> None:

@@ -337,3 +337,21 @@ def test_a_stream_becomes_a_psb_where_a_psd_is_too_small() -> None:
     assert export_psd(_document(_layer("a", noise(1, 9, 9)), size=Size(30_001, 2)), out).is_psb
     out.seek(0)
     assert PSDImage.open(out).version == 2
+
+
+def test_blocks_stand_in_photoshops_order_and_every_record_has_a_number() -> None:
+    out = io.BytesIO()
+    export_psd(scene_document(), out, ExportOptions(live_shadows=True))
+    out.seek(0)
+    psd = PSD.read(out)
+    info = psd.layer_and_mask_information.layer_info
+    assert info is not None
+    orders = {record.name: [bytes(key) for key in record.tagged_blocks] for record in info.layer_records}
+    assert orders["</Layer group>"] == b"luni lnsr lyid lsct lspf lclr fxrp".split()
+    assert orders["swan"] == b"luni lnsr lyid clbl infx knko lsct lspf lclr fxrp".split()
+    assert orders["Background"] == b"luni lnsr lyid clbl infx knko lspf lclr fxrp".split()
+    effect = info.layer_records[2].tagged_blocks
+    assert list(effect) == b"lfx2 luni lnsr lyid clbl infx knko lspf lclr fxrp".split()
+    numbers = [record.tagged_blocks.get_data(b"lyid") for record in info.layer_records]
+    assert len(set(numbers)) == len(numbers) == 7
+    assert psd.image_resources.get_data(1044) == max(numbers)

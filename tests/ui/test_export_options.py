@@ -11,6 +11,7 @@ from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.io.psd_options import ExportOptions, MaskStyle
 from psdstudio.ui.dialogs.export import ExportChoice, ExportDialog
+from psdstudio.ui.psd_files import write_psd
 from tests.io.documents import scene_document
 
 
@@ -34,9 +35,12 @@ def test_options_change_the_words_and_reach_the_choice(qtbot: QtBot, tmp_path: P
     asked: list[ExportChoice] = []
     dialog.export_asked.connect(asked.append)
     dialog.export.click()
+    assert asked[0].strip_prompts
     assert asked[0].psd == ExportOptions(
-        only=chosen, masks=MaskStyle.BAKE, compatible=True, live_shadows=True, strip_prompts=True
+        only=chosen, masks=MaskStyle.BAKE, compatible=True, live_shadows=True
     )
+    write_psd(document, asked[0])
+    assert b"<psdstudio:words>" not in asked[0].path.read_bytes()
     dialog.png.click()
     assert not dialog.options.isVisible()
 

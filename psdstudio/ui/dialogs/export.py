@@ -41,7 +41,7 @@ _ENDINGS = {ExportFormat.PSD: (".psd", ".psb"), ExportFormat.PNG: (".png",)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportChoice:
-    """What the user decided."""
+    """What the user decided; `psd` is the form of a PSD, in which `strip_prompts` is said here for all formats."""
 
     path: Path
     format: ExportFormat
@@ -192,7 +192,7 @@ class ExportDialog(QDialog):
 
     def _psd_options(self) -> ExportOptions:
         big = Path(self.path.text()).suffix.lower() == PSB_SUFFIX
-        return replace(self.options.options(), big=big, strip_prompts=self.strip.isChecked())
+        return replace(self.options.options(), big=big)
 
     def _on_path(self) -> None:
         self._may_replace = None

@@ -13,9 +13,10 @@ from psd_tools.constants import Resource, Tag
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect, Size, union_of
-from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array, tight_box
 from psdstudio.io.project_load import load_project
+from psdstudio.io.psd_adjustments import is_adjustment
 from psdstudio.io.psd_read import (
     Nodes,
     PsdFile,
@@ -30,6 +31,8 @@ from psdstudio.io.psd_read import (
 from psdstudio.io.psd_tables import OUR_MODES
 from psdstudio.io.xmp import LayerOrigin, layer_origins
 
+_KINDS: dict[type[Layer], str] = {PixelLayer: "pixels", GroupLayer: "group", AdjustmentLayer: "adjustment"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerInfo:
@@ -37,7 +40,8 @@ class LayerInfo:
 
     `path` is the names of the groups around it and its own. `box` (canvas pixels) holds every pixel with alpha
     above 0. `pixels_sha256` covers the size of that box and its RGBA bytes, colour under alpha 0 as 0: the same
-    layer has the same hash in a project and in its exported PSD. None for groups, and for colours not decoded.
+    layer has the same hash in a project and in its exported PSD. None for groups and adjustments, and for colours
+    not decoded.
     """
 
     path: tuple[str, ...]
@@ -100,10 +104,9 @@ def _document_layers(layers: tuple[Layer, ...], above: tuple[str, ...]) -> Itera
     for layer in layers:
         path = (*above, layer.props.name)
         part, props = layer.part, layer.props
-        is_pixels = isinstance(layer, PixelLayer)
         yield LayerInfo(
             path=path,
-            kind="pixels" if is_pixels else "group",
+            kind=_KINDS[type(layer)],
             role=part.role.value if part else "",
             words=(part.words or (part.recipe.words if part.recipe else "")) if part else "",
             keep=part.keep if part else None,
@@ -127,11 +130,12 @@ def _psd_layers(
         record, blocks = node.record, node.record.tagged_blocks
         path = (*above, name_of(record))
         origin = origins.get(blocks.get_data(Tag.LAYER_ID, -1))
-        decoded = node.children is None and file.has_known_colours()
+        kind = _psd_kind(node)
+        decoded = kind == "pixels" and file.has_known_colours()
         rgba = rgba_of(file, node) if decoded else None
         yield LayerInfo(
             path=path,
-            kind="pixels" if node.children is None else "group",
+            kind=kind,
             role=origin.role if origin else "",
             words=origin.words if origin else "",
             keep=None,
@@ -146,6 +150,12 @@ def _psd_layers(
         )
         if node.children is not None:
             yield from _psd_layers(file, node.children, path, origins)
+
+
+def _psd_kind(node: PsdNode) -> str:
+    if node.children is not None:
+        return "group"
+    return "adjustment" if is_adjustment(node.record.tagged_blocks) else "pixels"
 
 
 def _seen_box(file: PsdFile, node: PsdNode, rgba: U8Array | None) -> Rect:

@@ -13,9 +13,19 @@ from psd_tools.constants import Resource, Tag
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerProps, Lock, Mask, PixelLayer
+from psdstudio.core.layers import (
+    AdjustmentLayer,
+    BlendMode,
+    GroupLayer,
+    Layer,
+    LayerProps,
+    Lock,
+    Mask,
+    PixelLayer,
+)
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileUnsupported
+from psdstudio.io.psd_adjustments import ReadAdjustment, read_adjustment
 from psdstudio.io.psd_read import (
     Nodes,
     PsdFile,
@@ -45,11 +55,7 @@ _RASTERISED = {
     Tag.GRADIENT_FILL_SETTING: "a fill",
     Tag.PATTERN_FILL_SETTING: "a fill",
 }
-_ADJUSTMENTS = (
-    Tag.BLACK_AND_WHITE, Tag.BRIGHTNESS_AND_CONTRAST, Tag.CHANNEL_MIXER, Tag.COLOR_BALANCE, Tag.COLOR_LOOKUP,
-    Tag.CURVES, Tag.EXPOSURE, Tag.GRADIENT_MAP, Tag.HUE_SATURATION, Tag.HUE_SATURATION_V4, Tag.INVERT, Tag.LEVELS,
-    Tag.PHOTO_FILTER, Tag.POSTERIZE, Tag.SELECTIVE_COLOR, Tag.THRESHOLD, Tag.VIBRANCE,
-)  # fmt: skip
+_VECTOR_MASKS = (Tag.VECTOR_MASK_SETTING1, Tag.VECTOR_MASK_SETTING2)
 _EFFECTS = (
     Tag.OBJECT_BASED_EFFECTS_LAYER_INFO, Tag.OBJECT_BASED_EFFECTS_LAYER_INFO_V0, Tag.EFFECTS_LAYER,
     Tag.OBJECT_BASED_EFFECTS_LAYER_INFO_V1,
@@ -124,9 +130,9 @@ def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
             props = replace(props, clipping=False)
         children = _layers(file, node.children, losses)
         return GroupLayer(props=props, children=children, mask=_mask(file, node, losses))
-    if any(tag in blocks for tag in _ADJUSTMENTS):
-        losses.add(f"“{name}” is an adjustment layer and was left out.")
-        return None
+    found = read_adjustment(blocks, file.psd.header.color_mode)
+    if found is not None:
+        return _adjustment(file, node, found, losses)
     kinds = sorted({kind for tag, kind in _RASTERISED.items() if tag in blocks})
     place = box_of(record)
     if kinds and place.is_empty:
@@ -141,6 +147,22 @@ def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
         pixels=grid,
         offset=Point(place.x, place.y) if rgba.size else Point(0, 0),
         mask=_mask(file, node, losses),
+    )
+
+
+def _adjustment(
+    file: PsdFile, node: PsdNode, found: ReadAdjustment, losses: _Losses
+) -> AdjustmentLayer | None:
+    name = name_of(node.record)
+    if found.adjustment is None:
+        losses.add(f"“{name}” is an adjustment layer and was left out: {found.remark}.")
+        return None
+    if found.remark:
+        losses.add(f"The adjustment “{name}” ({found.kind}): {found.remark}.")
+    if any(tag in node.record.tagged_blocks for tag in _VECTOR_MASKS):
+        losses.add(f"The vector mask of “{name}” is not applied.")
+    return AdjustmentLayer(
+        props=_props(node, losses), adjustment=found.adjustment, mask=_mask(file, node, losses)
     )
 
 

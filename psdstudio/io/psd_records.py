@@ -23,7 +23,18 @@ from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, Rect
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, LayerProps, Lock, Mask, PixelLayer
+from psdstudio.core.layers import (
+    AdjustmentLayer,
+    BlendMode,
+    GroupLayer,
+    Layer,
+    LayerId,
+    LayerProps,
+    Lock,
+    Mask,
+    PixelLayer,
+)
+from psdstudio.io.psd_adjustments import adjustment_blocks
 from psdstudio.io.psd_pixels import PackedChannel, no_pixels, pack_colour, pack_mask, trimmed
 from psdstudio.io.psd_tables import BACKGROUND_LOCKS, PSD_MODES, clean_name, lock_bits, pascal_name
 
@@ -109,6 +120,8 @@ def layer_info(written: list[WrittenRecord], *, transparent: bool) -> LayerInfo:
 def _layer(layer: Layer, context: _Context) -> list[WrittenRecord]:
     if isinstance(layer, PixelLayer):
         return [_pixel_layer(layer, context)]
+    if isinstance(layer, AdjustmentLayer):
+        return [_adjustment_layer(layer, context)]
     inside = [record for child in layer.children for record in _layer(child, context)]
     return [_divider(), *inside, _group(layer, context)]
 
@@ -134,6 +147,16 @@ def _pixel_layer(layer: PixelLayer, context: _Context) -> WrittenRecord:
     channels = no_pixels() if place.is_empty else pack_colour(rgba, alpha=True, version=context.version)
     record = _record(layer.props, place, context.ids[layer.id], b"layr")
     return _finished(layer, record, channels, context)
+
+
+def _adjustment_layer(layer: AdjustmentLayer, context: _Context) -> WrittenRecord:
+    """A record without pixels; the blocks with the settings stand before all others, as Photoshop has them."""
+    record = _record(layer.props, EMPTY_RECT, context.ids[layer.id], b"cont")
+    settings = [(block.key, block) for block in adjustment_blocks(layer.adjustment)]
+    items: list[Any] = [*settings, *record.tagged_blocks.items()]
+    record.tagged_blocks = TaggedBlocks(items)
+    record.flags.pixel_data_irrelevant = True
+    return _finished(layer, record, no_pixels(), context)
 
 
 def _group(layer: GroupLayer, context: _Context) -> WrittenRecord:

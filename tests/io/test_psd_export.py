@@ -13,9 +13,20 @@ from hypothesis import HealthCheck, given, settings
 from psd_tools import PSDImage
 from psd_tools.psd.document import PSD
 
+from psdstudio.core.adjustments import TITLES
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
-from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerProps, Lock, Mask, PixelLayer
+from psdstudio.core.layers import (
+    AdjustmentLayer,
+    BlendMode,
+    GroupLayer,
+    Label,
+    Layer,
+    LayerProps,
+    Lock,
+    Mask,
+    PixelLayer,
+)
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.psd_export import ExportOptions, export_psd
@@ -59,6 +70,10 @@ def _compare_layer(layer: Layer, entry: dict[str, Any], dump: Dump) -> None:
     if isinstance(layer, GroupLayer):
         assert entry["opened"] is props.expanded
         _compare_layers(layer.children, entry["children"], dump)
+        return
+    if isinstance(layer, AdjustmentLayer):  # its settings: test_psd_adjustments
+        assert entry["adjustment"]["type"] == TITLES[type(layer.adjustment)].lower()
+        assert entry["pixels"] is None
         return
     place, rgba = trimmed(layer)
     assert _box(entry) == place

@@ -245,7 +245,7 @@ def painted_layer(layer: Layer) -> PixelLayer | None:
     if isinstance(layer, GroupLayer):
         looks = children_with(layer, Role.OBJECT)
         return looks[-1] if looks else None
-    return layer
+    return layer if isinstance(layer, PixelLayer) else None
 
 
 def _recipe(layer: Layer) -> Recipe | None:

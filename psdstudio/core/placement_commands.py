@@ -23,7 +23,7 @@ _FARTHEST_PX = 10 * MAX_SIDE_PX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranslateLayers:
-    """Move layers by whole pixels, groups with everything inside, linked masks along.
+    """Move layers by whole pixels, groups with everything inside, linked masks along; an adjustment is its mask.
 
     An object moved as a group takes its layout box along; so does its object layer alone. Contacts that no
     longer fit are marked stale: the moved object's own, and those of objects in front that stood on it.
@@ -76,7 +76,7 @@ def shifted_layer(layer: Layer, dx: int, dy: int, *, size: Size) -> Layer:
         children = tuple(shifted_layer(child, dx, dy, size=size) for child in layer.children)
         return replace(layer, children=children, mask=mask, part=part)
     if isinstance(layer, AdjustmentLayer):
-        return replace(layer, mask=mask)
+        return layer if mask is layer.mask else replace(layer, mask=mask)
     return replace(layer, offset=layer.offset.shifted(dx, dy), mask=mask)
 
 

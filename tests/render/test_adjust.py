@@ -55,7 +55,7 @@ def layer_of(adjustment: Adjustment, *, mask: Mask | None = None, **props: objec
 
 def planes(rgb: np.ndarray) -> np.ndarray:
     """(h, w, 3) bytes as (3, h, w) float32 0..1."""
-    return np.moveaxis(rgb, -1, 0).astype(np.float32) / np.float32(255)
+    return np.asarray(np.moveaxis(rgb, -1, 0), np.float32) / np.float32(255)
 
 
 def bytes_of(colour: np.ndarray) -> np.ndarray:
@@ -227,7 +227,7 @@ def table(adjustment: Adjustment) -> np.ndarray:
     """The red table as bytes."""
     tables = channel_tables(adjustment)
     assert tables is not None
-    return np.floor(tables[0] * 255 + 0.5).astype(int)
+    return np.asarray(np.floor(tables[0] * 255 + 0.5), int)
 
 
 def test_levels() -> None:

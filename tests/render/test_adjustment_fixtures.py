@@ -55,7 +55,8 @@ def gap(name: str) -> np.ndarray:
     assert stored is not None
     ours = Compositor(threads=1).render(document)
     assert np.abs(ours[..., 3].astype(int) - stored[..., 3]).max() == 0
-    return np.abs(render_over(ours, (255, 255, 255)).astype(int) - stored[..., :3]).max(axis=-1)
+    off = np.abs(render_over(ours, (255, 255, 255)).astype(int) - stored[..., :3])
+    return np.asarray(off.max(axis=-1))
 
 
 @pytest.mark.parametrize(("name", "most"), CLOSE.items())

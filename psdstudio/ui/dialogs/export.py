@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from psdstudio.core.document import Document
-from psdstudio.core.layers import GroupLayer, PixelLayer, Role
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, PixelLayer, Role
 from psdstudio.core.parts import EFFECTS
 from psdstudio.ui.widgets import CheckBox
 from psdstudio.ui.wording import counted, listed
@@ -54,6 +54,8 @@ def preflight(doc: Document) -> tuple[str, ...]:
     masks = sum(layer.mask is not None for layer in doc.walk())
     counts = [counted(len(layers), "layer")]
     counts += [counted(len(groups), "group")] if groups else []
+    adjustments = sum(isinstance(layer, AdjustmentLayer) for layer in doc.walk())
+    counts += [counted(adjustments, "adjustment")] if adjustments else []
     counts += [counted(masks, "mask")] if masks else []
     lines = [
         f"{listed(counts)}, {doc.size.width} × {doc.size.height} px, sRGB, 8 bit, {doc.resolution_dpi:.0f} dpi."

@@ -21,7 +21,7 @@ from psdstudio.core.layers import BlendMode
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileError
 from psdstudio.io.psd_colour import ColourMode
-from psdstudio.io.psd_import import ADJUSTMENTS
+from psdstudio.io.psd_import import adjustment_of
 from psdstudio.io.psd_masks import read_mask_record
 from psdstudio.io.psd_properties import shows_effects, solid_colour
 from psdstudio.io.psd_rasters import box_of
@@ -108,7 +108,7 @@ def features_beyond(file: PsdFile) -> set[str]:
     if header.color_mode != ColourMode.RGB and len(shown) > 1:
         found.add("blending in other colours than RGB")
     for node in shown:
-        found |= _beyond(node)
+        found |= _beyond(file, node)
     return found
 
 
@@ -119,13 +119,15 @@ def _shown(nodes: tuple[PsdNode, ...]) -> Iterator[PsdNode]:
             yield from _shown(node.children or ())
 
 
-def _beyond(node: PsdNode) -> set[str]:
+def _beyond(file: PsdFile, node: PsdNode) -> set[str]:
     record, is_group = node.record, node.children is not None
     mode, mask = mode_of(node), read_mask_record(record)
     is_empty_fill = record.has(b"SoCo", b"GdFl", b"PtFl") and box_of(record).is_empty
     is_through = mode is BlendMode.PASS_THROUGH and record.number(b"iOpa", 255) < 255
+    adjusts = adjustment_of(file, node)
     named = {
-        "an adjustment": not is_group and record.has(*ADJUSTMENTS),
+        "an adjustment that we do not have": adjusts is not None and adjusts.adjustment is None,
+        "an adjustment drawn approximately": adjusts is not None and bool(adjusts.remark),
         "effects": shows_effects(record),
         "a fill without pixels": not is_group and is_empty_fill and solid_colour(record) is None,
         "dissolve": mode is BlendMode.DISSOLVE,

@@ -12,9 +12,10 @@ import numpy as np
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect, Size, union_of
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array, tight_box
 from psdstudio.io.project_load import load_project
+from psdstudio.io.psd_adjustments import ADJUSTMENT_KEYS
 from psdstudio.io.psd_rasters import box_of
 from psdstudio.io.psd_read import (
     Nodes,
@@ -31,6 +32,7 @@ from psdstudio.io.xmp import LayerOrigin, layer_origins
 
 _XMP = 1060
 _HIDDEN, _MASK_BYTES = 2, 18
+_KINDS: dict[type[Layer], str] = {PixelLayer: "pixels", GroupLayer: "group", AdjustmentLayer: "adjustment"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,8 @@ class LayerInfo:
 
     `path` is the names of the groups around it and its own. `box` (canvas pixels) holds every pixel with alpha
     above 0. `pixels_sha256` covers the size of that box and its RGBA bytes, colour under alpha 0 as 0: the same
-    layer has the same hash in a project and in its exported PSD. None for groups, and for colours not decoded.
+    layer has the same hash in a project and in its exported PSD. None for groups and adjustments, and for colours
+    not decoded.
     """
 
     path: tuple[str, ...]
@@ -101,10 +104,9 @@ def _document_layers(layers: tuple[Layer, ...], above: tuple[str, ...]) -> Itera
     for layer in layers:
         path = (*above, layer.props.name)
         part, props = layer.part, layer.props
-        is_pixels = isinstance(layer, PixelLayer)
         yield LayerInfo(
             path=path,
-            kind="pixels" if is_pixels else "group",
+            kind=_KINDS[type(layer)],
             role=part.role.value if part else "",
             words=(part.words or (part.recipe.words if part.recipe else "")) if part else "",
             keep=part.keep if part else None,
@@ -128,11 +130,12 @@ def _psd_layers(
         record, number = node.record, node.record.block(b"lyid")
         path = (*above, name_of(record))
         origin = origins.get(int.from_bytes(number[:4], "big") if number else -1)
-        decoded = node.children is None and file.colours is not None
+        kind = _psd_kind(node)
+        decoded = kind == "pixels" and file.colours is not None
         rgba = rgba_of(file, node) if decoded else None
         yield LayerInfo(
             path=path,
-            kind="pixels" if node.children is None else "group",
+            kind=kind,
             role=origin.role if origin else "",
             words=origin.words if origin else "",
             keep=None,
@@ -147,6 +150,12 @@ def _psd_layers(
         )
         if node.children is not None:
             yield from _psd_layers(file, node.children, path, origins)
+
+
+def _psd_kind(node: PsdNode) -> str:
+    if node.children is not None:
+        return "group"
+    return "adjustment" if node.record.has(*ADJUSTMENT_KEYS) else "pixels"
 
 
 def _seen_box(file: PsdFile, node: PsdNode, rgba: U8Array | None) -> Rect:

@@ -1,7 +1,8 @@
 """Colours of every PSD mode into 8-bit RGB: as they are where the file is RGB, else sRGB through LittleCMS.
 
-RGB files keep their own colour space (`Document.profile`). Everything else is converted by the embedded profile;
-without one by the default that the note names. 32-bit files hold linear light and get the sRGB transfer curve.
+RGB files keep their own colour space (`Document.profile`), grey ones their values and tones. Everything else is
+converted by the embedded profile; without one by the default that the note names. 32-bit files hold linear light and
+get the sRGB transfer curve.
 
 Sources: Adobe Photoshop File Formats Specification, "Color mode data"; IEC 61966-2-1 for the curve.
 """
@@ -18,6 +19,7 @@ from PIL import Image, ImageCms
 
 from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.tiles import U8Array
+from psdstudio.io.grey_profile import rgb_profile_of
 from psdstudio.io.images import srgb_profile
 from psdstudio.io.psd_channels import Values, to_u8
 from psdstudio.io.psd_structure import PsdHeader, PsdStructure
@@ -148,12 +150,24 @@ def _grey(depth: int, icc: bytes | None, *, is_duotone: bool) -> Colours:
         "The duotone is shown in grey." if is_duotone else "The grey values became RGB.",
     )
     opened = _opened(icc, "GRAY") if icc is not None and not is_duotone else None
+    if opened is None or icc is None:
+        return Colours(planes=1, to_rgb=lambda bands: _thrice(to_u8(bands[0], depth)), notes=notes)
+    name = profile_name(icc)
+    as_rgb = rgb_profile_of(icc, f"RGB with the tones of {name}")
+    if as_rgb is not None and _opened(as_rgb, "RGB") is not None:
+        profile = ColourProfile(name=profile_name(as_rgb), icc=as_rgb)
+        return Colours(
+            planes=1, to_rgb=lambda bands: _thrice(to_u8(bands[0], depth)), profile=profile,
+            notes=(*notes[:-1], f"The grey values became RGB with the tones of “{name}”."),
+        )  # fmt: skip
     convert = _through(opened, "L", 8)
     if convert is None:
         return Colours(planes=1, to_rgb=lambda bands: _thrice(to_u8(bands[0], depth)), notes=notes)
-    notes = (*notes[:-1], f"The grey values were converted from “{profile_name(icc or b'')}” to sRGB.")
     table = convert([np.arange(256, dtype=np.uint8)[None, :]])[0]
-    return Colours(planes=1, to_rgb=lambda bands: table[to_u8(bands[0], depth)], notes=notes)
+    return Colours(
+        planes=1, to_rgb=lambda bands: table[to_u8(bands[0], depth)],
+        notes=(*notes[:-1], f"The grey values were converted from “{name}” to sRGB."),
+    )  # fmt: skip
 
 
 def _indexed(structure: PsdStructure) -> Colours | None:

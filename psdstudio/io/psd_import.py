@@ -12,8 +12,15 @@ from pathlib import Path
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Size
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerProps, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, LayerProps, PixelLayer
 from psdstudio.errors import FileUnsupported
+from psdstudio.io.psd_adjustments import (
+    ADJUSTMENT_KEYS,
+    SETTING_KEYS,
+    ReadAdjustment,
+    read_adjustment,
+    setting_blocks,
+)
 from psdstudio.io.psd_foreign import PATH_KEYS, SHAPE_KEYS, document_foreign, layer_foreign, with_foreign
 from psdstudio.io.psd_masks import FoundMask, has_soft_path, mask_of, path_coverage, read_mask_record
 from psdstudio.io.psd_properties import guides_of, locks_of, resolution_dpi, shows_effects, solid_colour
@@ -43,10 +50,6 @@ _RASTERISED = {
     b"TySh": "text", b"tySh": "text", b"SoLd": "a smart object", b"SoLE": "a smart object",
     b"plLd": "a smart object", b"PlLd": "a smart object", **_SHAPES, **_FILLS,
 }  # fmt: skip
-ADJUSTMENTS = (
-    b"blwh", b"brit", b"CgEd", b"mixr", b"blnc", b"clrL", b"curv", b"expA", b"grdm", b"hue ", b"hue2", b"nvrt",
-    b"levl", b"phfl", b"post", b"selc", b"thrs", b"vibA",
-)  # fmt: skip
 _HIDDEN, _REDRAWN = 2, 16
 """Bits of a record's flags: not shown; Photoshop draws the pixels anew, so they are cut by the layer's path."""
 _ARTBOARDS = (b"artb", b"artd", b"abdd")
@@ -110,8 +113,9 @@ def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
     blocks = layer_foreign(record, number=losses.number)
     if shows_effects(record):
         losses.add(f"The layer effects of “{name}” are not shown; a PSD export keeps them.")
-    if node.children is None and record.has(*ADJUSTMENTS):
-        losses.add(f"“{name}” is an adjustment layer and was left out.")
+    adjusts = adjustment_of(file, node)
+    if adjusts is not None and adjusts.adjustment is None:
+        losses.add(f"“{name}” is an adjustment layer and was left out: {adjusts.remark}.")
         return None
     with damage_named(file.path):
         found = mask_of(file.structure, record, name, is_drawn=_is_shape(node))
@@ -122,9 +126,27 @@ def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
     blocks = tuple(block for block in blocks if block.key not in spent)
     if node.children is not None:
         layer: Layer | None = _group(file, node, node.children, found, losses)
+    elif adjusts is not None:
+        layer = _adjustment(node, adjusts, found, losses)
+        blocks = tuple(block for block in blocks if block.key.encode("latin-1") not in SETTING_KEYS)
     else:
         layer = _pixel_layer(file, node, found, losses)
     return None if layer is None else with_foreign(layer, blocks, mask_is_path=found.is_path)
+
+
+def adjustment_of(file: PsdFile, node: PsdNode) -> ReadAdjustment | None:
+    """Return what an adjustment layer does; None when the node is no such layer."""
+    if node.children is not None:
+        return None
+    return read_adjustment(setting_blocks(node.record), file.structure.header.color_mode)
+
+
+def _adjustment(node: PsdNode, adjusts: ReadAdjustment, found: FoundMask, losses: _Losses) -> AdjustmentLayer:
+    if adjusts.adjustment is None:
+        raise AssertionError("it was left out before")
+    if adjusts.remark:
+        losses.add(f"The adjustment “{name_of(node.record)}” ({adjusts.kind}): {adjusts.remark}.")
+    return AdjustmentLayer(props=_props(node, losses), adjustment=adjusts.adjustment, mask=found.mask)
 
 
 def _group(file: PsdFile, node: PsdNode, nodes: Nodes, found: FoundMask, losses: _Losses) -> GroupLayer:
@@ -140,7 +162,7 @@ def _group(file: PsdFile, node: PsdNode, nodes: Nodes, found: FoundMask, losses:
 def _is_shape(node: PsdNode) -> bool:
     """Whether Photoshop draws the layer from a fill and a path."""
     record = node.record
-    if node.children is not None:
+    if node.children is not None or record.has(*ADJUSTMENT_KEYS):
         return False
     return record.has(*_FILLS, b"vscg") or (bool(record.flags & _REDRAWN) and record.has(b"vogk", b"vstk"))
 

@@ -89,7 +89,7 @@ def clipping_bases(layers: tuple[Layer, ...]) -> dict[LayerId, LayerId | None]:
     for layer in layers:
         if isinstance(layer, GroupLayer):
             out |= clipping_bases(layer.children)
-        if layer.props.clipping and isinstance(layer, PixelLayer):
+        if layer.props.clipping and not isinstance(layer, GroupLayer):
             out[layer.id] = base
         else:
             base = layer.id

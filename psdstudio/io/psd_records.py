@@ -20,7 +20,18 @@ from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, Rect
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, LayerProps, Lock, Mask, PixelLayer
+from psdstudio.core.layers import (
+    AdjustmentLayer,
+    BlendMode,
+    GroupLayer,
+    Layer,
+    LayerId,
+    LayerProps,
+    Lock,
+    Mask,
+    PixelLayer,
+)
+from psdstudio.io.psd_adjustments import adjustment_blocks
 from psdstudio.io.psd_effects import drop_shadow_block
 from psdstudio.io.psd_foreign import restore_layer
 from psdstudio.io.psd_outline import can_be_background, psd_layer_ids
@@ -118,6 +129,8 @@ def _ordered(blocks: TaggedBlocks) -> TaggedBlocks:
 def _layer(layer: Layer, context: _Context) -> list[WrittenRecord]:
     if isinstance(layer, PixelLayer):
         return [_pixel_layer(layer, context)]
+    if isinstance(layer, AdjustmentLayer):
+        return [_adjustment_layer(layer, context)]
     inside = [record for child in layer.children for record in _layer(child, context)]
     return [_divider(context), *inside, _group(layer, context)]
 
@@ -154,6 +167,16 @@ def _pixel_layer(layer: PixelLayer, context: _Context) -> WrittenRecord:
         return pack_planes(trimmed(layer), alpha=True, version=context.version)
 
     return _finished(layer, record, pack, context)
+
+
+def _adjustment_layer(layer: AdjustmentLayer, context: _Context) -> WrittenRecord:
+    """A record without pixels; the blocks with the settings stand before all others, as Photoshop has them."""
+    record = _record(layer.props, EMPTY_RECT, context.ids[layer.id], b"cont")
+    settings = [(block.key, block) for block in adjustment_blocks(layer.adjustment)]
+    items: list[Any] = [*settings, *record.tagged_blocks.items()]
+    record.tagged_blocks = TaggedBlocks(items)
+    record.flags.pixel_data_irrelevant = True
+    return _finished(layer, record, no_pixels, context)
 
 
 def _group(layer: GroupLayer, context: _Context) -> WrittenRecord:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ImageCms
+from PIL import Image, ImageCms
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import PixelLayer
@@ -121,19 +121,38 @@ def test_a_damaged_profile_is_no_reason_to_refuse(tmp_path: Path, mode: int) -> 
         assert document.profile is None
 
 
-def test_grey_goes_through_its_profile(tmp_path: Path) -> None:
-    # A grey profile with a linear curve: 0.5 of light is 188 in sRGB.
-    icc = _linear_grey_profile()
+@pytest.mark.parametrize("gamma", [1.0, 1.75, 2.2])
+def test_grey_keeps_its_values_and_gets_the_tones_of_its_profile(tmp_path: Path, gamma: float) -> None:
+    icc = _grey_profile(gamma)
     document, losses = _opened(tmp_path, _flat(GREY, 8, b"\x80", resources=resource(1039, icc)))
-    assert "from “" in losses
-    assert np.abs(np.array(_pixel(document)[:3]) - 188).max() <= 1
+    assert "tones of “grey”" in losses
+    assert _pixel(document) == [128, 128, 128, 255]
+    assert document.profile is not None
+    # What LittleCMS makes of the new profile is the light that the grey profile meant, in sRGB.
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(document.profile.icc))
+    ramp = np.arange(256, dtype=np.uint8)[None, :]
+    shown = ImageCms.profileToProfile(
+        Image.fromarray(np.dstack([ramp] * 3)), profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    assert shown is not None
+    light = (ramp[0] / 255) ** (round(gamma * 256) / 256)
+    wanted = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    assert np.abs(np.asarray(shown)[0].astype(float) - wanted[:, None]).max() <= 1.5
 
 
-def _linear_grey_profile() -> bytes:
-    """ICC.1:2010 with the four tags that a monochrome input profile needs, gamma 1.0."""
-    text = b"desc\0\0\0\0" + struct.pack(">I", 7) + b"linear\0" + bytes(78)
+def test_a_grey_profile_against_lab_is_used_for_converting(tmp_path: Path) -> None:
+    icc = _grey_profile(1.0, connection=b"Lab ")
+    document, losses = _opened(tmp_path, _flat(GREY, 8, b"\x80", resources=resource(1039, icc)))
+    assert document.profile is None
+    assert "from “grey” to sRGB" in losses
+    assert np.abs(np.array(_pixel(document)[:3]) - 119).max() <= 2  # L* = 50
+
+
+def _grey_profile(gamma: float, connection: bytes = b"XYZ ") -> bytes:
+    """ICC.1:2010 with the four tags that a monochrome display profile needs."""
+    text = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"grey\0" + bytes(78)
     white = b"XYZ \0\0\0\0" + struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)
-    curve = b"curv\0\0\0\0" + struct.pack(">I", 0)
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
     tags = [(b"desc", text), (b"cprt", b"text\0\0\0\0none\0"), (b"wtpt", white), (b"kTRC", curve)]
     at = 128 + 4 + 12 * len(tags)
     table, body = struct.pack(">I", len(tags)), b""
@@ -148,7 +167,7 @@ def _linear_grey_profile() -> bytes:
         0x02400000,
         b"mntr",
         b"GRAY",
-        b"XYZ ",
+        connection,
         b"acsp",
     )
     head += bytes(28) + struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)

@@ -33,6 +33,7 @@ SUMMARY = "open every PSD of a folder and compare with the pictures stored in th
 TOLERANCE = 3
 _VERSION_INFO, _HIDDEN = 1057, 2
 _WHITE = (255, 255, 255)
+_BLENDED_AS_WE_DO = (ColourMode.RGB, ColourMode.GREY, ColourMode.DUOTONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,8 @@ def features_beyond(file: PsdFile) -> set[str]:
     if header.depth == 32:
         found.add("32-bit blending")
     shown = list(_shown(file.layers))
-    if header.color_mode != ColourMode.RGB and len(shown) > 1:
-        found.add("blending in other colours than RGB")
+    if header.color_mode not in _BLENDED_AS_WE_DO and len(shown) > 1:
+        found.add("blending in other colours than RGB and grey")
     for node in shown:
         found |= _beyond(file, node)
     return found

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psd_tools.constants import Tag
@@ -28,8 +28,8 @@ from psdstudio.core.tiles import TILE, TileGrid
 from psdstudio.io.psd_structure import PsdRecord, PsdStructure
 
 SOURCE = "psd"
-MAX_BLOCK_BYTES = 512 * 2**20
-MAX_TOTAL_BYTES = 1024 * 2**20
+MAX_KEPT_BYTES = 1024 * 2**20
+"""Of one file; what is beyond it is left out, and the report says so."""
 _OURS = frozenset((b"luni", b"lspf", b"lclr", b"iOpa", b"lsct", b"lsdk", b"Lr16", b"Lr32", b"Layr"))
 """Blocks that a document has words for, or that hold layers."""
 _DEFAULTS: dict[bytes, tuple[bytes, ...]] = {
@@ -64,11 +64,27 @@ _DEFAULT_FILTER_MASK = struct.pack(">6H", 0, 0xFFFF, 0, 0, 0, 50)
 _OUR_GLOBALS = frozenset((b"Lr16", b"Lr32", b"Layr", b"Mtrn", b"Mt16", b"Mt32", b"LMsk", b"Alph"))
 
 
-def layer_foreign(record: PsdRecord, *, number: int) -> tuple[ForeignBlock, ...]:
+@dataclass(slots=True)
+class KeepingRoom:
+    """How many bytes may still be kept of a file; `is_short` when something found no room."""
+
+    left: int = MAX_KEPT_BYTES
+    is_short: bool = False
+
+    def takes(self, data: memoryview) -> bool:
+        """Whether a piece is kept; counts it."""
+        if len(data) > self.left:
+            self.is_short = True
+            return False
+        self.left -= len(data)
+        return True
+
+
+def layer_foreign(record: PsdRecord, room: KeepingRoom, *, number: int) -> tuple[ForeignBlock, ...]:
     """Return the blocks of a record that are kept; `number` is the id that our own export would give the layer."""
     kept = []
     for block in record.blocks:
-        if block.key in _OURS or len(block.data) > MAX_BLOCK_BYTES:
+        if block.key in _OURS or not room.takes(block.data):
             continue
         data = bytes(block.data)
         if data in _DEFAULTS.get(block.key, ()) or (
@@ -92,20 +108,20 @@ def with_foreign(layer: Layer, blocks: Sequence[ForeignBlock], *, mask_is_path: 
     return replace(layer, foreign=Foreign(source=SOURCE, blocks=tuple(blocks), state=state))
 
 
-def document_foreign(structure: PsdStructure) -> Foreign | None:
+def document_foreign(structure: PsdStructure, room: KeepingRoom) -> Foreign | None:
     """Return the resources and global blocks of a file that are kept; None without any."""
     kept = []
     for resource in structure.resources:
-        data = bytes(resource.data) if len(resource.data) <= MAX_BLOCK_BYTES else b""
-        if resource.signature != b"8BIM" or resource.id in _OUR_RESOURCES:
+        is_default = resource.data == _DEFAULT_RESOURCES.get(resource.id)
+        if resource.signature != b"8BIM" or resource.id in _OUR_RESOURCES or is_default:
             continue
-        if _DEFAULT_RESOURCES.get(resource.id) == data:
-            continue
-        name = resource.name.decode("mac_roman")
-        kept.append(ForeignBlock(key=f"{resource.id}:{name}" if name else str(resource.id), data=data))
+        if room.takes(resource.data):
+            name = resource.name.decode("mac_roman")
+            key = f"{resource.id}:{name}" if name else str(resource.id)
+            kept.append(ForeignBlock(key=key, data=bytes(resource.data)))
     for block in structure.blocks:
         is_default = block.key == b"FMsk" and block.data == _DEFAULT_FILTER_MASK
-        if block.key not in _OUR_GLOBALS and not is_default and len(block.data) <= MAX_BLOCK_BYTES:
+        if block.key not in _OUR_GLOBALS and not is_default and room.takes(block.data):
             kept.append(ForeignBlock(key=block.key.decode("latin-1"), data=bytes(block.data)))
     return Foreign(source=SOURCE, blocks=tuple(kept)) if kept else None
 

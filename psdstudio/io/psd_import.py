@@ -21,7 +21,14 @@ from psdstudio.io.psd_adjustments import (
     read_adjustment,
     setting_blocks,
 )
-from psdstudio.io.psd_foreign import PATH_KEYS, SHAPE_KEYS, document_foreign, layer_foreign, with_foreign
+from psdstudio.io.psd_foreign import (
+    PATH_KEYS,
+    SHAPE_KEYS,
+    KeepingRoom,
+    document_foreign,
+    layer_foreign,
+    with_foreign,
+)
 from psdstudio.io.psd_masks import FoundMask, has_soft_path, mask_of, path_coverage, read_mask_record
 from psdstudio.io.psd_properties import guides_of, locks_of, resolution_dpi, shows_effects, solid_colour
 from psdstudio.io.psd_rasters import box_of, solid_grid
@@ -61,6 +68,7 @@ class _Losses:
 
     lines: dict[str, None] = field(default_factory=dict)
     number: int = 0
+    room: KeepingRoom = field(default_factory=KeepingRoom)
 
     def add(self, *lines: str) -> None:
         """Note losses."""
@@ -91,8 +99,10 @@ def _import(path: Path, limits: PsdLimits) -> tuple[Document, ImportReport]:
         losses.add("Saved selections and spot colours (extra channels) were left out.")
     document = Document(
         size=Size(header.width, header.height), layers=layers, resolution_dpi=resolution_dpi(structure),
-        profile=colours.profile, guides=guides_of(structure), foreign=document_foreign(structure),
+        profile=colours.profile, guides=guides_of(structure), foreign=document_foreign(structure, losses.room),
     )  # fmt: skip
+    if losses.room.is_short:
+        losses.add("Data that only Photoshop understands was left out, as there is more than 1 GB of it.")
     faults = document.validate()
     if faults:
         raise FileUnsupported(
@@ -110,7 +120,7 @@ def _layers(file: PsdFile, nodes: Nodes, losses: _Losses) -> tuple[Layer, ...]:
 def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
     record, name = node.record, name_of(node.record)
     losses.number += 1
-    blocks = layer_foreign(record, number=losses.number)
+    blocks = layer_foreign(record, losses.room, number=losses.number)
     if shows_effects(record):
         losses.add(f"The layer effects of “{name}” are not shown; a PSD export keeps them.")
     adjusts = adjustment_of(file, node)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _MAX_ANSWER_BYTES = 512 * 2**20
+_SIGKILL, _SIGXCPU = 9, 24
 _START_S = 60.0
 """How long a process may take to start and answer at all, on top of a file's own time: a busy machine is no fault."""
 
@@ -161,7 +162,7 @@ class PsdReader:
         except (EOFError, OSError, ValueError, KeyError, TypeError) as exc:
             code = self._end()
             _log.warning("the reading process ended with %s", code)
-            raise (_no_memory(path) if code in {EXIT_MEMORY, -9} else _crashed(path)) from exc
+            raise _ended(path, code, seconds) from exc
 
     def _is_running(self) -> bool:
         return self._process is not None and self._process.is_alive()
@@ -246,6 +247,13 @@ def _blob_file() -> Iterator[Path]:
     finally:
         with suppress(OSError):
             os.unlink(name)
+
+
+def _ended(path: Path, code: int | None, seconds: float) -> FileError:
+    """Return what the exit code of a reading process says; a system out of memory ends processes with SIGKILL."""
+    if code in {EXIT_MEMORY, -_SIGKILL}:
+        return _no_memory(path)
+    return _too_long(path, seconds) if code == -_SIGXCPU else _crashed(path)
 
 
 def _too_long(path: Path, seconds: float) -> FileError:

@@ -19,6 +19,7 @@ from tests.psd_fixture_loader import fixtures_folder
 _FOLDER = fixtures_folder()
 pytestmark = pytest.mark.skipif(_FOLDER is None, reason="PSDSTUDIO_FIXTURES is not set")
 _OTHER_PICTURE = {
+    "adjustments__adjustment_nested_composition_4.psd": "a curve thirteen times as steep magnifies the last bit",
     "text.psb": "the stored picture is not that of the text layer's pixels",
     "third-party-psds__cactus_top.psd": "the writing program stored a blank picture",
 }
@@ -50,7 +51,7 @@ def test_what_uses_only_what_we_have_looks_as_its_stored_picture(outcomes: list[
 def test_what_looks_otherwise_was_announced(outcomes: list[Outcome]) -> None:
     """Features that we draw otherwise are named in the report; the others are the stored picture's own."""
     silent = {
-        *("no real picture stored", "dissolve", "a soft mask", "blending in other colours than RGB"),
+        *("no real picture stored", "dissolve", "a soft mask", "blending in other colours than RGB and grey"),
         *("a pass-through group with fill", "an adjustment drawn approximately", "32-bit blending"),
         "clipped layers not blended as a group",
     }

@@ -15,7 +15,7 @@ from psdstudio.core.geometry import Point
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.tiles import U8Array
 from psdstudio.io.psd_export import export_psd
-from psdstudio.io.psd_foreign import state_of
+from psdstudio.io.psd_foreign import KeepingRoom, state_of
 from psdstudio.io.psd_import import import_psd
 from psdstudio.io.psd_outline import psd_layer_ids
 from psdstudio.io.psd_read import open_psd
@@ -205,3 +205,10 @@ def test_other_formats_do_not_get_them(tmp_path: Path) -> None:
     elsewhere = replace(document, foreign=replace(document.foreign, source="ora"))
     again, _ = _again(tmp_path, elsewhere)
     assert _kept(again) == {}
+
+
+def test_there_is_a_bound_to_what_is_kept() -> None:
+    room = KeepingRoom(left=10)
+    pieces = [memoryview(b"x" * size) for size in (4, 7, 6, 1)]
+    assert [room.takes(piece) for piece in pieces] == [True, False, True, False]
+    assert room.is_short

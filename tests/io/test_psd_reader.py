@@ -129,7 +129,11 @@ def _killed_while_reading(reader: PsdReader, path: Path, number: int) -> FileErr
 @pytest.mark.expects_logs
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(signal.SIGSEGV, "the process that reads it failed"), (signal.SIGKILL, "more memory than")],
+    [
+        (signal.SIGSEGV, "the process that reads it failed"),
+        (signal.SIGKILL, "more memory than"),
+        (24, "longer than"),
+    ],
 )
 def test_a_crash_ends_in_a_sentence_and_the_next_file_is_read(psd: Path, number: int, words: str) -> None:
     with PsdReader() as reader:

@@ -112,7 +112,7 @@ def document_foreign(structure: PsdStructure, room: KeepingRoom) -> Foreign | No
     """Return the resources and global blocks of a file that are kept; None without any."""
     kept = []
     for resource in structure.resources:
-        is_default = resource.data == _DEFAULT_RESOURCES.get(resource.id)
+        is_default = resource.id in _DEFAULT_RESOURCES and resource.data == _DEFAULT_RESOURCES[resource.id]
         if resource.signature != b"8BIM" or resource.id in _OUR_RESOURCES or is_default:
             continue
         if room.takes(resource.data):

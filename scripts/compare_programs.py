@@ -1,6 +1,6 @@
 """Lets GIMP and Krita open exported PSD files and compares what they show with our own picture.
 
-    python scripts/compare_programs.py [--keep FOLDER] [--only gimp|krita]
+    python scripts/compare_programs.py [--keep FOLDER] [--only gimp|krita] [--case WORDS]
 
 Needs `gimp-console`, and `krita` with `xvfb-run` (Debian: apt-get install gimp krita xvfb xauth).
 Every case is a document that the named programs are known to show as Photoshop does, or one that the option
@@ -70,12 +70,21 @@ def cases() -> Iterator[Case]:
     yield _case("mask", ground, replace(thing, mask=mask))
     yield _case("mask that shows outside", ground, replace(thing, mask=inverse))
     yield _case("hidden layer", ground, thing.with_props(visible=False))
-    other = _layer("other", _blob((20, 90, 220)), Point(60, 30), blend_mode=BlendMode.MULTIPLY)
+    dark = _blob((0, 0, 0))
+    dark[..., :3] = 0
+    shadow = _layer("shadow", dark, Point(40, 24), blend_mode=BlendMode.MULTIPLY, opacity=160)
     for mode in (BlendMode.PASS_THROUGH, BlendMode.NORMAL):
-        group = GroupLayer(props=LayerProps(name="group", blend_mode=mode), children=(thing, other))
+        group = GroupLayer(props=LayerProps(name="group", blend_mode=mode), children=(shadow, thing))
         words = mode.name.lower().replace("_", " ")
         yield _case(f"group, {words}", ground, group)
-        yield _case(f"group with mask, {words}", ground, replace(group, mask=mask))
+        masked = replace(group, mask=mask)
+        yield _case(
+            f"group with mask, {words}",
+            ground,
+            masked,
+            programs=PROGRAMS if mode is BlendMode.NORMAL else ("gimp",),
+        )
+        yield _case(f"group with mask, {words}, compatible", ground, masked, compatible=True)
         faint = group.with_props(opacity=128)
         yield _case(f"group at half opacity, {words}", ground, faint, programs=("gimp",))
         yield _case(f"group at half opacity, {words}, compatible", ground, faint, compatible=True)
@@ -83,7 +92,7 @@ def cases() -> Iterator[Case]:
         programs = PROGRAMS if mode in _ALIKE else ("krita",)
         words = mode.name.lower().replace("_", " ")
         yield _case(words, ground, thing.with_props(blend_mode=mode), programs=programs)
-    upon = other.with_props(clipping=True)
+    upon = _layer("upon", _blob((20, 90, 220)), Point(60, 30), blend_mode=BlendMode.MULTIPLY, clipping=True)
     for mode in (BlendMode.NORMAL, BlendMode.MULTIPLY):
         base = replace(thing.with_props(blend_mode=mode, opacity=200), mask=mask)
         words = mode.name.lower()
@@ -100,6 +109,9 @@ def main() -> int:
     )
     parser.add_argument("--keep", type=Path, help="leave files and pictures in this folder")
     parser.add_argument("--only", choices=PROGRAMS, help="one program alone")
+    parser.add_argument(
+        "--case", default="", metavar="WORDS", help="only the cases whose name has these words"
+    )
     args = parser.parse_args()
     programs = PROGRAMS if args.only is None else (args.only,)
     tools = {"gimp": ("gimp-console",), "krita": ("krita", "xvfb-run")}
@@ -110,7 +122,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        return 1 if _compare(list(cases()), programs, folder) else 0
+        return 1 if _compare([case for case in cases() if args.case in case.name], programs, folder) else 0
 
 
 def _compare(everything: list[Case], programs: tuple[str, ...], folder: Path) -> int:

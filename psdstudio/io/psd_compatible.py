@@ -1,7 +1,8 @@
 """The layers rewritten so that programs which ignore parts of PSD show the same picture.
 
-Measured (design notes, psd.md 3): Krita 5.1 ignores the opacity of groups and clipping, GIMP 2.10 clips soft edges
-differently, and both ignore fill opacity. What stands in for them both read: opacity, group masks, plain pixels.
+Measured (`scripts/compare_programs.py`): Krita 5.1 ignores clipping, the opacity of groups and the masks of those that
+pass through; GIMP 2.10 clips soft edges differently, and both ignore fill opacity. What stands in for them both read:
+opacity, masks of isolated groups, plain pixels.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Say = Callable[[str], None]
 def compatible(layers: tuple[Layer, ...], canvas: Rect, changed: Say, lost: Say) -> tuple[Layer, ...]:
     """Return siblings, bottom to top, without fill opacity, group opacity and clipping, that look the same.
 
-    Opacity takes fill in. A group's opacity goes into its mask. A layer with others clipped to it becomes an isolated
+    Opacity takes fill in. A group's opacity goes into its mask; one with a mask that lets its layers through to what is
+    below becomes an isolated one where that is the same. A layer with others clipped to it becomes an isolated
     group of its blend mode: its own pixels opaque, the others upon them, and its alpha, mask and opacity as the mask
     of the group, which is what clipping means (`psdstudio.render.plan`).
 
@@ -60,13 +62,44 @@ def _plain(layer: Layer, canvas: Rect, changed: Say, lost: Say) -> Layer:
         layer = replace(layer, children=compatible(layer.children, canvas, changed, lost))
     if layer.props.fill != 255:
         layer = _without_fill(layer, changed, lost)
-    if not isinstance(layer, GroupLayer) or layer.props.opacity == 255:
+    if not isinstance(layer, GroupLayer):
         return layer
-    _drop_disabled(layer, lost)
-    area = canvas.union(layer_bounds(layer))
-    mask = _cover(layer.mask, area, layer.props.opacity)
-    changed(f"The opacity of the group “{layer.props.name}” went into its mask.")
-    return replace(layer.with_props(opacity=255), mask=mask)
+    if layer.props.opacity != 255:
+        _drop_disabled(layer, lost)
+        area = canvas.union(layer_bounds(layer))
+        mask = _cover(layer.mask, area, layer.props.opacity)
+        changed(f"The opacity of the group “{layer.props.name}” went into its mask.")
+        layer = replace(layer.with_props(opacity=255), mask=mask)
+    return _isolated(layer, changed, lost)
+
+
+def _isolated(group: GroupLayer, changed: Say, lost: Say) -> GroupLayer:
+    """A group that passes through and has a mask, made isolated where its layers do not blend with what is below."""
+    has_mask = group.mask is not None and group.mask.enabled
+    if group.props.blend_mode is not BlendMode.PASS_THROUGH or not has_mask:
+        return group
+    if not all(map(_covers_only, group.children)):
+        lost(
+            f"Krita ignores the mask of “{group.props.name}”, whose layers blend with what is below the group."
+        )
+        return group
+    changed(
+        f"The group “{group.props.name}” does not pass through any more, which makes no difference in it."
+    )
+    return group.with_props(blend_mode=BlendMode.NORMAL)
+
+
+def _covers_only(layer: Layer) -> bool:
+    """Whether a layer covers what is below without looking at it: Normal does, and black is the same in Multiply."""
+    mode = layer.props.blend_mode
+    if not layer.props.visible or mode is BlendMode.NORMAL:
+        return isinstance(layer, PixelLayer | GroupLayer)
+    if isinstance(layer, GroupLayer):
+        is_plain = mode is BlendMode.PASS_THROUGH and layer.mask is None
+        return is_plain and all(map(_covers_only, layer.children))
+    if mode is not BlendMode.MULTIPLY:
+        return False
+    return not any(tile[tile[..., 3] > 0, :3].any() for tile in layer.pixels.tiles.values())
 
 
 def _without_fill(layer: Layer, changed: Say, lost: Say) -> Layer:

@@ -1,7 +1,7 @@
 """What a PSD of a document will hold, what will change, and what other programs make of it: before it is written.
 
-Knows no psd_tools, so that a dialog may ask at once. The measurements behind the sentences on GIMP 2.10 and Krita 5.1
-are in the design notes (psd.md 3).
+Knows no psd_tools, so that a dialog may ask at once. What is said of GIMP (2.10) and Krita (5.1) was measured with
+`scripts/compare_programs.py`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ _GIMP_DIFFERS = frozenset(
         BlendMode.COLOR_BURN, BlendMode.COLOR_DODGE, BlendMode.LINEAR_BURN, BlendMode.LINEAR_DODGE,
         BlendMode.LINEAR_LIGHT, BlendMode.SUBTRACT, BlendMode.DIVIDE, BlendMode.SOFT_LIGHT, BlendMode.HUE,
         BlendMode.SATURATION, BlendMode.COLOR, BlendMode.LUMINOSITY, BlendMode.DARKER_COLOR, BlendMode.LIGHTER_COLOR,
-        BlendMode.HARD_MIX,
     }
 )  # fmt: skip
-"""The modes in which GIMP was more than 10 levels off at soft edges, or everywhere."""
+"""The modes in which GIMP is off by more than rounding, at soft edges or everywhere."""
 
 
 def preflight(document: Document, options: ExportOptions = ExportOptions()) -> tuple[str, ...]:
@@ -136,7 +135,14 @@ def _rare_features(document: Document) -> list[str]:
         found.append("fill opacity")
     if any(isinstance(layer, GroupLayer) and layer.props.opacity != 255 for layer in layers):
         found.append("the opacity of groups")
+    if any(_is_masked_passage(layer) for layer in layers):
+        found.append("masks of groups that pass through")
     return found
+
+
+def _is_masked_passage(layer: Layer) -> bool:
+    is_passage = isinstance(layer, GroupLayer) and layer.props.blend_mode is BlendMode.PASS_THROUGH
+    return is_passage and layer.mask is not None and layer.mask.enabled
 
 
 def _depth(layers: tuple[Layer, ...]) -> int:

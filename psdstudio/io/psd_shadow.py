@@ -12,6 +12,7 @@ from psdstudio.core.geometry import Rect
 from psdstudio.core.layers import BlendMode, GroupLayer, PixelLayer, Role
 from psdstudio.core.parts import children_with
 from psdstudio.core.scene import Light
+from psdstudio.io.psd_outline import clipping_bases
 
 SHADOW_MODES = frozenset({BlendMode.MULTIPLY, BlendMode.NORMAL, BlendMode.LINEAR_BURN})
 """The blend modes of a shadow layer for which there is an effect."""
@@ -40,12 +41,16 @@ class DropShadow:
 def effect_pair(group: GroupLayer) -> tuple[PixelLayer, PixelLayer] | None:
     """Return an object's shadow layer and the layer it could be an effect of; None where an effect cannot stand for it.
 
-    That takes one of each, and a shadow that is seen and darkens in a way that the effect knows.
+    That takes one of each, a shadow that is seen and darkens in a way that the effect knows, and no clipping on either
+    side: an effect would be cut off with the layer.
     """
     shadows, things = children_with(group, Role.SHADOW), children_with(group, Role.OBJECT)
     if len(shadows) != 1 or len(things) != 1:
         return None
     shadow, thing = shadows[0], things[0]
+    clipped = clipping_bases(group.children)
+    if {shadow.id, thing.id} & (clipped.keys() | set(clipped.values())):
+        return None
     is_plain = shadow.props.visible and shadow.props.blend_mode in SHADOW_MODES and shadow.mask is None
     if not is_plain or shadow.pixels.bounds().is_empty or thing.pixels.bounds().is_empty:
         return None

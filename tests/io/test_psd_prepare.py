@@ -191,9 +191,11 @@ def test_a_shadow_that_an_effect_cannot_show_stays_a_layer() -> None:
     group = document.layers[1]
     assert isinstance(group, GroupLayer)
     screened = group.children[0].with_props(blend_mode=BlendMode.SCREEN)
-    ready = prepared(document.with_layer(screened), ExportOptions(live_shadows=True))
-    assert len(ready.shadows) == 1
-    assert any("stays a layer" in line for line in ready.notes.changes)
+    upon = _layer("upon", noise(1, 30, 30), clipping=True)
+    for other in (screened, replace(group, children=(*group.children, upon))):
+        ready = prepared(document.with_layer(other), ExportOptions(live_shadows=True))
+        assert len(ready.shadows) == 1
+        assert any("stays a layer" in line for line in ready.notes.changes)
 
 
 @pytest.mark.parametrize(
@@ -227,3 +229,22 @@ def test_an_export_as_it_is_changes_nothing() -> None:
     report = export_psd(document, io.BytesIO())
     assert report.changes == ()
     assert prepared(document, ExportOptions()).written is document
+
+
+def test_a_masked_passage_is_isolated_where_that_is_the_same() -> None:
+    mask = Mask(pixels=TileGrid.from_array(noise(3, 200, 150, 1)), offset=Point(20, 10))
+    document = scene_document()
+    ground, group, last = document.layers
+    assert isinstance(group, GroupLayer)
+    masked = replace(group.with_props(opacity=190), mask=mask)
+    document = document.with_layers((ground, masked, last))
+    ready = _compatible(document)
+    made = ready.written.layers[1]
+    assert (made.props.blend_mode, made.props.opacity) == (BlendMode.NORMAL, 255)
+    assert not ready.notes.losses
+    assert _difference(document, ready.written) <= 1
+    assert ready.written.layers[2] == last
+    lit = _layer("lit", noise(5, 90, 90), Point(40, 40), blend_mode=BlendMode.SCREEN)
+    ready = _compatible(document.with_layers((ground, replace(masked, children=(*masked.children, lit)))))
+    assert ready.written.layers[1].props.blend_mode is BlendMode.PASS_THROUGH
+    assert [line for line in ready.notes.losses if line.startswith("Krita ignores the mask of")]

@@ -163,7 +163,9 @@ def _brightness_contrast(settings: BrightnessContrast, values: F32) -> F32:
 
 
 def _legacy_brightness(settings: BrightnessContrast, values: F32) -> F32:
-    """v + brightness, and contrast as a straight line through 127 (fixtures)."""
+    """v + brightness, and contrast as a straight line through 127 (fixtures, which hold no positive contrast: there
+    brightness comes first and the slope is 1 / (1 - c), as published descriptions of the old command have it).
+    """
     share = settings.contrast / 100
     slope = 1 + share if share <= 0 else 1 / max(1 - share, 1 / 256)
     if share <= 0:
@@ -196,7 +198,7 @@ def _looked_up(tables: F32, colour: F32) -> F32:
 
 
 def _hue_saturation(settings: HueSaturation, colour: F32) -> F32:
-    """Lightness mixes with white or black; then hue turns and chroma grows in HSL (psd-tools; fixtures).
+    """Lightness mixes with white or black; then hue turns and chroma grows in HSL (psd-tools; fixtures for hue alone).
 
     With C = max - min and L = (max + min) / 2 of a pixel, saturation s > 0 makes C / (1 - s) of C and s < 0 C (1 + s),
     at most 1 - |2 L - 1|, which is full saturation at that lightness.
@@ -215,19 +217,34 @@ def _hue_saturation(settings: HueSaturation, colour: F32) -> F32:
     if settings.hue == 0:
         scale = new_chroma / np.maximum(chroma, np.float32(1e-6))
         return np.asarray((middle + (base - middle) * scale).clip(0, 1), np.float32)
-    return _from_hue((_hue(base, high, chroma) + np.float32(settings.hue / 60)) % 6, middle, new_chroma)
+    turned = _hue(base, high, chroma) + np.float32(settings.hue / 60)
+    turned += (turned < 0) * np.float32(6)
+    turned -= (turned >= 6) * np.float32(6)
+    return _from_hue(turned, middle, new_chroma)
 
 
 def _hue(colour: F32, high: F32, chroma: F32) -> F32:
-    """Hue in sixths of the circle, 0..6, 0 for grey (Smith 1978, HSL)."""
+    """Hue in sixths of the circle, -1 to 5, 0 for grey (Smith 1978, HSL)."""
     red, green, blue = colour
-    span = np.maximum(chroma, np.float32(1e-6))
-    hue = np.where(
-        high == red,
-        (green - blue) / span,
-        np.where(high == green, 2 + (blue - red) / span, 4 + (red - green) / span),
-    )
-    return np.asarray(hue % 6, np.float32)
+    is_red, is_green, is_blue = _greatest(colour, high)
+    turn = is_red * (green - blue)
+    turn += is_green * (blue - red)
+    turn += is_blue * (red - green)
+    turn /= np.maximum(chroma, np.float32(1e-6))
+    turn += 2 * is_green
+    turn += 4 * is_blue
+    return np.asarray(turn, np.float32)
+
+
+def _greatest(colour: F32, high: F32) -> tuple[F32, F32, F32]:
+    """1 in one of three planes: which channel is the greatest, the first one on a tie.
+
+    As numbers: numpy.where jumps at every pixel, which noise makes unpredictable and several times as slow.
+    """
+    red = (colour[0] == high).astype(np.float32)
+    green = (colour[1] == high).astype(np.float32)
+    green *= 1 - red
+    return red, green, 1 - red - green
 
 
 def _from_hue(hue: F32, middle: F32, chroma: F32) -> F32:
@@ -247,17 +264,17 @@ def _black_and_white(settings: BlackAndWhite, colour: F32) -> F32:
     """min + (mid - min) w2 + (max - mid) w1, with w1 the weight of the primary that is greatest and w2 that of the
     secondary colour of the two greatest.
 
-    Source: measured on Photoshop by several authors (stackoverflow.com/a/55233732); fixtures.
+    Source: measurements in "What is the algorithm behind Photoshop's Black and White adjustment layer?" (Signal
+    Processing Stack Exchange), whose hue-weighted lightness this is. No Photoshop picture here confirms it.
     """
     red, green, blue = colour
     high, low = colour.max(axis=0), colour.min(axis=0)
     middle = red + green + blue - high - low
-    primary = np.where(
-        high == red, settings.reds, np.where(high == green, settings.greens, settings.blues)
-    ).astype(np.float32)
-    secondary = np.where(
-        low == blue, settings.yellows, np.where(low == red, settings.cyans, settings.magentas)
-    ).astype(np.float32)
+    is_red, is_green, is_blue = _greatest(colour, high)
+    primary = settings.reds * is_red + settings.greens * is_green + settings.blues * is_blue
+    # The least channel says which secondary colour the two others make; blue comes first on a tie.
+    no_blue, no_green, no_red = _greatest(-colour[::-1], -low)
+    secondary = settings.yellows * no_blue + settings.cyans * no_red + settings.magentas * no_green
     grey = low + ((middle - low) * secondary + (high - middle) * primary) / 100
     return _grey(grey.clip(0, 1))
 

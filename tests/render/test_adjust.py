@@ -55,7 +55,7 @@ def layer_of(adjustment: Adjustment, *, mask: Mask | None = None, **props: objec
 
 def planes(rgb: np.ndarray) -> np.ndarray:
     """(h, w, 3) bytes as (3, h, w) float32 0..1."""
-    return np.asarray(np.moveaxis(rgb, -1, 0), np.float32) / np.float32(255)
+    return np.asarray(np.moveaxis(rgb, -1, 0) / np.float32(255), np.float32)
 
 
 def bytes_of(colour: np.ndarray) -> np.ndarray:

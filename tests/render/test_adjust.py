@@ -60,7 +60,7 @@ def planes(rgb: np.ndarray) -> np.ndarray:
 
 def bytes_of(colour: np.ndarray) -> np.ndarray:
     """(3, h, w) 0..1 as (h, w, 3) bytes, rounded half up."""
-    return np.floor(np.moveaxis(colour, 0, -1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return np.asarray(np.floor(np.moveaxis(colour, 0, -1) * np.float32(255) + np.float32(0.5)), np.uint8)
 
 
 # ---- what is changed and what is not

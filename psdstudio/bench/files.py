@@ -37,7 +37,7 @@ _SEED = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One program's work on one file: seconds on the clock and of the processor, peak of the process, size of the file."""
+    """One program's work on one file: seconds by the clock and by the processor, peak of the process, file size."""
 
     program: str
     seconds: float
@@ -199,14 +199,17 @@ def _table(out: dict[str, object]) -> str:
     for part in PARTS:
         rows = out.get(part, [])
         assert isinstance(rows, list)
-        lines += [
-            f"{part:7} {row['program']:10} {row['seconds']:7.2f} s  processor {row['cpu_seconds']:6.2f} s  peak {row['peak_mb']:5.0f} MB"
-            f"  file {row['file_mb']:6.1f} MB"
-            for row in rows
-        ]
+        lines += [_line(part, row) for row in rows]
     if "times_faster" in out:
         lines.append(
             f"export is {out['times_faster']} times faster than psd-tools alone"
             f" ({out['times_less_processor_time']} times by processor time)"
         )
     return "\n".join(lines)
+
+
+def _line(part: str, row: dict[str, object]) -> str:
+    times = f"{row['seconds']:7.2f} s  processor {row['cpu_seconds']:6.2f} s"
+    return (
+        f"{part:7} {row['program']:10} {times}  peak {row['peak_mb']:5.0f} MB  file {row['file_mb']:6.1f} MB"
+    )

@@ -147,9 +147,10 @@ def _theirs(args: argparse.Namespace) -> Figures:
 
 
 def _import(args: argparse.Namespace) -> Figures:
-    from psdstudio.io.psd_import import import_psd
+    """What opening takes altogether: the reading process is started for it, as the window does."""
+    from psdstudio.io.psd_reader import read_psd
 
-    return _measured("PSDStudio", lambda: import_psd(args.file), args.file, args.repeat)
+    return _measured("PSDStudio", lambda: read_psd(args.file), args.file, args.repeat)
 
 
 _CHILDREN: dict[str, Callable[[argparse.Namespace], Figures]] = {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from psdstudio.core.document import Document
-from psdstudio.io.formats import WriteOptions, Written, open_file, save_by_name
-from psdstudio.io.layer_info import FileInfo, LayerInfo
+from psdstudio.io.formats import ORA_SUFFIX, PICTURE_SUFFIXES, WriteOptions, Written, open_file, save_by_name
+from psdstudio.io.layer_info import FileInfo, LayerInfo, document_info, read_info
+from psdstudio.io.psd_read import is_psd
+from psdstudio.io.psd_reader import describe_psd
 
 
 def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
@@ -18,6 +21,17 @@ def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
     """
     opened = open_file(path)
     return opened.document, opened.notes
+
+
+def describe(path: Path) -> FileInfo:
+    """Return what a file holds, layer by layer. Raises as `open_document`."""
+    if is_psd(path):
+        return describe_psd(path)
+    suffix = path.suffix.lower()
+    if suffix == ORA_SUFFIX or suffix in PICTURE_SUFFIXES:
+        info = document_info(open_file(path).document)
+        return replace(info, kind="OpenRaster" if suffix == ORA_SUFFIX else "picture")
+    return read_info(path)
 
 
 def save_document(document: Document, path: Path, options: WriteOptions = WriteOptions()) -> Written:

@@ -16,7 +16,7 @@ from typing import Any
 from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
-from psdstudio.cli.documents import info_json, open_document, save_document
+from psdstudio.cli.documents import describe, info_json, open_document, save_document
 from psdstudio.cli.psd_options import psd_options
 from psdstudio.cli.running import EngineChoice
 from psdstudio.core.document import Document
@@ -33,7 +33,7 @@ from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan
 from psdstudio.io.files import probe_target
 from psdstudio.io.formats import ExportFormat, WriteOptions, export_file, open_file
-from psdstudio.io.layer_info import document_info, read_info
+from psdstudio.io.layer_info import document_info
 from psdstudio.io.psd_read import is_psd
 from psdstudio.settings import Folders
 
@@ -240,7 +240,7 @@ def _export(arguments: argparse.Namespace) -> Outcome:
 
 
 def _info(arguments: argparse.Namespace) -> Outcome:
-    return info_json(read_info(arguments.file))
+    return info_json(describe(arguments.file))
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {

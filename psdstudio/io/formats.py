@@ -24,6 +24,7 @@ from psdstudio.io.openraster_read import import_openraster, is_openraster
 from psdstudio.io.project import EXTENSION as PROJECT_SUFFIX
 from psdstudio.io.project import load_project, save_project
 from psdstudio.io.psd_options import ExportOptions
+from psdstudio.io.psd_reader import read_psd
 from psdstudio.io.sprites import MANIFEST, SpriteOptions
 
 PSD_SUFFIXES = (".psd", ".psb")
@@ -191,9 +192,7 @@ def open_file(path: Path) -> Opened:
         document, notes = import_openraster(path)
         return Opened(document=document, notes=notes)
     if suffix in PSD_SUFFIXES or _has_psd_magic(path):
-        from psdstudio.io.psd_import import import_psd
-
-        document, report = import_psd(path)
+        document, report = read_psd(path)
         return Opened(document=document, notes=report.losses)
     return Opened(document=load_project(path), is_project=True)
 

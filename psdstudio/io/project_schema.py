@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Point, Size
 from psdstudio.core.layers import (
+    AdjustmentLayer,
     BlendMode,
     GroupLayer,
     Label,
@@ -29,6 +30,7 @@ from psdstudio.core.layers import (
 )
 from psdstudio.core.scene import Light, Scene
 from psdstudio.core.tiles import TileGrid
+from psdstudio.io.project_adjustments import AdjustmentRecord, to_adjustment, to_adjustment_record
 
 Pair = tuple[int, int]
 RasterKey = tuple[LayerId, Literal["pixels", "mask"]]
@@ -118,7 +120,18 @@ class GroupRecord(_Record):
     children: tuple[LayerRecord, ...]
 
 
-LayerRecord = Annotated[PixelLayerRecord | GroupRecord, Field(discriminator="kind")]
+class AdjustmentLayerRecord(_Record):
+    """An adjustment layer."""
+
+    kind: Literal["adjustment"] = "adjustment"
+    id: str = Field(min_length=1)
+    props: PropsRecord
+    mask: MaskRecord | None
+    part: PartRecord | None
+    adjustment: AdjustmentRecord
+
+
+LayerRecord = Annotated[PixelLayerRecord | GroupRecord | AdjustmentLayerRecord, Field(discriminator="kind")]
 
 
 class LightRecord(_Record):
@@ -205,7 +218,7 @@ def raster_records(manifest: Manifest) -> dict[RasterKey, RasterRecord]:
         for record in records:
             if isinstance(record, PixelLayerRecord):
                 found[LayerId(record.id), "pixels"] = record.raster
-            else:
+            elif isinstance(record, GroupRecord):
                 collect(record.children)
             if record.mask is not None:
                 found[LayerId(record.id), "mask"] = record.mask.raster
@@ -224,7 +237,7 @@ def _raster_record(grid: TileGrid, offset: Point) -> RasterRecord:
     )
 
 
-def _layer_record(layer: Layer) -> PixelLayerRecord | GroupRecord:
+def _layer_record(layer: Layer) -> LayerRecord:
     mask = layer.mask
     common = {
         "id": layer.id,
@@ -238,6 +251,10 @@ def _layer_record(layer: Layer) -> PixelLayerRecord | GroupRecord:
     if isinstance(layer, PixelLayer):
         return PixelLayerRecord.model_validate(
             {**common, "raster": _raster_record(layer.pixels, layer.offset)}
+        )
+    if isinstance(layer, AdjustmentLayer):
+        return AdjustmentLayerRecord.model_validate(
+            {**common, "adjustment": to_adjustment_record(layer.adjustment)}
         )
     children = tuple(_layer_record(child) for child in layer.children)
     return GroupRecord.model_validate({**common, "children": children})
@@ -271,7 +288,7 @@ def _part_record(part: Part) -> PartRecord:
     )
 
 
-def _layer(record: PixelLayerRecord | GroupRecord, rasters: Mapping[RasterKey, TileGrid]) -> Layer:
+def _layer(record: LayerRecord, rasters: Mapping[RasterKey, TileGrid]) -> Layer:
     layer_id = LayerId(record.id)
     props, part = _props(record.props), None if record.part is None else _part(record.part)
     mask = None
@@ -286,6 +303,9 @@ def _layer(record: PixelLayerRecord | GroupRecord, rasters: Mapping[RasterKey, T
         pixels = rasters[layer_id, "pixels"]
         offset = Point(*record.raster.offset)
         return PixelLayer(id=layer_id, props=props, pixels=pixels, offset=offset, mask=mask, part=part)
+    if isinstance(record, AdjustmentLayerRecord):
+        adjustment = to_adjustment(record.adjustment)
+        return AdjustmentLayer(id=layer_id, props=props, adjustment=adjustment, mask=mask, part=part)
     children = tuple(_layer(child, rasters) for child in record.children)
     return GroupLayer(id=layer_id, props=props, children=children, mask=mask, part=part)
 

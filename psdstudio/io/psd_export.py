@@ -20,6 +20,7 @@ from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.credits import library_credits
 from psdstudio.io.files import SAFE, atomic_write
+from psdstudio.io.psd_foreign import restore_document
 from psdstudio.io.psd_merged import merged_image
 from psdstudio.io.psd_options import MAX_PSD_SIDE_PX, MAX_RECORDS, PSB_SUFFIX, ExportOptions
 from psdstudio.io.psd_outline import can_be_background
@@ -126,6 +127,7 @@ def _parts(ready: Prepared, options: ExportOptions, *, version: int) -> tuple[Ps
     )  # fmt: skip
     tagged_blocks = TaggedBlocks()
     tagged_blocks[Tag.FILTER_MASK] = TaggedBlock(key=Tag.FILTER_MASK, data=_FILTER_MASK)
+    restore_document(document, resources, tagged_blocks)
     parts = PsdParts(
         header=header, resources=resources, records=tuple(records), tagged_blocks=tagged_blocks, merged=merged
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, PixelLayer
@@ -10,8 +11,33 @@ from psdstudio.core.tiles import TILE, tile_keys, tile_rect
 
 
 def psd_layer_ids(document: Document) -> dict[LayerId, int]:
-    """Return the number (`lyid`) of every layer in the file: 1, 2, ... from the bottom, groups before children."""
-    return {layer.id: number for number, layer in enumerate(document.walk(), start=1)}
+    """Return the number (`lyid`) of every layer in the file: 1, 2, ... from the bottom, groups before children.
+
+    A layer that came from a PSD keeps the number that it had there, which layer comps, timelines and smart objects
+    name it by; the others get the next free one from their place on.
+    """
+    listed = list(document.walk())
+    ids: dict[LayerId, int] = {}
+    taken: set[int] = set()
+    for layer in listed:
+        number = _kept_id(layer)
+        if number is not None and number not in taken:
+            ids[layer.id] = number
+            taken.add(number)
+    for number, layer in enumerate(listed, start=1):
+        if layer.id not in ids:
+            ids[layer.id] = next(free for free in count(number) if free not in taken)
+            taken.add(ids[layer.id])
+    return ids
+
+
+def _kept_id(layer: Layer) -> int | None:
+    """Return the number that the layer had in the PSD it came from, None where it had none of its own."""
+    for block in layer.foreign.blocks if layer.foreign and layer.foreign.source == "psd" else ():
+        if block.key == "lyid" and len(block.data) >= 4:
+            number = int.from_bytes(block.data[:4], "big")
+            return number if 0 < number < 2**31 else None
+    return None
 
 
 def can_be_background(document: Document) -> bool:
@@ -23,6 +49,8 @@ def can_be_background(document: Document) -> bool:
     is_plain = props.opacity == 255 and props.fill == 255 and props.blend_mode is BlendMode.NORMAL
     if not is_plain or props.clipping or layer.mask is not None:
         return False
+    if layer.foreign is not None and layer.foreign.state:
+        return False  # what Photoshop draws from a text or a fill is no Background there
     above = document.layers[1:2]
     if above and above[0].props.clipping:
         return False  # Photoshop cannot clip to its Background
@@ -61,7 +89,7 @@ def clipping_bases(layers: tuple[Layer, ...]) -> dict[LayerId, LayerId | None]:
     for layer in layers:
         if isinstance(layer, GroupLayer):
             out |= clipping_bases(layer.children)
-        if layer.props.clipping and isinstance(layer, PixelLayer):
+        if layer.props.clipping and not isinstance(layer, GroupLayer):
             out[layer.id] = base
         else:
             base = layer.id

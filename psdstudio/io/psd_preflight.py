@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from psdstudio.core.document import Document
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, PixelLayer, Role
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, PixelLayer, Role
 from psdstudio.core.parts import EFFECTS, children_with, object_groups
 from psdstudio.core.wording import counted, listed
 from psdstudio.io.psd_options import MAX_PSD_BYTES, MAX_PSD_SIDE_PX, MAX_RECORDS, ExportOptions, MaskStyle
@@ -46,10 +46,12 @@ def _contents(document: Document, options: ExportOptions) -> Iterator[str]:
     everything = list(document.walk())
     layers = [layer for layer in everything if isinstance(layer, PixelLayer)]
     groups = sum(isinstance(layer, GroupLayer) for layer in everything)
+    adjustments = sum(isinstance(layer, AdjustmentLayer) for layer in everything)
     masks = sum(layer.mask is not None for layer in everything)
     gone = len(_effects(document)) if options.live_shadows else 0
-    counts = [counted(len(everything) - groups - gone, "layer")]
+    counts = [counted(len(everything) - groups - adjustments - gone, "layer")]
     counts += [counted(groups, "group")] if groups else []
+    counts += [counted(adjustments, "adjustment")] if adjustments else []
     counts += [counted(masks, "mask")] if masks else []
     counts += [counted(len(document.guides), "guide")] if document.guides else []
     size, profile = document.size, document.profile.name if document.profile else "sRGB"

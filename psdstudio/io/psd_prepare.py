@@ -9,7 +9,7 @@ import numpy as np
 from psdstudio.core import tree
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, Mask, PixelLayer, Role
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, LayerId, Mask, PixelLayer, Role
 from psdstudio.core.parts import children_with, object_groups
 from psdstudio.core.tiles import TileGrid, U8Array, tile_rect
 from psdstudio.core.wording import counted
@@ -118,6 +118,10 @@ def _baked(layers: tuple[Layer, ...], notes: Notes) -> tuple[Layer, ...]:
             if mask is not None:
                 notes.changed(f"The group “{layer.props.name}” keeps its mask.")
             out.append(replace(layer, children=_baked(layer.children, notes)))
+        elif isinstance(layer, AdjustmentLayer):
+            if mask is not None:
+                notes.changed(f"The adjustment “{layer.props.name}” keeps its mask.")
+            out.append(layer)
         elif mask is None:
             out.append(layer)
         elif mask.enabled:
@@ -146,7 +150,7 @@ def _with_masks(layers: tuple[Layer, ...], notes: Notes) -> tuple[Layer, ...]:
     for layer in layers:
         if isinstance(layer, GroupLayer):
             out.append(replace(layer, children=_with_masks(layer.children, notes)))
-        elif layer.mask is None and not layer.pixels.bounds().is_empty:
+        elif isinstance(layer, PixelLayer) and layer.mask is None and not layer.pixels.bounds().is_empty:
             out.append(_with_mask(layer, notes))
         else:
             out.append(layer)

@@ -20,8 +20,20 @@ from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, Rect
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, LayerProps, Lock, Mask, PixelLayer
+from psdstudio.core.layers import (
+    AdjustmentLayer,
+    BlendMode,
+    GroupLayer,
+    Layer,
+    LayerId,
+    LayerProps,
+    Lock,
+    Mask,
+    PixelLayer,
+)
+from psdstudio.io.psd_adjustments import adjustment_blocks, is_approximate
 from psdstudio.io.psd_effects import drop_shadow_block
+from psdstudio.io.psd_foreign import restore_layer
 from psdstudio.io.psd_outline import can_be_background, psd_layer_ids
 from psdstudio.io.psd_pixels import (
     COLOUR_CHANNELS,
@@ -117,6 +129,8 @@ def _ordered(blocks: TaggedBlocks) -> TaggedBlocks:
 def _layer(layer: Layer, context: _Context) -> list[WrittenRecord]:
     if isinstance(layer, PixelLayer):
         return [_pixel_layer(layer, context)]
+    if isinstance(layer, AdjustmentLayer):
+        return [_adjustment_layer(layer, context)]
     inside = [record for child in layer.children for record in _layer(child, context)]
     return [_divider(context), *inside, _group(layer, context)]
 
@@ -132,6 +146,7 @@ def _background(layer: PixelLayer, context: _Context) -> WrittenRecord:
         losses.append(f"“{layer.props.name}” is the Background of the PSD, which has no other name.")
     if layer.props.locks - {Lock.TRANSPARENCY, Lock.POSITION}:
         losses.append(f"“{layer.props.name}” is the Background of the PSD, which has locks of its own.")
+    losses += restore_layer(record, layer)
     area = context.canvas.shifted(-layer.offset.x, -layer.offset.y)
     record.channel_info = _channel_info(COLOUR_CHANNELS)
 
@@ -152,6 +167,21 @@ def _pixel_layer(layer: PixelLayer, context: _Context) -> WrittenRecord:
         return pack_planes(trimmed(layer), alpha=True, version=context.version)
 
     return _finished(layer, record, pack, context)
+
+
+def _adjustment_layer(layer: AdjustmentLayer, context: _Context) -> WrittenRecord:
+    """A record without pixels; the blocks with the settings stand before all others, as Photoshop has them."""
+    record = _record(layer.props, EMPTY_RECT, context.ids[layer.id], b"cont")
+    settings = [(block.key, block) for block in adjustment_blocks(layer.adjustment)]
+    items: list[Any] = [*settings, *record.tagged_blocks.items()]
+    record.tagged_blocks = TaggedBlocks(items)
+    record.flags.pixel_data_irrelevant = True
+    written = _finished(layer, record, no_pixels, context)
+    if not is_approximate(layer.adjustment):
+        return written
+    name = layer.props.name
+    loss = f"Photoshop draws “{name}” a little differently: its Brightness/Contrast is not published."
+    return replace(written, losses=(*written.losses, loss))
 
 
 def _group(layer: GroupLayer, context: _Context) -> WrittenRecord:
@@ -193,6 +223,7 @@ def _finished(layer: Layer, record: LayerRecord, pack: Packing, context: _Contex
         pack = _with_mask(pack, mask, place, context.version)
         if not mask.linked:
             losses.append(f"The mask of “{layer.props.name}” is linked to its layer in the PSD.")
+    losses += restore_layer(record, layer)
     record.channel_info = _channel_info(channels)
     return WrittenRecord(record=record, pack=pack, losses=tuple(losses))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -11,16 +10,16 @@ from typing import BinaryIO
 from psd_tools.compression import PSDDecompressionWarning
 from psd_tools.constants import Compression
 from psd_tools.psd.header import FileHeader
-from psd_tools.psd.layer_and_mask import ChannelData, LayerRecord, LayerRecords
+from psd_tools.psd.layer_and_mask import ChannelData, LayerRecord
 
 from psdstudio.errors import FileWriteFailed
 from psdstudio.io.files import SAFE
 from psdstudio.io.psd_read import strict_decoding
 from psdstudio.io.psd_records import WrittenRecord
 from psdstudio.io.psd_stream import PsdParts, Receipt
+from psdstudio.io.psd_structure import PsdRecord, read_records
 
 _PIECE = 1 << 20
-_FIELDS = ("top", "left", "bottom", "right", "blend_mode", "opacity", "clipping", "flags", "name")
 
 
 def verify_psd(file: BinaryIO, parts: PsdParts, receipt: Receipt) -> None:
@@ -60,7 +59,7 @@ def _faults(file: BinaryIO, parts: PsdParts, receipt: Receipt) -> Iterator[str]:
     stored = file.read(len(records))
     if stored != records:
         yield "properties of the layers"
-    read = LayerRecords.read(io.BytesIO(stored[2:]), len(parts.records), version=parts.version)
+    read = read_records(memoryview(stored), parts.version)
     for record, wanted, crcs in zip(read, parts.records, receipt.crcs, strict=True):
         yield from _record_faults(file, record, wanted, crcs, parts.version)
     if file.read(receipt.padding + len(tail)) != bytes(receipt.padding) + tail:
@@ -70,18 +69,31 @@ def _faults(file: BinaryIO, parts: PsdParts, receipt: Receipt) -> Iterator[str]:
 
 
 def _record_faults(
-    file: BinaryIO, record: LayerRecord, wanted: WrittenRecord, crcs: tuple[int, ...], version: int
+    file: BinaryIO, read: PsdRecord, wanted: WrittenRecord, crcs: tuple[int, ...], version: int
 ) -> Iterator[str]:
-    name = wanted.record.name
-    for field in _FIELDS:
-        if getattr(record, field) != getattr(wanted.record, field):
+    record, name = wanted.record, wanted.record.name
+    for field, is_same in _same_fields(read, record).items():
+        if not is_same:
             yield f"{field} of layer {name}"
-    if set(record.tagged_blocks) != set(wanted.record.tagged_blocks):
-        yield f"properties of layer {name}"
     for info, size, crc in zip(record.channel_info, record.channel_sizes, crcs, strict=True):
         channel = ChannelData.read(file, info.length - 2)
         if 0 not in size and zlib.crc32(channel.get_data(*size, 8, version)) != crc:
             yield f"pixels of layer {name}"
+
+
+def _same_fields(read: PsdRecord, meant: LayerRecord) -> dict[str, bool]:
+    """Compare what our own reader finds with what psd_tools was to write; blocks are compared byte by byte before."""
+    keys = {getattr(key, "value", key) for key in meant.tagged_blocks}
+    return {
+        "place": (read.top, read.left, read.bottom, read.right)
+        == (meant.top, meant.left, meant.bottom, meant.right),
+        "blend mode": read.blend_key == meant.blend_mode.value,
+        "opacity": read.opacity == meant.opacity,
+        "clipping": read.clipping == bool(meant.clipping.value),
+        "visibility": bool(read.flags & 2) != meant.flags.visible,
+        "name": read.pascal_name == meant.name.encode("mac_roman"),
+        "properties": {block.key for block in read.blocks} == keys,
+    }
 
 
 def _crc(file: BinaryIO) -> int:

@@ -37,7 +37,7 @@ from psdstudio.ui.psd_files import (
 from psdstudio.ui.wording import ago
 
 if TYPE_CHECKING:
-    from psdstudio.io.psd_import import ImportReport
+    from psdstudio.io.psd_report import ImportReport
 
 AUTOSAVE_MS = 20_000
 _PATTERNS = " ".join("*" + ext for ext in OPEN_SUFFIXES)

@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING
 
 from psdstudio.core.document import Document
 from psdstudio.core.wording import counted
+from psdstudio.io import psd_reader
 from psdstudio.io.colour import profile_name
 from psdstudio.io.formats import Written, export_file
+from psdstudio.io.psd_report import ImportReport
 from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.panels.error_bar import Notice
 
 if TYPE_CHECKING:
     from psdstudio.io.psd_export import ExportReport
-    from psdstudio.io.psd_import import ImportReport
 
 PSD_EXTENSIONS = (".psd", ".psb")
 
 
 def read_psd(path: Path) -> tuple[Document, ImportReport]:
-    """Open a PSD as a document (any thread). psd_tools takes a third of a second to import: only here it is needed."""
-    from psdstudio.io.psd_import import import_psd
-
-    return import_psd(path)
+    """Open a PSD as a document (any thread), read by a process of its own."""
+    return psd_reader.read_psd(path)
 
 
 def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, Lock, Role
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, Lock, Role
 
 MODE_GROUPS: tuple[tuple[BlendMode, ...], ...] = (
     (BlendMode.NORMAL, BlendMode.DISSOLVE),
@@ -66,7 +66,9 @@ def spoken_row(layer: Layer, *, position: int, total: int, state: str) -> str:
 
 
 def kind(layer: Layer) -> str:
-    """Return "group" or "layer"."""
+    """Return "group", "adjustment" or "layer"."""
+    if isinstance(layer, AdjustmentLayer):
+        return "adjustment"
     return "group" if isinstance(layer, GroupLayer) else "layer"
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from psd_tools.psd.document import PSD
 
+from psdstudio.core.adjustments import TITLES
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect
-from psdstudio.core.layers import GroupLayer, Layer, Lock, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, Lock, Mask, PixelLayer
 from psdstudio.core.tiles import U8Array
 from psdstudio.io.psd_outline import can_be_background, psd_layer_ids
 from psdstudio.io.psd_pixels import trimmed_box
@@ -85,6 +86,10 @@ def _compare_layer(layer: Layer, entry: dict[str, Any], dump: Dump) -> None:
     if isinstance(layer, GroupLayer):
         assert entry["opened"] is props.expanded
         compare_layers(layer.children, entry["children"], dump)
+        return
+    if isinstance(layer, AdjustmentLayer):  # its settings: test_psd_adjustments
+        assert entry["adjustment"]["type"] == TITLES[type(layer.adjustment)].lower()
+        assert entry["pixels"] is None
         return
     place, rgba = trimmed_box(layer), interleaved(layer)
     assert box_of_entry(entry) == place

@@ -129,7 +129,7 @@ def _levelled(part: LevelsChannel, values: F32) -> F32:
 def _gamma(share: F64, gamma: float) -> F64:
     """share^(1 / gamma); a gamma above 1 begins as a parabola through 0, which meets the power at 18 gamma / 255.
 
-    The parabola, with the power's value and slope where they meet, was found from Photoshop's previews: of 373 values
+    The parabola, with the power's value and slope where they meet, was found from Photoshop's previews: of 383 values
     at gammas 1.52 and 1.78 it gives all but 4, and those to 1/255; the power alone is off by up to 11.
     """
     power = share ** (1 / gamma)

@@ -124,8 +124,11 @@ class Files(QObject):
         if not self.may_leave():
             return
         if path.suffix.lower() == EXTENSION:
+            hashes = self._hashes
             self._background.submit(
-                lambda: load_project(path), lambda doc: self._replace(doc, path=path), self._on_failed
+                lambda: load_project(path, hashes=hashes),
+                lambda doc: self._replace(doc, path=path),
+                self._on_failed,
             )
         elif path.suffix.lower() in PSD_EXTENSIONS:
             self._background.submit(

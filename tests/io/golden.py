@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import Document
+from psdstudio.core.foreign import Foreign, ForeignBlock
 from psdstudio.core.geometry import BoxF, Point, Size
+from psdstudio.core.guides import Guide
 from psdstudio.core.layers import (
     BlendMode,
     GroupLayer,
@@ -37,7 +40,7 @@ FOLDER = Path(__file__).parents[1] / "data" / "projects"
 def ramp(width: int, height: int, channels: int = 4) -> U8Array:
     """Return (height, width, channels) of slanted stripes; their edge pixels are transparent or 0."""
     y, x, c = np.mgrid[0:height, 0:width, 0:channels]
-    pixels = ((x * 7 + y * 3 + c * 50) % 256).astype(np.uint8)
+    pixels: U8Array = ((x * 7 + y * 3 + c * 50) % 256).astype(np.uint8)
     pixels[:2], pixels[:, :3] = 0, 0
     return pixels
 
@@ -83,7 +86,8 @@ def document_of_version_1() -> Document:
         children=(GroupLayer(id=LayerId("inner"), props=LayerProps(name="empty")), look),
         mask=Mask(pixels=TileGrid(channels=1), enabled=False),
         part=Part(
-            role=Role.OBJECT_GROUP, words="a swan", box=BoxF(0.1, 0.2, 0.25, 0.5), box_is_users=True, stale_contacts=True
+            role=Role.OBJECT_GROUP, words="a swan", box=BoxF(0.1, 0.2, 0.25, 0.5), box_is_users=True,
+            stale_contacts=True,
         ),
     )  # fmt: skip
     light = Light(azimuth_deg=200.5, elevation_deg=35.0, softness=0.25, horizon=0.5)
@@ -91,5 +95,31 @@ def document_of_version_1() -> Document:
     return Document(size=Size(300, 60), layers=(background, group), scene=scene, resolution_dpi=300.0)
 
 
+def document_of_version_2() -> Document:
+    """Return what a document could be when version 2 was written: a profile, guides and foreign pieces besides."""
+    old = document_of_version_1()
+    rng = np.random.default_rng(5)
+    noise = PixelLayer(
+        id=LayerId("noise"),
+        props=LayerProps(name="noise"),
+        pixels=TileGrid.from_array(rng.integers(0, 256, (256, 256, 4), np.uint8)),
+        foreign=Foreign(
+            source="psd", blocks=(ForeignBlock(key="TySh", data=b"text" * 50),), state=b"\x00\x01\xff"
+        ),
+    )
+    blocks = (ForeignBlock(key="1036", data=bytes(range(256))), ForeignBlock(key="empty", data=b""))
+    return replace(
+        old,
+        layers=(
+            *old.layers,
+            noise,
+            GroupLayer(id=LayerId("plain"), props=LayerProps(name="g"), foreign=None),
+        ),
+        profile=ColourProfile(name="Display P3", icc=b"not a real profile " * 30),
+        guides=(Guide(position=12.5, vertical=True), Guide(position=-3.0, vertical=False)),
+        foreign=Foreign(source="psd", blocks=blocks),
+    )
+
+
 if __name__ == "__main__":
-    save_project(document_of_version_1(), FOLDER / f"version-{sys.argv[1]}.psdstudio")
+    save_project(document_of_version_2(), FOLDER / f"version-{sys.argv[1]}.psdstudio")

@@ -21,6 +21,7 @@ from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupport
 from psdstudio.io import project
 from psdstudio.io.project import ProjectLimits, TileHashes, load_project, read_notes, save_project
 from tests.io.documents import DOCUMENTS, noise, scene_document
+from tests.io.projects import edit_project, unpack
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -155,19 +156,16 @@ def test_another_programs_database_is_foreign(tmp_path: Path) -> None:
         load_project(path)
 
 
-def _edit(path: Path, *statements: str) -> None:
-    db = sqlite3.connect(path, isolation_level=None)
-    for statement in statements:
-        db.execute(statement)
-    db.close()
-
-
 def test_a_newer_project_says_so(saved: Path) -> None:
-    _edit(saved, "PRAGMA user_version = 2")
+    edit_project(saved, "PRAGMA user_version = 3")
     with pytest.raises(FileUnsupported, match="newer PSDStudio"):
         load_project(saved)
 
 
+_PROFILE = "UPDATE manifest SET json = replace(json, '\"profile\":null', "
+
+
+@pytest.mark.parametrize("resealed", [False, True])
 @pytest.mark.parametrize(
     "statement",
     [
@@ -176,21 +174,49 @@ def test_a_newer_project_says_so(saved: Path) -> None:
         "UPDATE manifest SET json = replace(json, '\"opacity\":255', '\"opacity\":256')",
         "UPDATE manifest SET json = replace(json, '\"channels\":4', '\"channels\":1')",
         'UPDATE manifest SET json = replace(json, \'"clipping"\', \'"unknown":1,"clipping"\')',
+        _PROFILE + '\'"profile":{"name":"P","icc":["\' || hex(zeroblob(32)) || \'"]}\')',
+        _PROFILE + '\'"profile":{"name":"P","icc":["../etc/passwd"]}\')',
         "UPDATE manifest SET json = '" + "[" * 100_000 + "'",
         "DELETE FROM manifest",
         "DROP TABLE tile",
         "UPDATE tile SET layer = 'nobody'",
+        "UPDATE tile SET raster = 'mask'",
         "UPDATE tile SET x = 'left' || x",
         "UPDATE tile SET x = x + 2000000",
-        "UPDATE blob SET zlib = zeroblob(40)",
-        "UPDATE blob SET zlib = 'text'",
+        "UPDATE tile SET box_width = 257",
+        "UPDATE tile SET box_x = -1",
+        "UPDATE tile SET box_y = 200, box_height = 100",
+        "UPDATE tile SET blob = zeroblob(31)",
+        "UPDATE blob SET packed = zeroblob(40)",
+        "UPDATE blob SET packed = 'text'",
+        "UPDATE blob SET crc32 = crc32 + 1",
+        "UPDATE blob SET coding = 0",
+        "UPDATE blob SET coding = 'zlib'",
+        "UPDATE blob SET raw_bytes = raw_bytes + 1",
+        "UPDATE blob SET raw_bytes = raw_bytes * 1000000",
         "DELETE FROM blob",
         "CREATE VIEW v AS SELECT 1",
         "CREATE TRIGGER t AFTER INSERT ON blob BEGIN SELECT 1; END",
     ],
 )
-def test_a_hostile_file_is_corrupt(saved: Path, statement: str) -> None:
-    _edit(saved, statement)
+def test_a_hostile_file_is_corrupt(saved: Path, statement: str, resealed: bool) -> None:
+    edit_project(saved, statement, reseal=resealed)
+    with pytest.raises(FileCorrupt, match="damaged or incomplete"):
+        load_project(saved)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE manifest SET json = replace(json, 'big', 'bag')",
+        "UPDATE tile SET x = x + 100",
+        "UPDATE tile SET box_width = box_width - 1",
+        "DELETE FROM tile WHERE x = 1",
+        "UPDATE tile SET blob = (SELECT other.blob FROM tile AS other WHERE other.blob != tile.blob)",
+    ],
+)
+def test_what_is_possible_but_was_not_saved_is_found_by_the_seal(saved: Path, statement: str) -> None:
+    edit_project(saved, statement)
     with pytest.raises(FileCorrupt, match="damaged or incomplete"):
         load_project(saved)
 
@@ -204,12 +230,6 @@ def test_limits(saved: Path) -> None:
     ):
         with pytest.raises(FileTooLarge):
             load_project(saved, limits)
-
-
-def test_a_file_that_understates_its_pixels_is_stopped_all_the_same(saved: Path) -> None:
-    _edit(saved, "UPDATE blob SET raw_bytes = 0")
-    with pytest.raises(FileTooLarge):
-        load_project(saved, ProjectLimits(max_raw_bytes=300_000))
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
@@ -229,21 +249,30 @@ def test_a_damaged_or_foreign_target_is_replaced_as_a_whole(saved: Path) -> None
         assert load_project(saved) == document
 
 
-@pytest.mark.parametrize("damage", ["UPDATE blob SET zlib = zeroblob(length(zlib))", "swapped"])
-def test_saving_over_a_project_whose_pixels_are_damaged_repairs_it(saved: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE blob SET packed = zeroblob(length(packed))",
+        "UPDATE blob SET packed = (SELECT other.packed FROM blob AS other WHERE other.rowid != blob.rowid)",
+        "UPDATE blob SET packed = 'text', crc32 = 'text'",
+        "DROP TABLE blob",
+    ],
+)
+@pytest.mark.parametrize("is_unpacked", [False, True])
+def test_saving_over_a_project_whose_pixels_are_damaged_repairs_it(
+    saved: Path, damage: str, is_unpacked: bool
+) -> None:
     """The header is sound and the hashes are there, but what stands under them is not what was saved."""
-    document = load_project(saved)
-    if damage == "swapped":
-        _edit(
-            saved,
-            "UPDATE blob SET zlib = (SELECT other.zlib FROM blob AS other WHERE other.rowid != blob.rowid)",
-        )
-    else:
-        _edit(saved, damage)
+    hashes = TileHashes()
+    before, document = load_project(saved), load_project(saved, hashes=hashes)
+    unpack(before)
+    if is_unpacked:
+        unpack(document)
+    edit_project(saved, damage)
     with pytest.raises(FileCorrupt):
         load_project(saved)
-    save_project(document, saved)
-    assert load_project(saved) == document
+    save_project(document, saved, hashes=hashes)
+    assert load_project(saved) == document == before
 
 
 def test_the_journal_of_a_replaced_project_does_not_reach_the_new_one(saved: Path) -> None:

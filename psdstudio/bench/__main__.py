@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from psdstudio.bench import composite, generate, window
+from psdstudio.bench import composite, files_project, generate, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Bench:
 BENCHES: dict[str, Bench] = {
     "composite": Bench(composite.SUMMARY, composite.add_options, composite.run),
     "generate": Bench(generate.SUMMARY, generate.add_options, generate.run),
+    "project": Bench(files_project.SUMMARY, files_project.add_options, files_project.run),
     "window": Bench(window.SUMMARY, window.add_options, window.run),
 }
 

@@ -37,7 +37,7 @@ class BlobStore:
         self._trusted = trusted
         self._present: set[bytes] = {row[0] for row in db.execute("SELECT sha256 FROM blob")}
         self._wanted: set[bytes] = set()
-        self._waiting: list[Callable[[], Blob]] = []
+        self._missing: list[Callable[[], Blob]] = []
         self._pool = ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1), "save")
 
     def __enter__(self) -> BlobStore:
@@ -57,20 +57,24 @@ class BlobStore:
         if self._is_there(digest):
             return
         self.tiles_written += 1
-        self._write(partial(_packed, tile, digest))
+        self._missing.append(partial(_packed, tile, digest))
 
     def need_data(self, data: bytes, names: DataNames) -> None:
         """See to it that the file holds these bytes under these names. Raises as `need_tile`."""
         for name, chunk in zip(names, chunks_of(data), strict=True):
             digest = bytes.fromhex(name)
             if not self._is_there(digest):
-                self._write(partial(pack_data, chunk, digest))
+                self._missing.append(partial(pack_data, chunk, digest))
 
     def finish(self) -> None:
-        """Write what still waits, and delete what nobody needs."""
-        self._flush()
+        """Delete what nobody needs, then write what is missing: mostly into the room that became free."""
         gone = self._present - self._wanted
         self._db.executemany("DELETE FROM blob WHERE sha256 = ?", ((digest,) for digest in gone))
+        for start in range(0, len(self._missing), _BATCH):
+            for blob in self._pool.map(lambda pack: pack(), self._missing[start : start + _BATCH]):
+                row = (blob.digest, blob.raw_bytes, blob.coding, blob.checksum, blob.packed)
+                self._db.execute("INSERT INTO blob VALUES (?, ?, ?, ?, ?)", row)
+                self.bytes_written += len(blob.packed)
 
     def _is_there(self, digest: bytes) -> bool:
         if digest in self._wanted:
@@ -94,18 +98,6 @@ class BlobStore:
             OverflowError,
         ):  # a column of another type, or a name without its row
             return False
-
-    def _write(self, pack: Callable[[], Blob]) -> None:
-        self._waiting.append(pack)
-        if len(self._waiting) >= _BATCH:
-            self._flush()
-
-    def _flush(self) -> None:
-        for blob in self._pool.map(lambda pack: pack(), self._waiting):
-            row = (blob.digest, blob.raw_bytes, blob.coding, blob.checksum, blob.packed)
-            self._db.execute("INSERT INTO blob VALUES (?, ?, ?, ?, ?)", row)
-            self.bytes_written += len(blob.packed)
-        self._waiting.clear()
 
 
 def _packed(tile: TileEntry, digest: bytes) -> Blob:

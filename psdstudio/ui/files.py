@@ -186,6 +186,7 @@ class Files(QObject):
 
     def save_to(self, path: Path) -> None:
         """Save to this file and go on with it."""
+        self._announce(path)
         doc, hashes = self._document, self._hashes
         self._background.submit(
             lambda: save_project(doc, path, hashes=hashes),
@@ -222,6 +223,7 @@ class Files(QObject):
         path = self.path or self._asked_path()
         if path is None:
             return False
+        self._announce(path)
         try:
             save_project(self._document, path, hashes=self._hashes)
         except FileError as error:
@@ -244,6 +246,7 @@ class Files(QObject):
         return dialog
 
     def _export(self, choice: ExportChoice, dialog: ExportDialog) -> None:
+        self._announce(choice.path)
         doc = self._document
         if choice.format is ExportFormat.PSD:
             self._background.submit(
@@ -306,6 +309,11 @@ class Files(QObject):
             recovery.discard(work)
 
         self._background.submit(take_over, lambda _: self.offer_recovery(), self._on_failed)
+
+    def _announce(self, path: Path) -> None:
+        """Say before writing where the next start has to clear up if this one is killed."""
+        if self._recovery is not None:
+            self._recovery.announce(path.parent)
 
     def autosave_now(self) -> None:
         """Store unsaved work for recovery."""

@@ -111,6 +111,8 @@ def _reading(path: Path, limits: ProjectLimits) -> Iterator[tuple[sqlite3.Connec
         if not kinds <= {"table", "index"}:  # a view or trigger would run somebody else's statements
             raise corrupt(path)
         yield db, version
+        if mode == "rw":
+            _clear_journal(db, path)
     except sqlite3.Error as exc:
         if getattr(exc, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise FileError(
@@ -120,6 +122,15 @@ def _reading(path: Path, limits: ProjectLimits) -> Iterator[tuple[sqlite3.Connec
     finally:
         if db is not None:
             db.close()
+
+
+def _clear_journal(db: sqlite3.Connection, path: Path) -> None:
+    """Remove a journal that a crash left before there was anything in it to roll back: SQLite itself lets it lie."""
+    with contextlib.suppress(sqlite3.Error, OSError):
+        db.execute("COMMIT")
+        db.execute("BEGIN IMMEDIATE")  # nobody else writes now, so it is nobody's
+        path.with_name(path.name + "-journal").unlink(missing_ok=True)
+        db.execute("ROLLBACK")
 
 
 def _checked_version(path: Path, limits: ProjectLimits) -> int:

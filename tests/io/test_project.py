@@ -294,6 +294,25 @@ def test_the_journal_of_a_replaced_project_does_not_reach_the_new_one(saved: Pat
     assert load_project(saved) == document
 
 
+def test_a_journal_that_says_nothing_goes_when_the_project_is_opened(saved: Path) -> None:
+    before = load_project(saved)
+    journal = saved.with_name(saved.name + "-journal")
+    for content in (b"", bytes(600)):
+        journal.write_bytes(content)
+        assert load_project(saved) == before
+        assert [entry.name for entry in saved.parent.iterdir()] == [saved.name]
+    other = sqlite3.connect(saved, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("DELETE FROM note")
+    other.execute("INSERT INTO note VALUES ('still', 'being written')")
+    assert journal.exists()
+    assert load_project(saved) == before
+    assert journal.exists()  # that of a living writer stays
+    other.execute("COMMIT")
+    other.close()
+    assert read_notes(saved) == {"still": "being written"}
+
+
 def test_a_full_disk_keeps_the_old_project(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_project(saved)
 

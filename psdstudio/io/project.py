@@ -25,7 +25,7 @@ from psdstudio.io.project_extras import data_of
 from psdstudio.io.project_limits import ProjectLimits
 from psdstudio.io.project_load import APPLICATION_ID, VERSION, load_project, read_notes
 from psdstudio.io.project_memory import TileHashes
-from psdstudio.io.project_rows import SELECT_TILES, TABLES, TileRow, seal_of
+from psdstudio.io.project_rows import SELECT_TILES, TABLES, TileRow, has_our_tables, seal_of
 from psdstudio.io.project_schema import nesting, rasters_of, to_manifest
 from psdstudio.io.project_store import BlobStore, Damaged
 
@@ -193,6 +193,8 @@ def _writing(path: Path, *, create: bool) -> Iterator[sqlite3.Connection]:
         if create:
             for statement in TABLES:
                 db.execute(statement)
+        elif not has_our_tables(db):
+            raise Damaged
         yield db
         db.execute("COMMIT")
     except sqlite3.Error as exc:

@@ -18,9 +18,9 @@ from psdstudio.core.document import Document
 from psdstudio.errors import FileError, FileTooLarge, FileUnsupported
 from psdstudio.io import project_version_1
 from psdstudio.io.files import checked_size, read_error
-from psdstudio.io.project_limits import ProjectLimits, corrupt
+from psdstudio.io.project_limits import ProjectLimits, corrupt, too_many_pixels
 from psdstudio.io.project_memory import TileHashes
-from psdstudio.io.project_rows import data_in, grids_of, read_blobs, read_tile_rows, seal_of
+from psdstudio.io.project_rows import data_in, grids_of, has_our_tables, read_blobs, read_tile_rows, seal_of
 from psdstudio.io.project_schema import Manifest, data_names, raster_records, to_document
 
 APPLICATION_ID = 0x50534453
@@ -39,12 +39,16 @@ def load_project(
     Raises:
         FileUnsupported: It is no project, or one that a newer PSDStudio wrote.
         FileCorrupt: It is truncated or damaged.
-        FileTooLarge: It claims more than `limits`.
+        FileTooLarge: It claims more than `limits`, or there is not enough memory for it.
         FileError: It cannot be read.
     """
-    with _reading(path, limits) as (db, version):
-        stamp = None if hashes is None else hashes.stamp(path)
-        document = _document_of_version_1(db, path, limits) if version == 1 else _document(db, path, limits)
+    read = {1: _document_of_version_1, VERSION: _document}
+    try:
+        with _reading(path, limits) as (db, version):
+            stamp = None if hashes is None else hashes.stamp(path)
+            document = read[version](db, path, limits)
+    except MemoryError as exc:
+        raise too_many_pixels(path) from exc
     if document.validate():
         raise corrupt(path)
     if hashes is not None and version == VERSION:
@@ -53,6 +57,8 @@ def load_project(
 
 
 def _document(db: sqlite3.Connection, path: Path, limits: ProjectLimits) -> Document:
+    if not has_our_tables(db):
+        raise corrupt(path)
     text, seal = _one_row(db, "SELECT json, seal FROM manifest WHERE id = 1", path)
     rows = read_tile_rows(db, path, limits)
     if seal != seal_of(text, rows):

@@ -18,7 +18,7 @@ from psdstudio.core.geometry import Rect
 from psdstudio.core.layers import LayerId
 from psdstudio.core.packed_tiles import PackedTile
 from psdstudio.core.tiles import TILE, TileGrid, TileKey
-from psdstudio.io.project_blobs import Blob, BlobTile, unpack_data
+from psdstudio.io.project_blobs import CHUNK_BYTES, Blob, BlobTile, unpack_data
 from psdstudio.io.project_extras import DataNames
 from psdstudio.io.project_limits import ProjectLimits, corrupt, is_tile_position, too_many_pixels
 from psdstudio.io.project_schema import RasterKey, RasterRecord
@@ -35,6 +35,15 @@ TABLES = (
 )
 SELECT_TILES = "SELECT layer, raster, x, y, blob, box_x, box_y, box_width, box_height FROM tile"
 _SELECT_BLOBS = "SELECT sha256, raw_bytes, coding, crc32, packed FROM blob"
+
+
+def has_our_tables(db: sqlite3.Connection) -> bool:
+    """Whether a database has exactly the tables of this version.
+
+    A view, a trigger, a virtual table or a generated column would run somebody else's statements, also while saving.
+    """
+    found = {row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    return found == set(TABLES)
 
 
 class TileRow(NamedTuple):
@@ -107,7 +116,7 @@ def read_blobs(
         if not (isinstance(size, int) and isinstance(coding, int) and isinstance(packed, bytes)):
             raise corrupt(path)
         # What packing would have made longer is stored plain, so no sound blob is longer than its raw bytes.
-        if not (0 < size < 2**32 and 0 <= coding < 256 and len(packed) <= size):
+        if not (0 < size <= CHUNK_BYTES and 0 <= coding < 256 and len(packed) <= size):
             raise corrupt(path)
         raw_bytes += size
         if raw_bytes > limits.max_raw_bytes:

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TypedDict
 
 from psdstudio.errors import StudioError
 from tests.fuzz.inputs import INPUTS
@@ -27,6 +28,14 @@ _PATH_EVENTS = {
 }
 _NEVER = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect", "socket.bind",
           "ctypes.dlopen", "pickle.find_class", "urllib.Request"}  # fmt: skip
+
+
+class Request(TypedDict):
+    """What is asked: to open the file at `path`; names in `may_leave` may lie beside it afterwards."""
+
+    kind: str
+    path: str
+    may_leave: list[str]
 
 
 class Watch:
@@ -70,7 +79,7 @@ def limit_memory(limit_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def answer(request: dict[str, str], watch: Watch) -> dict[str, str]:
+def answer(request: Request, watch: Watch) -> dict[str, str]:
     """Open one file. "opened" and "refused" are as it should be; "failed" is an error that no user should see."""
     path = Path(request["path"])
     before = path.read_bytes()
@@ -87,6 +96,9 @@ def answer(request: dict[str, str], watch: Watch) -> dict[str, str]:
         outcome, what = "failed", f"reached outside: {watch.seen}"
     elif path.read_bytes() != before:
         outcome, what = "failed", "the input was written to"
+    # What a library written in C makes is told by no hook.
+    elif left := {entry.name for entry in path.parent.iterdir()} - {path.name, *request["may_leave"]}:
+        outcome, what = "failed", f"left behind: {sorted(left)}"
     return {"outcome": outcome, "what": what}
 
 

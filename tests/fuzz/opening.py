@@ -42,8 +42,10 @@ class Opener:
         """Open a file of a kind in `tests.fuzz.inputs`."""
         starts = self._process is None
         process = self._running()
+        beside = [entry.name for entry in path.parent.iterdir()]
+        request = {"kind": kind, "path": str(path), "may_leave": ["copy.psdstudio", *beside]}
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(json.dumps({"kind": kind, "path": str(path)}) + "\n")
+        process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)

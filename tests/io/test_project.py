@@ -18,7 +18,7 @@ from psdstudio.core.geometry import Point, Size
 from psdstudio.core.layers import GroupLayer, LayerProps, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported, FileWriteFailed
-from psdstudio.io import project
+from psdstudio.io import project, project_load
 from psdstudio.io.project import ProjectLimits, TileHashes, load_project, read_notes, save_project
 from tests.io.documents import DOCUMENTS, noise, scene_document
 from tests.io.projects import edit_project, unpack
@@ -196,6 +196,8 @@ _PROFILE = "UPDATE manifest SET json = replace(json, '\"profile\":null', "
         "UPDATE blob SET raw_bytes = raw_bytes * 1000000",
         "DELETE FROM blob",
         "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE more (a)",
+        "ALTER TABLE tile ADD COLUMN more",
         "CREATE TRIGGER t AFTER INSERT ON blob BEGIN SELECT 1; END",
     ],
 )
@@ -232,6 +234,15 @@ def test_limits(saved: Path) -> None:
             load_project(saved, limits)
 
 
+def test_too_little_memory_is_said(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(project_load, "read_blobs", none_left)
+    with pytest.raises(FileTooLarge, match="more pixels than can be opened"):
+        load_project(saved)
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="There is no file"):
         load_project(tmp_path / "none.psdstudio")
@@ -256,6 +267,7 @@ def test_a_damaged_or_foreign_target_is_replaced_as_a_whole(saved: Path) -> None
         "UPDATE blob SET packed = (SELECT other.packed FROM blob AS other WHERE other.rowid != blob.rowid)",
         "UPDATE blob SET packed = 'text', crc32 = 'text'",
         "DROP TABLE blob",
+        "CREATE TRIGGER t AFTER INSERT ON manifest BEGIN DELETE FROM tile; END",
     ],
 )
 @pytest.mark.parametrize("is_unpacked", [False, True])

@@ -1,8 +1,8 @@
 """Kills a process that saves and exports at random moments, and looks whether the old or the new file is there, whole.
 
 `python -m tests.killing --count 300 --state FILE` goes on where it stopped. Every trial forks a writer of large
-documents, which tells when it begins to touch the disk; from then on the moment is drawn from the seed, over half as
-much again as writing takes. POSIX only.
+documents, which tells when it begins to touch the disk; from then on the moment is drawn from the seed, over thrice
+the time that one write takes. POSIX only.
 
 - "save": one project is updated in place, from one document to another that shares part of its tiles;
 - "new": a whole new project replaces a file (what stands there before is none of this version);
@@ -133,7 +133,7 @@ def kill_once(trial: Trial, moment: random.Random, writing_s: float) -> Counter[
     patience = time.monotonic() + _PATIENCE_S
     while state[0] != WRITING and time.monotonic() < patience:
         time.sleep(0.0002)
-    time.sleep(moment.uniform(0, 1.5 * writing_s))
+    time.sleep(moment.uniform(0, 3 * writing_s))
     was_writing = state[0] == WRITING
     os.kill(writer, signal.SIGKILL)
     _, status = os.waitpid(writer, 0)

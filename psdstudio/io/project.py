@@ -199,6 +199,8 @@ def _writing(path: Path, *, create: bool) -> Iterator[sqlite3.Connection]:
         db.execute("COMMIT")
     except sqlite3.Error as exc:
         raise _sqlite_error(path, exc, create=create) from exc
+    except UnicodeDecodeError as exc:  # SQLite quotes a damaged schema in its message
+        raise Damaged from exc
     finally:
         if db is not None:
             with contextlib.suppress(sqlite3.Error):

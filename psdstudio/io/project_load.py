@@ -119,7 +119,10 @@ def _reading(path: Path, limits: ProjectLimits) -> Iterator[tuple[sqlite3.Connec
         yield db, version
         if mode == "rw":
             _clear_journal(db, path)
-    except sqlite3.Error as exc:
+    except (
+        sqlite3.Error,
+        UnicodeDecodeError,
+    ) as exc:  # the latter: SQLite quotes a damaged schema in its message
         if getattr(exc, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise FileError(
                 f"“{path.name}” is being written by another program.", "Try again in a moment."

@@ -234,6 +234,18 @@ def test_limits(saved: Path) -> None:
             load_project(saved, limits)
 
 
+def test_a_schema_that_is_no_text_ends_in_a_sentence_and_is_replaced(saved: Path) -> None:
+    """SQLite quotes it in its message, which then is no text either."""
+    document = load_project(saved)
+    data = saved.read_bytes()
+    assert data.count(b"CREATE TABLE note (key") == 1
+    saved.write_bytes(data.replace(b"CREATE TABLE note (key", b"CREATE TABLE \xb1ote!(key"))
+    with pytest.raises(FileCorrupt):
+        load_project(saved)
+    save_project(document, saved)
+    assert load_project(saved) == document
+
+
 def test_too_little_memory_is_said(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(*_: object) -> None:
         raise MemoryError

@@ -134,7 +134,7 @@ class BlobTile:
         if tile is None or used_box(tile, self.fill) != self.bounds:
             raise FileCorrupt(
                 f"A part of “{self.file_name}” is damaged: some of its pixels cannot be shown.",
-                "The file was not changed, and what you see can still be exported. Open a backup of the file.",
+                "The file was not changed. Delete the layer that cannot be shown, or open a backup of the file.",
             )
         return tile
 

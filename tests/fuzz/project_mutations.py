@@ -47,7 +47,9 @@ def mutations(seed: int, original: bytes) -> bytes:
         db.execute("PRAGMA ignore_check_constraints = ON")
         # What cannot be done (a constraint, a row that is gone, a manifest that is none any more) is no damage.
         for _ in range(rng.choice((1, 1, 2, 5))):
-            with contextlib.suppress(sqlite3.Error, ValueError, TypeError, AttributeError, OverflowError):
+            with contextlib.suppress(
+                sqlite3.Error, ValueError, TypeError, AttributeError, OverflowError, RecursionError
+            ):
                 rng.choice((_field, _field, _tile, _tile, _blob, _blob, _packed, _statement))(rng, db)
         if rng.random() < 0.8:
             with contextlib.suppress(sqlite3.Error, TypeError, AttributeError, ValueError):

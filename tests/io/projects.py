@@ -1,4 +1,4 @@
-"""Project files that were tampered with, and documents all of whose tiles are unpacked."""
+"""Project files that are tampered with, and what is put into them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import sqlite3
 from pathlib import Path
 
 from psdstudio.core.document import Document
+from psdstudio.core.geometry import Point, Size
 from psdstudio.core.history import grids
+from psdstudio.core.layers import LayerProps, PixelLayer
+from psdstudio.core.tiles import TileGrid
 from psdstudio.io.project_rows import SELECT_TILES, TileRow, seal_of
+from tests.io.documents import noise
 
 
 def edit_project(path: Path, *statements: str, reseal: bool = False) -> None:
@@ -31,6 +35,13 @@ def reseal_project(db: sqlite3.Connection) -> None:
     (manifest,) = db.execute("SELECT json FROM manifest").fetchone()
     rows = [TileRow._make(values) for values in db.execute(SELECT_TILES)]
     db.execute("UPDATE manifest SET seal = ?", (seal_of(manifest, rows),))
+
+
+def painted_document() -> tuple[Document, PixelLayer]:
+    """Return a document with one layer of twelve tiles, and the layer."""
+    pixels = TileGrid.from_array(noise(1, 1024, 768))
+    layer = PixelLayer(props=LayerProps(name="big"), pixels=pixels, offset=Point(3, 4))
+    return Document(size=Size(1024, 768), layers=(layer,)), layer
 
 
 def unpack(document: Document) -> None:

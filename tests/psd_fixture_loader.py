@@ -59,7 +59,7 @@ def load_fixture(path: Path) -> Fixture:
         beyond.add(f"{psd.depth} bit")
     for layer in psd.descendants():
         beyond |= _beyond(layer)
-    return Fixture(document=document, preview=_preview(psd), beyond=frozenset(beyond), psd=psd)
+    return Fixture(document=document, preview=preview_of(psd), beyond=frozenset(beyond), psd=psd)
 
 
 def _is_taken(layer: Any) -> bool:
@@ -141,7 +141,7 @@ def _beyond(layer: Any) -> set[str]:
     return out
 
 
-def _preview(psd: Any) -> U8Array | None:
+def preview_of(psd: Any) -> U8Array | None:
     """The merged image as it is stored: Photoshop mattes its colour on white where it is transparent."""
     if not psd.has_preview() or psd.depth not in (8, 16):
         return None

@@ -8,11 +8,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from psdstudio.core import tree
+from psdstudio.core.adjustment_commands import AddAdjustment, SetAdjustment
 from psdstudio.core.commands import Command, SetBox, SetProps, SetScene, SetWords
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Point, Rect, Size
 from psdstudio.core.keep_commands import InvertKeep, ReleaseAllKeeps, SetKeep
 from psdstudio.core.layers import (
+    AdjustmentLayer,
     BlendMode,
     GroupLayer,
     Label,
@@ -41,6 +43,7 @@ from psdstudio.core.structure_commands import (
     UngroupLayer,
 )
 from psdstudio.core.tiles import TileGrid
+from tests.adjustments import ADJUSTMENTS
 
 BYTES = st.integers(0, 255)
 SHIFTS = st.integers(-400, 400)
@@ -132,9 +135,17 @@ def pixel_layers(draw: st.DrawFn) -> PixelLayer:
 
 
 @st.composite
+def adjustment_layers(draw: st.DrawFn) -> AdjustmentLayer:
+    """An adjustment of any kind."""
+    return AdjustmentLayer(
+        id=new_layer_id(), props=draw(props()), adjustment=draw(ADJUSTMENTS), mask=draw(masks())
+    )
+
+
+@st.composite
 def groups(draw: st.DrawFn, *, depth: int = 2) -> GroupLayer:
     """A group of up to three layers, groups inside it up to `depth` levels."""
-    inner: st.SearchStrategy[Layer] = pixel_layers()
+    inner: st.SearchStrategy[Layer] = pixel_layers() | adjustment_layers()
     if depth > 1:
         inner = inner | groups(depth=depth - 1)
     return GroupLayer(
@@ -214,7 +225,7 @@ def scene_document(
 def documents(draw: st.DrawFn) -> Document:
     """A small sound document: sometimes a generated scene, plain layers and groups above it."""
     size = Size(draw(st.integers(1, 600)), draw(st.integers(1, 600)))
-    layers: list[Layer] = draw(st.lists(pixel_layers() | groups(), max_size=4))
+    layers: list[Layer] = draw(st.lists(pixel_layers() | groups() | adjustment_layers(), max_size=4))
     if not draw(st.booleans()):
         return Document(size=size, layers=tuple(layers), scene=Scene(prompt=draw(NAMES)))
     side = st.integers(1, 200)
@@ -274,6 +285,8 @@ def _structure_commands(
     return [
         st.builds(AddLayer, above=st.none() | one),
         st.builds(InsertLayer, layer=pixel_layers() | groups(depth=1), parent=parent, index=place),
+        st.builds(AddAdjustment, adjustment=ADJUSTMENTS, above=st.none() | one, clipped=st.booleans()),
+        st.builds(SetAdjustment, layer_id=one, adjustment=ADJUSTMENTS),
         st.builds(DeleteLayers, ids=some),
         st.builds(DuplicateLayers, ids=some),
         st.builds(MoveLayers, ids=some, parent=parent, index=place),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from psdstudio import __version__
 from psdstudio.cli.documents import OUTPUT_SUFFIXES
+from psdstudio.cli.psd_options import add_psd_options
 from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.scene import MAX_SEED
 from psdstudio.gen.models import EMBEDDED_KEY
@@ -159,6 +160,7 @@ def _export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     sub.add_argument("file", type=Path, metavar="FILE", help="a project (.psdstudio), PSD or PSB")
     _add_output(sub)
+    add_psd_options(sub)
     _add_json(sub)
 
 

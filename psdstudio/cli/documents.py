@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerProps, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.io.images import EXTENSIONS, read_image
-from psdstudio.io.layer_info import FileInfo, LayerInfo
+from psdstudio.io.layer_info import FileInfo, LayerInfo, read_info
 from psdstudio.io.png_export import export_png
 from psdstudio.io.project import load_project, save_project
-from psdstudio.io.psd_export import ExportOptions, export_psd
-from psdstudio.io.psd_import import import_psd
+from psdstudio.io.psd_export import export_psd
+from psdstudio.io.psd_options import ExportOptions
 from psdstudio.io.psd_read import is_psd
+from psdstudio.io.psd_reader import describe_psd, read_psd
 
 OUTPUT_SUFFIXES = (".psdstudio", ".psd", ".psb", ".png")
 
@@ -37,9 +38,14 @@ def open_document(path: Path) -> tuple[Document, tuple[str, ...]]:
         FileError: The file cannot be opened.
     """
     if is_psd(path):
-        document, report = import_psd(path)
+        document, report = read_psd(path)
         return document, report.losses
     return load_project(path), ()
+
+
+def describe(path: Path) -> FileInfo:
+    """Return what a project or PSD holds, layer by layer. Raises as `open_document`."""
+    return describe_psd(path) if is_psd(path) else read_info(path)
 
 
 def open_flat(path: Path) -> tuple[Document, tuple[str, ...]]:
@@ -56,14 +62,17 @@ def open_flat(path: Path) -> tuple[Document, tuple[str, ...]]:
     return Document(size=Size(width, height), layers=(layer,)), image.notes
 
 
-def save_document(document: Document, path: Path, *, strip_prompts: bool = False) -> Saved:
+def save_document(
+    document: Document, path: Path, *, strip_prompts: bool = False, psd: ExportOptions = ExportOptions()
+) -> Saved:
     """Write a document in the format that the name's ending says. Raises `FileWriteFailed`, `FileUnsupported`."""
     losses: tuple[str, ...] = ()
     match path.suffix.lower():
         case ".psdstudio":
             save_project(document, path)
         case ".psd" | ".psb":
-            losses = export_psd(document, path, ExportOptions(strip_prompts=strip_prompts)).losses
+            report = export_psd(document, path, replace(psd, strip_prompts=strip_prompts))
+            losses = (*report.changes, *report.losses)
         case ".png":
             export_png(document, path, strip_prompts=strip_prompts)
         case suffix:

@@ -16,7 +16,8 @@ from typing import Any
 from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
-from psdstudio.cli.documents import info_json, open_document, open_flat, save_document
+from psdstudio.cli.documents import describe, info_json, open_document, open_flat, save_document
+from psdstudio.cli.psd_options import psd_options
 from psdstudio.cli.running import EngineChoice
 from psdstudio.core.document import Document
 from psdstudio.errors import (
@@ -31,7 +32,7 @@ from psdstudio.errors import (
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan
 from psdstudio.io.files import probe_target
-from psdstudio.io.layer_info import document_info, read_info
+from psdstudio.io.layer_info import document_info
 from psdstudio.io.psd_read import is_psd
 from psdstudio.settings import Folders
 
@@ -216,13 +217,14 @@ def _project(arguments: argparse.Namespace) -> tuple[Document, int]:
 
 def _export(arguments: argparse.Namespace) -> Outcome:
     document, losses = open_document(arguments.file)
+    options = psd_options(arguments, document)
     probe_target(arguments.output)
-    saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts)
+    saved = save_document(document, arguments.output, strip_prompts=arguments.strip_prompts, psd=options)
     return {"output": str(saved.path), "bytes": saved.size_bytes, "notes": [*losses, *saved.losses]}
 
 
 def _info(arguments: argparse.Namespace) -> Outcome:
-    return info_json(read_info(arguments.file))
+    return info_json(describe(arguments.file))
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {

@@ -9,10 +9,10 @@ from enum import Enum
 from functools import cached_property
 
 from psdstudio.core import tree
-from psdstudio.core.bounds import layer_bounds
+from psdstudio.core.bounds import reach_of
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, LayerProps, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, LayerId, LayerProps, Mask, PixelLayer
 from psdstudio.core.ordering import longest_rising
 from psdstudio.core.tiles import TileGrid
 
@@ -90,11 +90,11 @@ class Change:
             return ()
         rects: list[Rect] = []
         for layer_id in self.removed | self.moved:
-            rects.append(layer_bounds(self._old[layer_id]))
+            rects.append(reach_of(self._old[layer_id], canvas))
         for layer_id in self.added | self.moved:
-            rects.append(layer_bounds(self._new[layer_id]))
+            rects.append(reach_of(self._new[layer_id], canvas))
         for layer_id in self.edited:
-            rects += _edited_rects(self._old[layer_id], self._new[layer_id])
+            rects += _edited_rects(self._old[layer_id], self._new[layer_id], canvas)
         rects += self._clipped_rects()
         clipped = (rect.intersection(canvas) for rect in rects)
         return tuple(dict.fromkeys(rect for rect in clipped if not rect.is_empty))
@@ -110,7 +110,7 @@ class Change:
             around = tree.parents(doc.layers)
             lists = {around[i] for i in disturbed if i in around}
             rects += [
-                layer_bounds(layer)
+                reach_of(layer, doc.canvas)
                 for i, layer in layers.items()
                 if layer.props.clipping and around[i] in lists
             ]
@@ -127,6 +127,8 @@ def is_edited(old: Layer, new: Layer) -> bool:
         return True
     if isinstance(old, PixelLayer) and isinstance(new, PixelLayer):
         return old.offset != new.offset or _grid_differs(old.pixels, new.pixels)
+    if isinstance(old, AdjustmentLayer) and isinstance(new, AdjustmentLayer):
+        return old.adjustment != new.adjustment
     return False
 
 
@@ -147,10 +149,16 @@ def _seen(props: LayerProps) -> tuple[object, ...]:
     return (props.visible, props.opacity, props.fill, props.blend_mode, props.clipping)
 
 
-def _edited_rects(old: Layer, new: Layer) -> list[Rect]:
+def _edited_rects(old: Layer, new: Layer, canvas: Rect) -> list[Rect]:
     """Return what of an edited layer must be drawn again, in canvas pixels."""
-    whole = [layer_bounds(old), layer_bounds(new)]
+    whole = [reach_of(old, canvas), reach_of(new, canvas)]
     if type(old) is not type(new) or _seen(old.props) != _seen(new.props):
+        return whole
+    if (
+        isinstance(old, AdjustmentLayer)
+        and isinstance(new, AdjustmentLayer)
+        and old.adjustment != new.adjustment
+    ):
         return whole
     rects: list[Rect] = []
     if _mask_differs(old.mask, new.mask):

@@ -12,7 +12,18 @@ from typing import Protocol
 
 from psdstudio.core.document import MAX_NAME, Document
 from psdstudio.core.geometry import BoxF
-from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerId, Lock, Part, PixelLayer, Role
+from psdstudio.core.layers import (
+    AdjustmentLayer,
+    BlendMode,
+    GroupLayer,
+    Label,
+    Layer,
+    LayerId,
+    Lock,
+    Part,
+    PixelLayer,
+    Role,
+)
 from psdstudio.core.locks import refuse_locked
 from psdstudio.core.parts import children_with, object_group_of
 from psdstudio.core.scene import MAX_SEED, Light
@@ -43,8 +54,13 @@ def need(doc: Document, layer_id: LayerId) -> Layer:
 
 
 def need_pixel_layer(doc: Document, layer_id: LayerId) -> PixelLayer:
-    """Return the pixel layer; raises CommandError when it is gone or a group."""
+    """Return the pixel layer; raises CommandError when it is gone, a group or an adjustment."""
     layer = need(doc, layer_id)
+    if isinstance(layer, AdjustmentLayer):
+        raise CommandError(
+            f"“{layer.props.name}” is an adjustment and has no pixels of its own.",
+            "Select a layer with pixels, or edit its mask.",
+        )
     if not isinstance(layer, PixelLayer):
         raise CommandError(
             f"“{layer.props.name}” is a group and has no pixels of its own.", "Select a layer inside it."

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from psdstudio.core import tree
+from psdstudio.core.adjustments import adjustment_faults
 from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.foreign import Foreign
 from psdstudio.core.geometry import Rect, Size
 from psdstudio.core.guides import Guide
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, LayerId, PixelLayer
 from psdstudio.core.scene import Scene
 
 MAX_SIDE_PX = 30_000
@@ -85,11 +86,12 @@ def _layer_faults(layer: Layer) -> list[str]:
         faults.append(f"opacity or fill of {name!r} is out of 0..255")
     if not name or len(name) > MAX_NAME:
         faults.append(f"name {name!r} is empty or longer than {MAX_NAME}")
-    if isinstance(layer, PixelLayer):
-        if props.blend_mode is BlendMode.PASS_THROUGH:
-            faults.append(f"pixel layer {name!r} has a group's blend mode")
-        if layer.pixels.channels != 4:
-            faults.append(f"pixel layer {name!r} has {layer.pixels.channels} channels")
+    if not isinstance(layer, GroupLayer) and props.blend_mode is BlendMode.PASS_THROUGH:
+        faults.append(f"layer {name!r} has a group's blend mode")
+    if isinstance(layer, PixelLayer) and layer.pixels.channels != 4:
+        faults.append(f"pixel layer {name!r} has {layer.pixels.channels} channels")
+    if isinstance(layer, AdjustmentLayer):
+        faults += [f"adjustment {name!r}: {fault}" for fault in adjustment_faults(layer.adjustment)]
     if isinstance(layer, GroupLayer) and props.clipping:
         faults.append(f"group {name!r} is clipped, which PSD cannot hold")
     if layer.mask is not None and layer.mask.pixels.channels != 1:

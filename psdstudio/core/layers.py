@@ -1,4 +1,4 @@
-"""Layers as Photoshop knows them (pixels, groups, masks, modes, locks, labels), and what was generated.
+"""Layers as Photoshop knows them (pixels, groups, adjustments, masks, modes, locks, labels), and what was generated.
 
 Every value is frozen. A layer is found by its `LayerId`, never by its position.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NewType, TypeAlias
 
+from psdstudio.core.adjustments import Adjustment
 from psdstudio.core.foreign import Foreign
 from psdstudio.core.geometry import BoxF, Point, Size
 from psdstudio.core.tiles import TileGrid
@@ -194,4 +195,23 @@ class GroupLayer:
         return replace(self, props=replace(self.props, **changes))  # type: ignore[arg-type]  # checked by the dataclass
 
 
-Layer: TypeAlias = PixelLayer | GroupLayer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustmentLayer:
+    """Changes the colours of what is below it in its group, and of the base alone when it is clipped.
+
+    It has no pixels and no place; `mask` says where it works, and without one it works everywhere.
+    """
+
+    id: LayerId = field(default_factory=new_layer_id)
+    props: LayerProps
+    adjustment: Adjustment
+    mask: Mask | None = None
+    part: Part | None = None
+    foreign: Foreign | None = None
+
+    def with_props(self, **changes: object) -> AdjustmentLayer:
+        """Return the layer with some properties replaced."""
+        return replace(self, props=replace(self.props, **changes))  # type: ignore[arg-type]  # checked by the dataclass
+
+
+Layer: TypeAlias = PixelLayer | GroupLayer | AdjustmentLayer

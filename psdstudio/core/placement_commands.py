@@ -13,7 +13,7 @@ from psdstudio.core.bounds import shifted_mask
 from psdstudio.core.commands import need_some
 from psdstudio.core.document import MAX_SIDE_PX, Document
 from psdstudio.core.geometry import BoxF, Size
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, Lock, Role
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, LayerId, Lock, Role
 from psdstudio.core.locks import refuse_locked_inside
 from psdstudio.core.parts import object_group_of, role_of, with_stale_contacts
 from psdstudio.errors import CommandError
@@ -23,7 +23,7 @@ _FARTHEST_PX = 10 * MAX_SIDE_PX
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranslateLayers:
-    """Move layers by whole pixels, groups with everything inside, linked masks along.
+    """Move layers by whole pixels, groups with everything inside, linked masks along; an adjustment is its mask.
 
     An object moved as a group takes its layout box along; so does its object layer alone. Contacts that no
     longer fit are marked stale: the moved object's own, and those of objects in front that stood on it.
@@ -75,6 +75,8 @@ def shifted_layer(layer: Layer, dx: int, dy: int, *, size: Size) -> Layer:
             part = replace(part, box=shifted_box(part.box, dx, dy, size=size))
         children = tuple(shifted_layer(child, dx, dy, size=size) for child in layer.children)
         return replace(layer, children=children, mask=mask, part=part)
+    if isinstance(layer, AdjustmentLayer):
+        return layer if mask is layer.mask else replace(layer, mask=mask)
     return replace(layer, offset=layer.offset.shifted(dx, dy), mask=mask)
 
 
@@ -128,6 +130,8 @@ class ResizeCanvas:
                 part = replace(part, box=self._refitted(part.box, old))
             children = tuple(self._placed(child, old) for child in layer.children)
             return replace(layer, children=children, mask=mask, part=part)
+        if isinstance(layer, AdjustmentLayer):
+            return replace(layer, mask=mask)
         return replace(layer, offset=layer.offset.shifted(self.dx, self.dy), mask=mask)
 
     def _refitted(self, box: BoxF, old: Size) -> BoxF:

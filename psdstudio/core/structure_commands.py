@@ -16,6 +16,7 @@ from psdstudio.core.document import MAX_NAME, Document
 from psdstudio.core.geometry import Point
 from psdstudio.core.layers import (
     ORIGIN,
+    AdjustmentLayer,
     BlendMode,
     GroupLayer,
     Layer,
@@ -71,7 +72,7 @@ class AddLayer:
         """Add; raises CommandError when `above` is gone or stands in a fully locked group."""
         name = checked_name(self.name) if self.name is not None else free_name(doc, "Layer")
         layer = PixelLayer(id=self.layer_id, props=LayerProps(name=name))
-        parent, index = _place_above(doc, self.above)
+        parent, index = place_above(doc, self.above)
         return InsertLayer(layer=layer, parent=parent, index=index).apply(doc)
 
 
@@ -271,12 +272,17 @@ class ReplaceWithMerged:
     merge_key = None
 
     def apply(self, doc: Document) -> Document:
-        """Merge; raises CommandError when a layer, or one inside it, has locked pixels."""
+        """Merge; raises CommandError for locked pixels (inside groups too), and when `into` is an adjustment."""
         need_some(doc, self.ids)
         merged = tree.roots(doc.layers, self.ids)
         into = next((layer for layer in merged if layer.id == self.into), None)
         if into is None:
             raise CommandError("Layers can only be merged into one of them.")
+        if isinstance(into, AdjustmentLayer):
+            raise CommandError(
+                f"“{into.props.name}” is an adjustment: nothing can be merged into it.",
+                "Select the layer below it as well.",
+            )
         for layer in merged:
             refuse_locked_inside(doc, layer, Lock.PIXELS, "merging")
         is_pixels = isinstance(into, PixelLayer)
@@ -327,7 +333,8 @@ def _index_of(siblings: Iterable[Layer], layer_id: LayerId) -> int:
     return next(place for place, layer in enumerate(siblings) if layer.id == layer_id)
 
 
-def _place_above(doc: Document, above: LayerId | None) -> tuple[LayerId | None, int]:
+def place_above(doc: Document, above: LayerId | None) -> tuple[LayerId | None, int]:
+    """Return the group and the index at which a layer made above another one goes; on top of all for None."""
     if above is None:
         return None, len(doc.layers)
     need(doc, above)

@@ -12,7 +12,7 @@ import numpy as np
 
 from psdstudio.core.bounds import layer_bounds, shifted_mask
 from psdstudio.core.geometry import BoxF, Point, Rect, Size
-from psdstudio.core.layers import GroupLayer, Layer, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, Mask, PixelLayer
 from psdstudio.core.parts import EFFECTS, role_of
 from psdstudio.core.tiles import TileGrid, U8Array
 from psdstudio.gen.request import PartlyKnown, Raster
@@ -101,6 +101,8 @@ def _placed_group(group: GroupLayer, source: Rect, target: Rect) -> GroupLayer:
             children.append(child)
         elif isinstance(child, GroupLayer):
             children.append(_placed_group(child, source, target))
+        elif isinstance(child, AdjustmentLayer):
+            children.append(replace(child, mask=_placed_mask(child.mask, source, target)))
         else:
             children.append(_placed_pixels(child, source, target))
     return replace(group, children=tuple(children), mask=_placed_mask(group.mask, source, target))

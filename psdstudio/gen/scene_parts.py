@@ -114,7 +114,7 @@ def read_scene(doc: Document) -> SceneView:
         layer, part = found.layer, found.layer.part
         if isinstance(layer, GroupLayer):
             objects.append(_object_view(layer, found))
-        elif part is not None and part.role is Role.BACKGROUND:
+        elif isinstance(layer, PixelLayer) and part is not None and part.role is Role.BACKGROUND:
             if background is None:
                 background = BackgroundView(
                     layer=layer, part=part, masks=found.masks, hidden=found.hidden, pinned=found.pinned

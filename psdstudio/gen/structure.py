@@ -172,6 +172,9 @@ def _inserted_above(doc: Document, layer: Layer, below: LayerId | None) -> Docum
         groups = tree.ancestors(doc.layers, below)
         root = groups[0].id if groups else below
         at = next((i + 1 for i, x in enumerate(doc.layers) if x.id == root), 0)
+        # What is clipped to that layer stays clipped to it.
+        while 0 < at < len(doc.layers) and doc.layers[at].props.clipping:
+            at += 1
     return doc.with_layers(tree.inserted(doc.layers, layer, parent=None, index=at))
 
 

@@ -8,27 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from psd_tools.constants import Resource, Tag
 
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect, Size, union_of
-from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array, tight_box
 from psdstudio.io.project_load import load_project
+from psdstudio.io.psd_adjustments import ADJUSTMENT_KEYS
+from psdstudio.io.psd_rasters import box_of
 from psdstudio.io.psd_read import (
     Nodes,
     PsdFile,
     PsdNode,
-    box_of,
     is_psd,
+    mode_of,
     name_of,
     open_psd,
     rgba_of,
     within_memory,
 )
-from psdstudio.io.psd_tables import OUR_MODES
 from psdstudio.io.xmp import LayerOrigin, layer_origins
+
+_XMP = 1060
+_HIDDEN, _MASK_BYTES = 2, 18
+_KINDS: dict[type[Layer], str] = {PixelLayer: "pixels", GroupLayer: "group", AdjustmentLayer: "adjustment"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,8 @@ class LayerInfo:
 
     `path` is the names of the groups around it and its own. `box` (canvas pixels) holds every pixel with alpha
     above 0. `pixels_sha256` covers the size of that box and its RGBA bytes, colour under alpha 0 as 0: the same
-    layer has the same hash in a project and in its exported PSD. None for groups, and for colours not decoded.
+    layer has the same hash in a project and in its exported PSD. None for groups and adjustments, and for colours
+    not decoded.
     """
 
     path: tuple[str, ...]
@@ -80,9 +85,8 @@ def document_info(document: Document) -> FileInfo:
 
 def psd_info(file: PsdFile) -> FileInfo:
     """Describe an opened PSD; roles and words come from the XMP that our export writes."""
-    packet = file.psd.image_resources.get_data(Resource.XMP_METADATA, b"")
-    origins = layer_origins(packet) if isinstance(packet, bytes) else {}
-    header = file.psd.header
+    origins = layer_origins(file.structure.resource(_XMP) or b"")
+    header = file.structure.header
     layers = tuple(_psd_layers(file, file.layers, (), origins))
     return FileInfo(kind="psd", size=Size(header.width, header.height), layers=layers)
 
@@ -100,10 +104,9 @@ def _document_layers(layers: tuple[Layer, ...], above: tuple[str, ...]) -> Itera
     for layer in layers:
         path = (*above, layer.props.name)
         part, props = layer.part, layer.props
-        is_pixels = isinstance(layer, PixelLayer)
         yield LayerInfo(
             path=path,
-            kind="pixels" if is_pixels else "group",
+            kind=_KINDS[type(layer)],
             role=part.role.value if part else "",
             words=(part.words or (part.recipe.words if part.recipe else "")) if part else "",
             keep=part.keep if part else None,
@@ -124,34 +127,41 @@ def _psd_layers(
     file: PsdFile, nodes: Nodes, above: tuple[str, ...], origins: dict[int, LayerOrigin]
 ) -> Iterator[LayerInfo]:
     for node in nodes:
-        record, blocks = node.record, node.record.tagged_blocks
+        record, number = node.record, node.record.block(b"lyid")
         path = (*above, name_of(record))
-        origin = origins.get(blocks.get_data(Tag.LAYER_ID, -1))
-        decoded = node.children is None and file.has_known_colours()
+        origin = origins.get(int.from_bytes(number[:4], "big") if number else -1)
+        kind = _psd_kind(node)
+        decoded = kind == "pixels" and file.colours is not None
         rgba = rgba_of(file, node) if decoded else None
         yield LayerInfo(
             path=path,
-            kind="pixels" if node.children is None else "group",
+            kind=kind,
             role=origin.role if origin else "",
             words=origin.words if origin else "",
             keep=None,
             box=_seen_box(file, node, rgba),
-            blend_mode=_psd_mode(node),
+            blend_mode=_mode_word((mode_of(node) or BlendMode.NORMAL).name),
             opacity=record.opacity,
-            fill=int(blocks.get_data(Tag.BLEND_FILL_OPACITY, 255)),
-            visible=record.flags.visible,
-            clipping=bool(record.clipping.value),
-            has_mask=record.mask_data is not None,
+            fill=record.number(b"iOpa", 255),
+            visible=not record.flags & _HIDDEN,
+            clipping=record.clipping,
+            has_mask=len(record.mask) >= _MASK_BYTES,
             pixels_sha256=None if rgba is None else visible_pixels_sha256(rgba),
         )
         if node.children is not None:
             yield from _psd_layers(file, node.children, path, origins)
 
 
+def _psd_kind(node: PsdNode) -> str:
+    if node.children is not None:
+        return "group"
+    return "adjustment" if node.record.has(*ADJUSTMENT_KEYS) else "pixels"
+
+
 def _seen_box(file: PsdFile, node: PsdNode, rgba: U8Array | None) -> Rect:
     """Return the box of alpha > 0 on the canvas; that of all children for a group."""
     if node.children is not None:
-        decodes = file.has_known_colours()
+        decodes = file.colours is not None
         return union_of(
             _seen_box(file, child, rgba_of(file, child) if decodes and child.children is None else None)
             for child in node.children
@@ -161,12 +171,6 @@ def _seen_box(file: PsdFile, node: PsdNode, rgba: U8Array | None) -> Rect:
         return place
     box = tight_box(rgba[..., 3] > 0)
     return box if box.is_empty else box.shifted(place.x, place.y)
-
-
-def _psd_mode(node: PsdNode) -> str:
-    setting = node.record.tagged_blocks.get_data(Tag.SECTION_DIVIDER_SETTING)
-    mode = node.record.blend_mode if setting is None or setting.blend_mode is None else setting.blend_mode
-    return _mode_word(OUR_MODES[mode].name)
 
 
 def _grid_sha256(grid: TileGrid) -> str:

@@ -14,6 +14,7 @@ from pydantic import Field
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Point, Size
 from psdstudio.core.layers import (
+    AdjustmentLayer,
     BlendMode,
     GroupLayer,
     Label,
@@ -29,6 +30,7 @@ from psdstudio.core.layers import (
 )
 from psdstudio.core.scene import Light, Scene
 from psdstudio.core.tiles import TileGrid
+from psdstudio.io.project_adjustments import AdjustmentRecord, to_adjustment, to_adjustment_record
 from psdstudio.io.project_extras import (
     DataNames,
     FindData,
@@ -131,7 +133,19 @@ class GroupRecord(Record):
     children: tuple[LayerRecord, ...]
 
 
-LayerRecord = Annotated[PixelLayerRecord | GroupRecord, Field(discriminator="kind")]
+class AdjustmentLayerRecord(Record):
+    """An adjustment layer."""
+
+    kind: Literal["adjustment"] = "adjustment"
+    id: str = Field(min_length=1)
+    props: PropsRecord
+    mask: MaskRecord | None
+    part: PartRecord | None
+    foreign: ForeignRecord | None
+    adjustment: AdjustmentRecord
+
+
+LayerRecord = Annotated[PixelLayerRecord | GroupRecord | AdjustmentLayerRecord, Field(discriminator="kind")]
 
 
 class LightRecord(Record):
@@ -258,7 +272,7 @@ def _raster_record(grid: TileGrid, offset: Point) -> RasterRecord:
     )
 
 
-def _layer_record(layer: Layer, name: NameData) -> PixelLayerRecord | GroupRecord:
+def _layer_record(layer: Layer, name: NameData) -> LayerRecord:
     mask = layer.mask
     common = {
         "id": layer.id,
@@ -273,6 +287,10 @@ def _layer_record(layer: Layer, name: NameData) -> PixelLayerRecord | GroupRecor
     if isinstance(layer, PixelLayer):
         return PixelLayerRecord.model_validate(
             {**common, "raster": _raster_record(layer.pixels, layer.offset)}
+        )
+    if isinstance(layer, AdjustmentLayer):
+        return AdjustmentLayerRecord.model_validate(
+            {**common, "adjustment": to_adjustment_record(layer.adjustment)}
         )
     children = tuple(_layer_record(child, name) for child in layer.children)
     return GroupRecord.model_validate({**common, "children": children})
@@ -306,9 +324,7 @@ def _part_record(part: Part) -> PartRecord:
     )
 
 
-def _layer(
-    record: PixelLayerRecord | GroupRecord, rasters: Mapping[RasterKey, TileGrid], find: FindData
-) -> Layer:
+def _layer(record: LayerRecord, rasters: Mapping[RasterKey, TileGrid], find: FindData) -> Layer:
     layer_id = LayerId(record.id)
     props, part = _props(record.props), None if record.part is None else _part(record.part)
     foreign = foreign_of(record.foreign, find)
@@ -325,6 +341,11 @@ def _layer(
         offset = Point(*record.raster.offset)
         return PixelLayer(
             id=layer_id, props=props, pixels=pixels, offset=offset, mask=mask, part=part, foreign=foreign
+        )
+    if isinstance(record, AdjustmentLayerRecord):
+        adjustment = to_adjustment(record.adjustment)
+        return AdjustmentLayer(
+            id=layer_id, props=props, adjustment=adjustment, mask=mask, part=part, foreign=foreign
         )
     children = tuple(_layer(child, rasters, find) for child in record.children)
     return GroupLayer(id=layer_id, props=props, children=children, mask=mask, part=part, foreign=foreign)

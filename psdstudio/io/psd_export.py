@@ -6,65 +6,49 @@ Built from psd_tools' low-level records; its high-level writer loses names, prev
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from psd_tools.compression import compress
-from psd_tools.constants import ColorMode, Compression
-from psd_tools.psd.color_mode_data import ColorModeData
-from psd_tools.psd.document import PSD
+from psd_tools.constants import ColorMode, Tag
 from psd_tools.psd.header import FileHeader
-from psd_tools.psd.image_data import ImageData
-from psd_tools.psd.layer_and_mask import GlobalLayerMaskInfo, LayerAndMaskInformation
-from psd_tools.psd.tagged_blocks import TaggedBlocks
+from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerProps, PixelLayer
-from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.credits import library_credits
 from psdstudio.io.files import SAFE, atomic_write
-from psdstudio.io.psd_records import (
-    WrittenRecord,
-    can_be_background,
-    layer_info,
-    layer_records,
-    psd_layer_ids,
-)
+from psdstudio.io.psd_foreign import restore_document
+from psdstudio.io.psd_merged import merged_image
+from psdstudio.io.psd_options import MAX_PSD_SIDE_PX, MAX_RECORDS, PSB_SUFFIX, ExportOptions
+from psdstudio.io.psd_outline import can_be_background
+from psdstudio.io.psd_prepare import Prepared, prepared
+from psdstudio.io.psd_records import highest_id, layer_records
 from psdstudio.io.psd_resources import image_resources
+from psdstudio.io.psd_stream import PsdParts, Receipt, write_psd
 from psdstudio.io.psd_verify import verify_psd
 from psdstudio.io.xmp import xmp_packet
-from psdstudio.render.compositor import Compositor, render_over
 
-MAX_PSD_SIDE_PX = 30_000
-MAX_PSD_BYTES = 2**31 - 2**20
-MAX_RECORDS = 8_000
-PSB_SUFFIX = ".psb"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportOptions:
-    """How to write. `big` asks for the large format (PSB), which a `.psb` name does too.
-
-    `credits_lines` come on top of those that the document's library drawings ask for.
-    """
-
-    strip_prompts: bool = False
-    credits_lines: tuple[str, ...] = ()
-    big: bool = False
+_FILTER_MASK = struct.pack(">6H", 0, 0xFFFF, 0, 0, 0, 50)
+"""How Photoshop shows filter masks: red at 50 %; the same in all files that it writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """What was written; `losses` are sentences on everything that the PSD does not hold as the document does."""
+    """What was written.
+
+    `changes` are sentences on what was rewritten because the options asked for it; `losses` on everything that the
+    PSD does not hold as the document does.
+    """
 
     layers: int
     size_bytes: int
     is_psb: bool
     has_background: bool
     losses: tuple[str, ...]
+    changes: tuple[str, ...] = ()
 
 
 def export_psd(
@@ -72,83 +56,82 @@ def export_psd(
 ) -> ExportReport:
     """Write a document as PSD (or PSB), completely or not at all, and read it back before it counts.
 
+    A file named `.psb` is a PSB; a stream, which has no name, gets one when a PSD is too small for the canvas.
+
     Raises:
-        FileUnsupported: The document is beyond what the chosen format holds.
+        FileUnsupported: The document is beyond what the chosen format holds, or no chosen layer is in it.
         FileWriteFailed: It could not be written, or did not read back as meant; the old file is untouched.
     """
-    big = options.big or (isinstance(target, Path) and target.suffix.lower() == PSB_SUFFIX)
-    psd, written, losses = _build(document, options, version=2 if big else 1)
+    ready = prepared(document, options)
+    is_psb = options.big or _wants_psb(target, document)
+    parts, losses = _parts(ready, options, version=2 if is_psb else 1)
     if isinstance(target, Path):
-        atomic_write(target, psd.write, verify=lambda staged: _verify_file(staged, psd, written))
+        receipts: list[Receipt] = []
+        atomic_write(
+            target,
+            lambda out: receipts.append(write_psd(out, parts)),
+            verify=lambda staged: _verify_file(staged, parts, receipts[0]),
+        )
         size_bytes = target.stat().st_size
     else:
-        # The records are written with their lengths filled in afterwards, which a plain stream cannot do.
+        # Lengths are filled in afterwards, which a plain stream cannot do.
         buffer = io.BytesIO()
-        psd.write(buffer)
-        verify_psd(buffer, psd, written)
-        size_bytes = target.write(buffer.getvalue())
+        verify_psd(buffer, parts, write_psd(buffer, parts))
+        size_bytes = target.write(buffer.getbuffer())
     return ExportReport(
-        layers=sum(1 for _ in document.walk()),
+        layers=sum(1 for _ in ready.written.walk()),
         size_bytes=size_bytes,
-        is_psb=big,
-        has_background=can_be_background(document),
-        losses=tuple(losses),
+        is_psb=is_psb,
+        has_background=can_be_background(ready.written),
+        losses=tuple(dict.fromkeys([*ready.notes.losses, *losses])),
+        changes=tuple(ready.notes.changes),
     )
 
 
-def _verify_file(path: Path, psd: PSD, written: list[WrittenRecord]) -> None:
+def _wants_psb(target: Path | BinaryIO, document: Document) -> bool:
+    if isinstance(target, Path):
+        return target.suffix.lower() == PSB_SUFFIX
+    return max(document.size) > MAX_PSD_SIDE_PX
+
+
+def _verify_file(path: Path, parts: PsdParts, receipt: Receipt) -> None:
     with open(path, "rb") as file:
-        verify_psd(file, psd, written)
+        verify_psd(file, parts, receipt)
 
 
-def _build(
-    document: Document, options: ExportOptions, *, version: int
-) -> tuple[PSD, list[WrittenRecord], list[str]]:
+def _parts(ready: Prepared, options: ExportOptions, *, version: int) -> tuple[PsdParts, list[str]]:
+    """Return what is to be written, and sentences on what PSD cannot take."""
+    document = ready.written
     _check_size(document, version)
     losses: list[str] = []
     if not document.layers:
         document = document.with_layers((PixelLayer(props=LayerProps(name="Layer 1")),))
         losses.append("An empty layer was added: a PSD cannot be without layers.")
-    written = layer_records(document, version)
-    losses += [loss for one in written for loss in one.losses]
-    if len(written) > MAX_RECORDS:
+    records = layer_records(document, version, ready.shadows)
+    losses += [loss for one in records for loss in one.losses]
+    if len(records) > MAX_RECORDS:
         raise FileUnsupported(
             f"The document has more than {MAX_RECORDS:,} layers, which Photoshop cannot open.",
             f"{SAFE} Merge some layers first.",
         )
-    rgba = Compositor().render(document, document.canvas)
-    transparent = bool((rgba[..., 3] < 255).any())
-    matted = render_over(rgba, (255, 255, 255))  # what Photoshop stores as the merged colour
+    merged = merged_image(ready.shown, version)
     header = FileHeader(
-        version=version, channels=4 if transparent else 3, height=document.size.height,
+        version=version, channels=4 if merged.transparent else 3, height=document.size.height,
         width=document.size.width, depth=8, color_mode=ColorMode.RGB,
     )  # fmt: skip
-    credits_lines = (*library_credits(document), *options.credits_lines)
+    credits_lines = (*library_credits(ready.shown), *options.credits_lines)
     xmp = xmp_packet(document, strip_prompts=options.strip_prompts, credits_lines=credits_lines)
-    psd = PSD(
-        header=header,
-        color_mode_data=ColorModeData(),
-        image_resources=image_resources(
-            matted_rgb=matted, resolution_dpi=document.resolution_dpi, xmp=xmp, transparent=transparent,
-            id_seed=len(psd_layer_ids(document)),
-        ),
-        layer_and_mask_information=LayerAndMaskInformation(
-            layer_info=layer_info(written, transparent=transparent),
-            global_layer_mask_info=GlobalLayerMaskInfo(),
-            tagged_blocks=TaggedBlocks(),
-        ),
-        image_data=_merged(matted, rgba[..., 3] if transparent else None, header),
+    resources = image_resources(
+        document, small_rgb=merged.small, xmp=xmp, id_seed=highest_id(records),
+        transparent=merged.transparent,
     )  # fmt: skip
-    _check_bytes(psd, written, version)
-    return psd, written, losses
-
-
-def _merged(matted: U8Array, alpha: U8Array | None, header: FileHeader) -> ImageData:
-    planes = [matted[..., index] for index in range(3)] + ([] if alpha is None else [alpha])
-    raw = np.stack(planes).tobytes()
-    rows = header.height * header.channels
-    data = compress(raw, Compression.RLE, header.width, rows, 8, header.version)
-    return ImageData(compression=Compression.RLE, data=data)
+    tagged_blocks = TaggedBlocks()
+    tagged_blocks[Tag.FILTER_MASK] = TaggedBlock(key=Tag.FILTER_MASK, data=_FILTER_MASK)
+    restore_document(document, resources, tagged_blocks)
+    parts = PsdParts(
+        header=header, resources=resources, records=tuple(records), tagged_blocks=tagged_blocks, merged=merged
+    )
+    return parts, losses
 
 
 def _check_size(document: Document, version: int) -> None:
@@ -156,16 +139,5 @@ def _check_size(document: Document, version: int) -> None:
     if version == 1 and side > MAX_PSD_SIDE_PX:
         raise FileUnsupported(
             f"A canvas of {document.size.width:,} × {document.size.height:,} px is too large for a PSD file.",
-            f"{SAFE} Export it under a name that ends in .psb, the large format of Photoshop.",
-        )
-
-
-def _check_bytes(psd: PSD, written: list[WrittenRecord], version: int) -> None:
-    total = len(psd.image_data.data) + sum(
-        len(channel.data.data) for one in written for channel in one.channels
-    )
-    if version == 1 and total > MAX_PSD_BYTES:
-        raise FileUnsupported(
-            "The document has more than 2 GB of pixels, which is too much for a PSD file.",
             f"{SAFE} Export it under a name that ends in .psb, the large format of Photoshop.",
         )

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
+import struct
 import warnings
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
-import numpy as np
-from psd_tools import ParseLimits
 from psd_tools.compression import PSDDecompressionWarning
-from psd_tools.constants import ChannelID, ColorMode, Compression, SectionDivider, Tag
-from psd_tools.psd.document import PSD
-from psd_tools.psd.layer_and_mask import ChannelData, LayerRecord
 
 from psdstudio.core.document import MAX_SIDE_PX
-from psdstudio.core.geometry import Rect
-from psdstudio.core.tiles import U8Array
-from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
+from psdstudio.core.layers import BlendMode
+from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.errors import FileCorrupt, FileTooLarge, FileUnsupported
 from psdstudio.io.files import checked_size, read_error
+from psdstudio.io.psd_colour import ColourMode, Colours, colours_of
+from psdstudio.io.psd_rasters import box_of, layer_grid, merged_grid
+from psdstudio.io.psd_structure import MAGIC, PsdRecord, PsdStructure, read_structure
 
 MAX_NESTING = 64
-_MAGIC = b"8BPS"
-_DIVIDERS = (Tag.SECTION_DIVIDER_SETTING, Tag.NESTED_SECTION_DIVIDER_SETTING)
-_COLOUR_PLANES = {ColorMode.RGB: 3, ColorMode.GRAYSCALE: 1}
-_GROUP_KINDS = {SectionDivider.OPEN_FOLDER, SectionDivider.CLOSED_FOLDER}
+_DIVIDERS = (b"lsct", b"lsdk")
+OPEN_FOLDER, CLOSED_FOLDER, BOUNDING_DIVIDER = 1, 2, 3
+_UNICODE_NAME = b"luni"
+_DECODE_ERRORS = (ValueError, LookupError, TypeError, OverflowError, OSError, struct.error, zlib.error)
+"""What reading bytes of unknown origin may raise. `MemoryError` is not among them: it says nothing of the file."""
 _decoding = Lock()
 
 
@@ -45,8 +48,7 @@ class PsdLimits:
 class PsdNode:
     """A layer or group of the file; `children` (bottom to top) is None for a layer."""
 
-    record: LayerRecord
-    channels: Sequence[ChannelData]
+    record: PsdRecord
     children: tuple[PsdNode, ...] | None = None
 
 
@@ -55,33 +57,38 @@ Nodes: TypeAlias = tuple[PsdNode, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PsdFile:
-    """An opened file: the low-level document and its layers as a tree, bottom to top."""
+    """An opened file: its structure and its layers as a tree, bottom to top.
 
-    psd: PSD
+    `colours` is None where the colour mode is none that anybody writes.
+    """
+
+    structure: PsdStructure
     layers: Nodes
     path: Path
+    colours: Colours | None
 
     def walk(self) -> Iterator[PsdNode]:
         """Yield every node, a group before its children."""
         return _walk(self.layers)
 
-    def has_known_colours(self) -> bool:
-        """Whether the pixels are RGB or grey with 8 or 16 bits, which `rgba_of` can decode."""
-        header = self.psd.header
-        return header.color_mode in _COLOUR_PLANES and header.depth in {8, 16}
+    def known_colours(self) -> Colours:
+        """Return how colours are read; raises FileUnsupported where they cannot be."""
+        if self.colours is None:
+            raise unsupported_colours(self)
+        return self.colours
 
 
 def is_psd(path: Path) -> bool:
     """Whether a file begins as a PSD or PSB does; False when it cannot be read."""
     try:
         with open(path, "rb") as file:
-            return file.read(4) == _MAGIC
+            return file.read(4) == MAGIC
     except OSError:
         return False
 
 
 def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
-    """Read the structure of a PSD or PSB; pixels stay packed.
+    """Read the structure of a PSD or PSB; pixels stay packed, in the mapped file.
 
     Raises:
         FileUnsupported: It is no PSD.
@@ -89,25 +96,31 @@ def open_psd(path: Path, limits: PsdLimits = PsdLimits()) -> PsdFile:
         FileTooLarge: It claims more than `limits`.
         MemoryError: It needs more than there is; see `within_memory`.
     """
-    size = checked_size(path, limits.max_file_bytes, "PSD")
+    checked_size(path, limits.max_file_bytes, "PSD")
     try:
         with open(path, "rb") as file:
-            if file.read(4) != _MAGIC:
+            if file.read(4) != MAGIC:
                 raise FileUnsupported(f"“{path.name}” is not a PSD file.", "Nothing was changed.")
-            file.seek(0)
-            psd = PSD.read(
-                file, parse_limits=ParseLimits(max_read_bytes=size + 1, max_total_bytes=8 * size + 2**20)
-            )
-            nodes = _tree(psd, path)
-    except (FileError, MemoryError):
-        raise
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as exc:
-        raise read_error(path, exc) if exc.errno else corrupt_psd(path) from exc
-    except Exception as exc:  # a parser of somebody else on bytes of unknown origin
-        raise corrupt_psd(path) from exc
-    opened = PsdFile(psd=psd, layers=nodes, path=path)
+        if exc.errno == errno.ENOMEM:
+            raise MemoryError from exc  # no room to map the file
+        raise read_error(path, exc) from exc
+    with damage_named(path):
+        structure = read_structure(data)
+        colours = colours_of(structure)
+    opened = PsdFile(structure=structure, layers=_tree(structure, path), path=path, colours=colours)
     _check(opened, limits)
     return opened
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Inside, what bytes of unknown origin raise becomes `FileCorrupt`."""
+    try:
+        yield
+    except _DECODE_ERRORS as exc:
+        raise corrupt_psd(path) from exc
 
 
 @contextmanager
@@ -124,7 +137,7 @@ def within_memory(path: Path) -> Iterator[None]:
 
 @contextmanager
 def strict_decoding() -> Iterator[None]:
-    """Inside, pixels that do not decode raise: psd_tools alone fills the channel with black and only warns.
+    """Inside, pixels that psd_tools does not decode raise: alone it fills the channel with black and only warns.
 
     One thread at a time, because the filters of warnings belong to the process.
     """
@@ -133,74 +146,70 @@ def strict_decoding() -> Iterator[None]:
         yield
 
 
-def box_of(record: LayerRecord) -> Rect:
-    """Return where a record's pixels stand on the canvas."""
-    return Rect.from_edges(record.left, record.top, record.right, record.bottom)
-
-
-def name_of(record: LayerRecord) -> str:
+def name_of(record: PsdRecord) -> str:
     """Return the Unicode name, or the old one; never empty."""
-    name = record.tagged_blocks.get_data(Tag.UNICODE_LAYER_NAME) or record.name
-    return str(name).rstrip("\0") or "Layer"
+    data = record.block(_UNICODE_NAME)
+    name = ""
+    if data is not None and len(data) >= 4:
+        count = int.from_bytes(data[:4], "big")
+        units = data[4 : 4 + 2 * count]
+        name = units[: len(units) // 2 * 2].decode("utf-16-be", "replace")
+    name = name.rstrip("\0") or _old_name(record.pascal_name)
+    return name or "Layer"
+
+
+def _old_name(data: bytes) -> str:
+    """Return a Pascal name. Photoshop writes MacRoman, others UTF-8, which MacRoman text hardly ever is."""
+    data = data.rstrip(b"\0")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("mac_roman")
+
+
+def mode_of(node: PsdNode) -> BlendMode | None:
+    """Return the blend mode, None for a key that PSD does not have.
+
+    A group keeps its own in the divider block, where "pass through" can stand.
+    """
+    key = node.record.blend_key
+    if node.children is not None:
+        data = node.record.block(*_DIVIDERS)
+        if data is not None and len(data) >= 12:
+            key = data[8:12]
+    try:
+        mode = BlendMode(key.decode("ascii", "replace"))
+    except ValueError:
+        return None
+    return None if mode is BlendMode.PASS_THROUGH and node.children is None else mode
+
+
+def grid_of(file: PsdFile, node: PsdNode) -> TileGrid:
+    """Return a layer's pixels as tiles, straight RGBA, its top left one at (0, 0).
+
+    Raises:
+        FileCorrupt: The pixels do not decode.
+        FileUnsupported: The colours are of no known mode.
+    """
+    colours = file.known_colours()
+    with damage_named(file.path):
+        return layer_grid(file.structure, colours, node.record)
 
 
 def rgba_of(file: PsdFile, node: PsdNode) -> U8Array:
     """Return a layer's pixels, (h, w, 4) uint8 straight; a missing colour is 0, a missing transparency 255.
 
-    16-bit values are rounded to 8 bit.
-
-    Raises:
-        FileCorrupt: The pixels do not decode.
-        FileUnsupported: The colours are neither RGB nor grey.
+    Raises as `grid_of`.
     """
-    planes_wanted = _COLOUR_PLANES.get(file.psd.header.color_mode, 0)
-    if not file.has_known_colours():
-        raise unsupported_colours(file)
     place = box_of(node.record)
-    rgba = np.zeros((place.height, place.width, 4), np.uint8)
-    rgba[..., 3] = 255
-    if place.is_empty:
-        return rgba
-    for info, channel in zip(node.record.channel_info, node.channels, strict=False):
-        if info.id == ChannelID.TRANSPARENCY_MASK:
-            rgba[..., 3] = _plane(file, channel, place)
-        elif 0 <= info.id < planes_wanted:
-            targets = slice(0, 3) if planes_wanted == 1 else slice(info.id, info.id + 1)
-            rgba[..., targets] = _plane(file, channel, place)[..., None]
-    return rgba
+    return grid_of(file, node).read(place.shifted(-place.x, -place.y))
 
 
-def mask_of(file: PsdFile, node: PsdNode) -> tuple[Rect, U8Array] | None:
-    """Return the user mask's box on the canvas and its (h, w) uint8 pixels; None without one."""
-    data = node.record.mask_data
-    if data is None:
-        return None
-    place = Rect.from_edges(data.left, data.top, data.right, data.bottom)
-    for info, channel in zip(node.record.channel_info, node.channels, strict=False):
-        if info.id == ChannelID.USER_LAYER_MASK:
-            empty = np.zeros((place.height, place.width), np.uint8)
-            return place, empty if place.is_empty else _plane(file, channel, place)
-    return None
-
-
-def merged_rgb(file: PsdFile) -> U8Array:
-    """Return the stored merged image, (h, w, 3) uint8, as it is in the file. Raises as `rgba_of`."""
-    if not file.has_known_colours():
-        raise unsupported_colours(file)
-    header = file.psd.header
-    try:
-        with strict_decoding():
-            planes = file.psd.image_data.get_data(header)
-    except MemoryError:
-        raise
-    except Exception as exc:  # a parser of somebody else on bytes of unknown origin
-        raise corrupt_psd(file.path) from exc
-    size = (header.height, header.width)
-    wanted = _COLOUR_PLANES[header.color_mode]
-    if isinstance(planes, bytes):
-        raise AssertionError("split planes were asked for")
-    colour = [_to_u8(plane, header.depth).reshape(size) for plane in planes[:wanted]]
-    return np.dstack(colour if wanted == 3 else colour * 3)
+def merged_of(file: PsdFile) -> TileGrid:
+    """Return the stored merged image as tiles, straight RGBA. Raises as `grid_of`."""
+    colours = file.known_colours()
+    with damage_named(file.path):
+        return merged_grid(file.structure, colours)
 
 
 def corrupt_psd(path: Path) -> FileCorrupt:
@@ -213,70 +222,41 @@ def corrupt_psd(path: Path) -> FileCorrupt:
 
 def unsupported_colours(file: PsdFile) -> FileUnsupported:
     """Return the error for colour modes and depths that are not read."""
-    header = file.psd.header
+    header = file.structure.header
+    known = {mode.value: mode.name.lower() for mode in ColourMode}
+    mode = known.get(header.color_mode, f"number {header.color_mode}")
     return FileUnsupported(
-        f"“{file.path.name}” is a {header.color_mode.name.lower()} file with {header.depth} bits.",
-        "Nothing was changed. Only RGB and greyscale with 8 or 16 bits can be opened: convert a copy.",
+        f"“{file.path.name}” has {header.depth}-bit colours of the mode {mode}, which are not read.",
+        "Nothing was changed. Save a copy as RGB in the program that it came from.",
     )
 
 
-def _plane(file: PsdFile, channel: ChannelData, place: Rect) -> U8Array:
-    header = file.psd.header
-    try:
-        _check_rows(channel, place.height, header.version)
-        with strict_decoding():
-            raw = channel.get_data(place.width, place.height, header.depth, header.version)
-        return _to_u8(raw, header.depth).reshape(place.height, place.width)
-    except MemoryError:
-        raise
-    except Exception as exc:  # a parser of somebody else on bytes of unknown origin
-        raise corrupt_psd(file.path) from exc
-
-
-def _check_rows(channel: ChannelData, height: int, version: int) -> None:
-    """Raise ValueError when packed rows claim more bytes than there are: the decoder would fill up with zeros."""
-    if channel.compression is not Compression.RLE:
-        return
-    counts = np.frombuffer(channel.data, ">u2" if version == 1 else ">u4", count=height)
-    if int(counts.sum()) > len(channel.data) - counts.nbytes:
-        raise ValueError("rows longer than their channel")
-
-
-def _to_u8(raw: bytes, depth: int) -> U8Array:
-    if depth == 8:
-        return np.frombuffer(raw, np.uint8)
-    wide = np.frombuffer(raw, ">u2").astype(np.uint32)
-    return ((wide + 128) // 257).astype(np.uint8)
-
-
-def _tree(psd: PSD, path: Path) -> Nodes:
+def _tree(structure: PsdStructure, path: Path) -> Nodes:
     """Return the records as a tree. A group without an end, or an end without a group, is closed where it stands."""
     stack: list[list[PsdNode]] = [[]]
-    for record, channels in psd._iter_layers():  # noqa: SLF001  # it knows where 16-bit files keep their layers
-        kind = _divider(record)
-        if kind is SectionDivider.BOUNDING_SECTION_DIVIDER:
+    for record in structure.records:
+        kind = divider_kind(record)
+        if kind == BOUNDING_DIVIDER:
             stack.append([])
             if len(stack) > MAX_NESTING:
                 raise FileUnsupported(
                     f"“{path.name}” nests its groups more than {MAX_NESTING} deep.", "Nothing was changed."
                 )
-        elif kind in _GROUP_KINDS:
+        elif kind in {OPEN_FOLDER, CLOSED_FOLDER}:
             children = tuple(stack.pop()) if len(stack) > 1 else ()
-            stack[-1].append(PsdNode(record=record, channels=tuple(channels), children=children))
+            stack[-1].append(PsdNode(record=record, children=children))
         else:
-            stack[-1].append(PsdNode(record=record, channels=tuple(channels)))
+            stack[-1].append(PsdNode(record=record))
     while len(stack) > 1:
         left_over = stack.pop()
         stack[-1].extend(left_over)
     return tuple(stack[0])
 
 
-def _divider(record: LayerRecord) -> SectionDivider:
-    for tag in _DIVIDERS:
-        setting = record.tagged_blocks.get_data(tag)
-        if setting is not None:
-            return SectionDivider(setting.kind)
-    return SectionDivider.OTHER
+def divider_kind(record: PsdRecord) -> int:
+    """Return what a record divides: 0 nothing, 1 an open group, 2 a closed one, 3 the lower end of a group."""
+    data = record.block(*_DIVIDERS)
+    return int.from_bytes(data[:4], "big") if data is not None and len(data) >= 4 else 0
 
 
 def _walk(nodes: Nodes) -> Iterator[PsdNode]:
@@ -286,11 +266,11 @@ def _walk(nodes: Nodes) -> Iterator[PsdNode]:
 
 
 def _check(file: PsdFile, limits: PsdLimits) -> None:
-    header = file.psd.header
+    header = file.structure.header
     nodes = list(file.walk())
-    pixels = header.width * header.height
-    pixels += sum(width * height for node in nodes for width, height in node.record.channel_sizes) // 4
-    side = max(header.width, header.height)
+    boxes = [box_of(node.record) for node in nodes]
+    pixels = header.width * header.height + sum(box.width * box.height for box in boxes)
+    side = max([header.width, header.height])
     if side > limits.max_side_px or pixels > limits.max_pixels or len(nodes) > limits.max_layers:
         raise FileTooLarge(
             f"“{file.path.name}” is too large: {header.width:,} × {header.height:,} px, {len(nodes):,} layers.",

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from psd_tools.constants import BlendMode as PsdBlendMode
-from psd_tools.constants import Clipping, SectionDivider, Tag
+from psd_tools.constants import ChannelID, Clipping, SectionDivider, Tag
 from psd_tools.psd.layer_and_mask import (
-    ChannelDataList,
-    ChannelImageData,
     ChannelInfo,
     LayerFlags,
-    LayerInfo,
     LayerRecord,
-    LayerRecords,
     MaskData,
     MaskFlags,
 )
@@ -23,20 +20,57 @@ from psd_tools.psd.tagged_blocks import TaggedBlock, TaggedBlocks
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import EMPTY_RECT, Rect
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, LayerProps, Lock, Mask, PixelLayer
-from psdstudio.io.psd_pixels import PackedChannel, no_pixels, pack_colour, pack_mask, trimmed
+from psdstudio.core.layers import (
+    AdjustmentLayer,
+    BlendMode,
+    GroupLayer,
+    Layer,
+    LayerId,
+    LayerProps,
+    Lock,
+    Mask,
+    PixelLayer,
+)
+from psdstudio.io.psd_adjustments import adjustment_blocks
+from psdstudio.io.psd_effects import drop_shadow_block
+from psdstudio.io.psd_foreign import restore_layer
+from psdstudio.io.psd_outline import can_be_background, psd_layer_ids
+from psdstudio.io.psd_pixels import (
+    COLOUR_CHANNELS,
+    LAYER_CHANNELS,
+    PackedChannel,
+    Packing,
+    mask_box,
+    no_pixels,
+    pack_mask,
+    pack_planes,
+    read_planes,
+    trimmed,
+    trimmed_box,
+)
+from psdstudio.io.psd_shadow import DropShadow
 from psdstudio.io.psd_tables import BACKGROUND_LOCKS, PSD_MODES, clean_name, lock_bits, pascal_name
 
 BACKGROUND_NAME = "Background"
 DIVIDER_NAME = "</Layer group>"
+_ORDER = (
+    Tag.UNICODE_LAYER_NAME, Tag.LAYER_NAME_SOURCE_SETTING, Tag.LAYER_ID, Tag.BLEND_FILL_OPACITY,
+    Tag.BLEND_CLIPPING_ELEMENTS, Tag.BLEND_INTERIOR_ELEMENTS, Tag.KNOCKOUT_SETTING, Tag.SECTION_DIVIDER_SETTING,
+    Tag.PROTECTED_SETTING, Tag.SHEET_COLOR_SETTING, Tag.METADATA_SETTING, Tag.REFERENCE_POINT, Tag.LAYER_VERSION,
+)  # fmt: skip
+"""The order of a record's blocks in Photoshop's own files; all others stand before these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenRecord:
-    """A record with its channels; `losses` are sentences on what PSD could not take."""
+    """A record, and how its channels are packed when the file has come to them.
+
+    `record.channel_info` names the channels in the order of `pack`; their lengths are filled in while they are
+    written. `losses` are sentences on what PSD could not take.
+    """
 
     record: LayerRecord
-    channels: tuple[PackedChannel, ...]
+    pack: Packing
     losses: tuple[str, ...] = ()
 
 
@@ -45,39 +79,26 @@ class _Context:
     canvas: Rect
     ids: Mapping[LayerId, int]
     version: int
+    shadows: Mapping[LayerId, DropShadow]
+    free_ids: Iterator[int]
+    """Numbers for the records that close groups, which have one each in Photoshop's files."""
 
 
-def psd_layer_ids(document: Document) -> dict[LayerId, int]:
-    """Return the number (`lyid`) of every layer in the file: 1, 2, ... from the bottom, groups before children."""
-    return {layer.id: number for number, layer in enumerate(document.walk(), start=1)}
+def layer_records(
+    document: Document, version: int, shadows: Mapping[LayerId, DropShadow] | None = None
+) -> list[WrittenRecord]:
+    """Return the records of a document in file order, bottom first.
 
-
-def can_be_background(document: Document) -> bool:
-    """Whether the bottom layer may be a true Background: opaque, the whole canvas and no more, normal at 100 %."""
-    if not document.layers or not isinstance(document.layers[0], PixelLayer):
-        return False
-    layer = document.layers[0]
-    props = layer.props
-    plain = (props.opacity, props.fill, props.blend_mode, props.clipping) == (
-        255,
-        255,
-        BlendMode.NORMAL,
-        False,
-    )
-    if not plain or layer.mask is not None:
-        return False
-    if layer.pixels.bounds().shifted(*layer.offset) != document.canvas:
-        return False
-    above = document.layers[1:2]
-    if above and above[0].props.clipping:
-        return False  # Photoshop cannot clip to its Background
-    pixels = layer.pixels.read(document.canvas.shifted(-layer.offset.x, -layer.offset.y))
-    return bool((pixels[..., 3] == 255).all())
-
-
-def layer_records(document: Document, version: int) -> list[WrittenRecord]:
-    """Return the records of a document in file order, bottom first. `version` is 1 (PSD) or 2 (PSB)."""
-    context = _Context(canvas=document.canvas, ids=psd_layer_ids(document), version=version)
+    Args:
+        document: As it is to be written.
+        version: 1 (PSD) or 2 (PSB).
+        shadows: Drop shadow effects of layers.
+    """
+    ids = psd_layer_ids(document)
+    context = _Context(
+        canvas=document.canvas, ids=ids, version=version, shadows=shadows or {},
+        free_ids=count(max(ids.values(), default=0) + 1),
+    )  # fmt: skip
     layers = document.layers
     written: list[WrittenRecord] = []
     if can_be_background(document):
@@ -88,34 +109,33 @@ def layer_records(document: Document, version: int) -> list[WrittenRecord]:
         layers = layers[1:]
     for layer in layers:
         written += _layer(layer, context)
+    for one in written:
+        one.record.tagged_blocks = _ordered(one.record.tagged_blocks)
     return written
 
 
-def layer_info(written: list[WrittenRecord], *, transparent: bool) -> LayerInfo:
-    """Return the layer section. A negative count says that the merged image has transparency."""
-    # psd_tools leaves its lists' item type open, which a checker can only fill with Any.
-    records: list[Any] = [one.record for one in written]
-    channels: list[Any] = []
-    for one in written:
-        packed: list[Any] = [channel.data for channel in one.channels]
-        channels.append(ChannelDataList(packed))
-    return LayerInfo(
-        layer_count=-len(written) if transparent else len(written),
-        layer_records=LayerRecords(records),
-        channel_image_data=ChannelImageData(channels),
-    )
+def highest_id(records: Iterable[WrittenRecord]) -> int:
+    """Return the highest layer number (`lyid`) in the records; 0 without any."""
+    return max((one.record.tagged_blocks.get_data(Tag.LAYER_ID, 0) for one in records), default=0)
+
+
+def _ordered(blocks: TaggedBlocks) -> TaggedBlocks:
+    place = {tag.value: number for number, tag in enumerate(_ORDER)}
+    # psd_tools leaves its dictionaries' item type open, which a checker can only fill with Any.
+    items: list[Any] = sorted(blocks.items(), key=lambda item: place.get(item[0], -1))
+    return TaggedBlocks(items)
 
 
 def _layer(layer: Layer, context: _Context) -> list[WrittenRecord]:
     if isinstance(layer, PixelLayer):
         return [_pixel_layer(layer, context)]
+    if isinstance(layer, AdjustmentLayer):
+        return [_adjustment_layer(layer, context)]
     inside = [record for child in layer.children for record in _layer(child, context)]
-    return [_divider(), *inside, _group(layer, context)]
+    return [_divider(context), *inside, _group(layer, context)]
 
 
 def _background(layer: PixelLayer, context: _Context) -> WrittenRecord:
-    rgba = layer.pixels.read(context.canvas.shifted(-layer.offset.x, -layer.offset.y))
-    channels = pack_colour(rgba, alpha=False, version=context.version)
     record = _record(
         replace(layer.props, name=BACKGROUND_NAME), context.canvas, context.ids[layer.id], b"bgnd"
     )
@@ -126,14 +146,37 @@ def _background(layer: PixelLayer, context: _Context) -> WrittenRecord:
         losses.append(f"“{layer.props.name}” is the Background of the PSD, which has no other name.")
     if layer.props.locks - {Lock.TRANSPARENCY, Lock.POSITION}:
         losses.append(f"“{layer.props.name}” is the Background of the PSD, which has locks of its own.")
-    return _with_channels(record, channels, tuple(losses))
+    losses += restore_layer(record, layer)
+    area = context.canvas.shifted(-layer.offset.x, -layer.offset.y)
+    record.channel_info = _channel_info(COLOUR_CHANNELS)
+
+    def pack() -> list[PackedChannel]:
+        return pack_planes(read_planes(layer.pixels, area), alpha=False, version=context.version)
+
+    return WrittenRecord(record=record, pack=pack, losses=tuple(losses))
 
 
 def _pixel_layer(layer: PixelLayer, context: _Context) -> WrittenRecord:
-    place, rgba = trimmed(layer)
-    channels = no_pixels() if place.is_empty else pack_colour(rgba, alpha=True, version=context.version)
-    record = _record(layer.props, place, context.ids[layer.id], b"layr")
-    return _finished(layer, record, channels, context)
+    record = _record(layer.props, trimmed_box(layer), context.ids[layer.id], b"layr")
+    shadow = context.shadows.get(layer.id)
+    if shadow is not None:
+        block = drop_shadow_block(shadow)
+        record.tagged_blocks[block.key] = block
+
+    def pack() -> list[PackedChannel]:
+        return pack_planes(trimmed(layer), alpha=True, version=context.version)
+
+    return _finished(layer, record, pack, context)
+
+
+def _adjustment_layer(layer: AdjustmentLayer, context: _Context) -> WrittenRecord:
+    """A record without pixels; the blocks with the settings stand before all others, as Photoshop has them."""
+    record = _record(layer.props, EMPTY_RECT, context.ids[layer.id], b"cont")
+    settings = [(block.key, block) for block in adjustment_blocks(layer.adjustment)]
+    items: list[Any] = [*settings, *record.tagged_blocks.items()]
+    record.tagged_blocks = TaggedBlocks(items)
+    record.flags.pixel_data_irrelevant = True
+    return _finished(layer, record, no_pixels, context)
 
 
 def _group(layer: GroupLayer, context: _Context) -> WrittenRecord:
@@ -146,35 +189,46 @@ def _group(layer: GroupLayer, context: _Context) -> WrittenRecord:
         Tag.SECTION_DIVIDER_SETTING, kind=kind, signature=b"8BIM", blend_mode=PSD_MODES[mode]
     )
     record.flags.pixel_data_irrelevant = True
-    return _finished(layer, record, no_pixels(), context)
+    return _finished(layer, record, no_pixels, context)
 
 
-def _divider() -> WrittenRecord:
+def _divider(context: _Context) -> WrittenRecord:
     """The hidden record below a group's children."""
-    record = _record(LayerProps(name=DIVIDER_NAME), EMPTY_RECT, None, b"layr")
+    record = _record(LayerProps(name=DIVIDER_NAME), EMPTY_RECT, next(context.free_ids), b"lset")
+    for tag in (Tag.BLEND_CLIPPING_ELEMENTS, Tag.BLEND_INTERIOR_ELEMENTS, Tag.KNOCKOUT_SETTING):
+        del record.tagged_blocks[tag]
     record.tagged_blocks.set_data(Tag.SECTION_DIVIDER_SETTING, kind=SectionDivider.BOUNDING_SECTION_DIVIDER)
     record.flags.pixel_data_irrelevant = True
-    return _with_channels(record, no_pixels(), ())
+    record.channel_info = _channel_info(LAYER_CHANNELS)
+    return WrittenRecord(record=record, pack=no_pixels)
 
 
-def _finished(
-    layer: Layer, record: LayerRecord, channels: list[PackedChannel], context: _Context
-) -> WrittenRecord:
+def _finished(layer: Layer, record: LayerRecord, pack: Packing, context: _Context) -> WrittenRecord:
     losses = []
     if clean_name(layer.props.name, "") != layer.props.name:
         losses.append(
             f"“{layer.props.name}” was renamed: PSD takes 255 characters and no control characters."
         )
-    if layer.mask is not None:
-        channels = [*channels, _mask(layer.mask, record, context)]
-        if not layer.mask.linked:
+    channels: tuple[ChannelID, ...] = LAYER_CHANNELS
+    mask = layer.mask
+    if mask is not None:
+        channels = (*channels, ChannelID.USER_LAYER_MASK)
+        place, outside = mask_box(mask, context.canvas)
+        record.mask_data = _mask_data(mask, place, outside)
+        pack = _with_mask(pack, mask, place, context.version)
+        if not mask.linked:
             losses.append(f"The mask of “{layer.props.name}” is linked to its layer in the PSD.")
-    return _with_channels(record, channels, tuple(losses))
+    losses += restore_layer(record, layer)
+    record.channel_info = _channel_info(channels)
+    return WrittenRecord(record=record, pack=pack, losses=tuple(losses))
 
 
-def _mask(mask: Mask, record: LayerRecord, context: _Context) -> PackedChannel:
-    place, outside, channel = pack_mask(mask, context.canvas, context.version)
-    record.mask_data = MaskData(
+def _with_mask(pack: Packing, mask: Mask, place: Rect, version: int) -> Packing:
+    return lambda: [*pack(), pack_mask(mask, place, version)]
+
+
+def _mask_data(mask: Mask, place: Rect, outside: int) -> MaskData:
+    return MaskData(
         top=place.y,
         left=place.x,
         bottom=place.bottom,
@@ -182,26 +236,20 @@ def _mask(mask: Mask, record: LayerRecord, context: _Context) -> PackedChannel:
         background_color=outside,
         flags=MaskFlags(mask_disabled=not mask.enabled),
     )
-    return channel
 
 
-def _with_channels(
-    record: LayerRecord, channels: list[PackedChannel], losses: tuple[str, ...]
-) -> WrittenRecord:
-    # Written out here because psd_tools derives it from high-level layers that we do not use.
-    record.channel_info = [ChannelInfo(id=one.id, length=2 + len(one.data.data)) for one in channels]
-    return WrittenRecord(record=record, channels=tuple(channels), losses=losses)
+def _channel_info(channels: Iterable[ChannelID]) -> list[ChannelInfo]:
+    return [ChannelInfo(id=channel, length=0) for channel in channels]
 
 
-def _record(props: LayerProps, place: Rect, number: int | None, source: bytes) -> LayerRecord:
+def _record(props: LayerProps, place: Rect, number: int, source: bytes) -> LayerRecord:
     """Return a record with its blocks; `source` is `lnsr`, where Photoshop says what kind of thing was named."""
     fallback = f"Layer {number}"
     name = clean_name(props.name, fallback)
     blocks = TaggedBlocks()
     blocks.set_data(Tag.UNICODE_LAYER_NAME, name)
     blocks[Tag.LAYER_NAME_SOURCE_SETTING] = TaggedBlock(key=Tag.LAYER_NAME_SOURCE_SETTING, data=source)
-    if number is not None:
-        blocks.set_data(Tag.LAYER_ID, number)
+    blocks.set_data(Tag.LAYER_ID, number)
     blocks.set_data(Tag.BLEND_CLIPPING_ELEMENTS, 1)
     blocks.set_data(Tag.BLEND_INTERIOR_ELEMENTS, 0)
     blocks.set_data(Tag.KNOCKOUT_SETTING, 0)

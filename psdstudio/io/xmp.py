@@ -14,7 +14,7 @@ from psdstudio import __version__
 from psdstudio.core.document import Document
 from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
 from psdstudio.core.parts import EFFECTS
-from psdstudio.io.psd_records import psd_layer_ids
+from psdstudio.io.psd_outline import psd_layer_ids
 
 NAMESPACE = "urn:psdstudio:xmp:1.0#"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"

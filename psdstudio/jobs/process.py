@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.sharedctypes import RawValue
-from threading import Lock, Thread
+from threading import Thread
 from typing import Protocol, TypeAlias
 
 from psdstudio.errors import EngineCrashed
 from psdstudio.jobs.job import JobId
 from psdstudio.jobs.wire import Died, FromWorker, Quit, ToWorker, WorkerConfig
 from psdstudio.jobs.worker_main import main
+from psdstudio.spawning import start_process
 
 WorkerMessage: TypeAlias = FromWorker | Died
 Post: TypeAlias = Callable[[WorkerMessage], None]
-_spawn_lock = Lock()
-_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 class Worker(Protocol):
@@ -62,8 +58,7 @@ class ProcessWorker:
             target=main, args=(theirs, self._cancelled, self._config), name="psdstudio-engine", daemon=True
         )
         try:
-            with _spawn_lock, _main_module_left_out(), _child_environment():
-                process.start()
+            start_process(process)
         except OSError as exc:
             ours.close()
             raise EngineCrashed(
@@ -130,41 +125,3 @@ def _read(connection: Connection, process: SpawnProcess, post: Post) -> None:
         post(message)
     process.join()
     post(Died(exit_code=process.exitcode, garbled=garbled))
-
-
-@contextmanager
-def _main_module_left_out() -> Iterator[None]:
-    """Keep spawn from running the program's main file again in the child.
-
-    The console script imports the window at its top, which would load Qt into the worker. `spawn` takes the
-    file from `__main__.__spec__` and `__main__.__file__` (multiprocessing.spawn.get_preparation_data).
-    """
-    module = sys.modules["__main__"]
-    spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
-    module.__spec__, module.__file__ = None, None
-    try:
-        yield
-    finally:
-        module.__spec__ = spec
-        if file is None:
-            del module.__file__
-        else:
-            module.__file__ = file
-
-
-@contextmanager
-def _child_environment() -> Iterator[None]:
-    """Let numpy's OpenBLAS use one thread in the child, which imports numpy before its own first line runs.
-
-    The text encoder's matrices are small: on a busy machine their threads waited for one another for twelve seconds
-    where one thread needs a twentieth of one. torch does not use OpenBLAS.
-    """
-    before = os.environ.get(_BLAS_THREADS)
-    os.environ[_BLAS_THREADS] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_BLAS_THREADS]
-        else:
-            os.environ[_BLAS_THREADS] = before

@@ -242,7 +242,7 @@ BLEND: Mapping[BlendMode, BlendFunction] = MappingProxyType(
 )
 """Every mode a layer may have; a group's PASS_THROUGH is no blend function."""
 
-_NEUTRAL: Mapping[BlendMode, np.float32] = MappingProxyType(
+NEUTRAL: Mapping[BlendMode, np.float32] = MappingProxyType(
     {
         BlendMode.COLOR_BURN: _ONE,
         BlendMode.LINEAR_BURN: _ONE,
@@ -254,7 +254,7 @@ _NEUTRAL: Mapping[BlendMode, np.float32] = MappingProxyType(
     }
 )
 
-SPECIAL_EIGHT = frozenset({*_NEUTRAL, BlendMode.HARD_MIX})
+SPECIAL_EIGHT = frozenset({*NEUTRAL, BlendMode.HARD_MIX})
 """The modes in which fill opacity is not opacity: it fades the source towards the colour that changes
 nothing.
 """
@@ -273,7 +273,7 @@ def blend_filled(mode: BlendMode, b: F32, s: F32, fill: float) -> F32:
     if mode is BlendMode.HARD_MIX:
         ramp = (b - amount * (_ONE - s)) / (_ONE - amount)
         return np.asarray(np.clip(ramp, 0, _ONE), np.float32)
-    neutral = _NEUTRAL[mode]
+    neutral = NEUTRAL[mode]
     return BLEND[mode](b, neutral + amount * (s - neutral))
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
-from psdstudio.core.geometry import Rect, Size, union_of
-from psdstudio.core.layers import GroupLayer, Layer, PixelLayer
+from psdstudio.core.geometry import EMPTY_RECT, Rect, Size, union_of
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, PixelLayer
 from psdstudio.core.tiles import TileKey, U8Array, tile_keys, tile_rect
 from psdstudio.render.cache import ByteCache
 from psdstudio.render.facts import FactBook
@@ -112,10 +112,10 @@ class Compositor:
         """Return (h, w, 4) uint8 straight RGBA that fits `size` (an int is the longer side) and keeps the
         proportions.
 
-        A document shows its canvas; a layer shows its own pixels, without opacity, mask and blending and
-        whether it is visible or not; a group shows its children. `area` (canvas pixels) is what is shown of
-        it, by default the canvas or the box of the layer's pixels. Averaged over areas; a small picture is
-        not enlarged. A layer without pixels gives one transparent pixel.
+        A document shows its canvas; a layer shows its own pixels, without opacity, mask and blending and whether it is
+        visible or not; a group shows its children, an adjustment nothing. `area` (canvas pixels) is what is shown of
+        it, by default the canvas or the box of the layer's pixels. Averaged over areas; a small picture is not
+        enlarged. A layer without pixels gives one transparent pixel.
         """
         if isinstance(shown, Document):
             area = shown.canvas if area is None else area
@@ -247,6 +247,8 @@ def _content(layer: Layer) -> tuple[Program, Rect]:
             return (Paint(layer.pixels, layer.offset, PLAIN),), layer_bounds(layer)
         case GroupLayer():
             return compile_layers(layer.children), _bounds(layer.children)
+        case AdjustmentLayer():
+            return (), EMPTY_RECT
 
 
 def _bounds(layers: tuple[Layer, ...]) -> Rect:

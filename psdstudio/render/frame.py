@@ -11,6 +11,7 @@ that need no division and are written out; the arrays are changed in place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -93,6 +94,15 @@ class Frame:
         np.minimum(self.color, _ONE, out=self.color)
         self.held, self.alpha = self.alpha, None
 
+    def release(self) -> None:
+        """Take the held alpha back: the opposite of `hold`."""
+        if self.held is None:
+            return
+        if self.color is not None and not _is_one(self.held):
+            self.color *= self.held
+            self.alpha = np.asarray(self.held, np.float32)
+        self.held = None
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -164,6 +174,46 @@ def compose(frame: Frame, source: Source, mode: BlendMode, *, special_fill: floa
         _general(frame, source, mode, special_fill)
     if frame.gained is not None:
         frame.gained += (_ONE - frame.gained) * _faded(source.alpha, special_fill)
+
+
+def adjust(
+    frame: Frame,
+    change: Callable[[F32], F32],
+    mode: BlendMode,
+    *,
+    coverage: Coverage,
+    special_fill: float,
+    area: Rect,
+) -> None:
+    """Blend the frame's own straight colours, changed by `change`, onto them as if they were opaque; alpha stays.
+
+    C' = (1-m) C + m B(C, change(C)) with m the coverage, which is not changed: what an adjustment layer does to its
+    backdrop (Photoshop's manual; fixtures). `change` returns a new array. Where `gather` keeps account, only what was
+    painted since is changed: an adjustment in a group that something is clipped to leaves what is below it (fixtures).
+    """
+    if frame.color is None:
+        return
+    if frame.gained is not None:
+        coverage = np.asarray(frame.gained * coverage, np.float32)
+    straight = frame.color
+    if frame.alpha is not None:
+        straight = np.divide(frame.color, np.maximum(frame.alpha, _TINY))
+        np.minimum(straight, _ONE, out=straight)
+    color = change(straight)
+    if mode in _PREMULTIPLIED and not _is_one(coverage):
+        color *= coverage
+    opaque = Frame(straight if frame.alpha is None else straight.copy())
+    compose(
+        opaque, Source(color, coverage, mode in _PREMULTIPLIED), mode, special_fill=special_fill, area=area
+    )
+    assert opaque.color is not None
+    if frame.alpha is None:
+        frame.color = opaque.color
+    else:
+        # By the difference, so that a pixel that is not changed keeps its value to the last bit.
+        opaque.color -= straight
+        opaque.color *= frame.alpha
+        frame.color += opaque.color
 
 
 def mix_through(before: Frame, after: Frame, share: Coverage) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from psdstudio.core.adjustments import Adjustment, is_identity
 from psdstudio.core.geometry import Point
-from psdstudio.core.layers import BlendMode, Layer, LayerProps, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, LayerProps, Mask, PixelLayer
 from psdstudio.core.tiles import TileGrid
 
 
@@ -51,6 +52,14 @@ class Paint:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjust:
+    """Blend the current frame's own colours, adjusted, onto the frame; its alpha stays."""
+
+    adjustment: Adjustment
+    blend: Blend
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """Start a frame; a matching `Close` follows."""
 
@@ -69,7 +78,7 @@ class Close:
     blend: Blend
 
 
-Op: TypeAlias = Paint | Open | Hold | Close
+Op: TypeAlias = Paint | Adjust | Open | Hold | Close
 Program: TypeAlias = tuple[Op, ...]
 
 
@@ -99,7 +108,7 @@ def _siblings(layers: tuple[Layer, ...]) -> Iterator[Op]:
 
 def _is_clipped(layer: Layer) -> bool:
     # PSD has no clipped groups (`Document.validate` reports one); such a group is painted unclipped.
-    return isinstance(layer, PixelLayer) and layer.props.clipping
+    return not isinstance(layer, GroupLayer) and layer.props.clipping
 
 
 def _is_shown(props: LayerProps) -> bool:
@@ -110,6 +119,10 @@ def _single(layer: Layer) -> Iterator[Op]:
     blend = _blend_of(layer)
     if isinstance(layer, PixelLayer):
         yield Paint(layer.pixels, layer.offset, blend)
+        return
+    if isinstance(layer, AdjustmentLayer):
+        if blend.mode is not BlendMode.NORMAL or not is_identity(layer.adjustment):
+            yield Adjust(layer.adjustment, blend)
         return
     if layer.props.blend_mode is not BlendMode.PASS_THROUGH:
         yield Open(FrameKind.ISOLATED)
@@ -129,6 +142,15 @@ def _clipping_run(base: Layer, clipped: list[Layer]) -> Iterator[Op]:
     blending.
     """
     blend = _blend_of(base)
+    if isinstance(base, AdjustmentLayer):
+        # What is clipped to an adjustment shows where the adjustment works: on what is there already.
+        yield Open(FrameKind.THROUGH)
+        yield Adjust(base.adjustment, Blend(blend.mode))
+        yield Hold()
+        for layer in clipped:
+            yield from _single(layer)
+        yield Close(Blend(BlendMode.NORMAL, blend.opacity, blend.fill, blend.mask))
+        return
     if blend.mode is BlendMode.PASS_THROUGH:
         # Photoshop lets the children blend with what is below the group, then blends the clipped stack as Normal.
         yield Open(FrameKind.BACKED)

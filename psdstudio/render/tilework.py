@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from psdstudio.core.adjustments import Adjustment
 from psdstudio.core.geometry import Point, Rect
 from psdstudio.core.layers import BlendMode
 from psdstudio.core.tiles import TILE, TileGrid, TileKey, U8Array, tile_keys, tile_rect
+from psdstudio.render.adjust import adjusted
 from psdstudio.render.blend import SPECIAL_EIGHT
 from psdstudio.render.facts import FactBook
-from psdstudio.render.frame import Coverage, Frame, compose, frame_source, layer_source, mix_through
-from psdstudio.render.plan import Blend, Close, FrameKind, Hold, Open, Paint, Program
+from psdstudio.render.frame import Coverage, Frame, adjust, compose, frame_source, layer_source, mix_through
+from psdstudio.render.plan import Adjust, Blend, Close, FrameKind, Hold, Open, Paint, Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,19 @@ class PaintStep:
 
 
 @dataclass(frozen=True, slots=True)
+class AdjustStep:
+    """Blend the frame's adjusted colours onto the frame."""
+
+    adjustment: Adjustment
+    blend: TileBlend
+
+    @property
+    def key(self) -> Hashable:
+        """Names the settings and the blending."""
+        return ("adjust", self.adjustment, self.blend.key)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenStep:
     """Start a frame."""
 
@@ -122,20 +137,30 @@ class CloseStep:
         return ("close", self.blend.key)
 
 
-Step = PaintStep | OpenStep | HoldStep | CloseStep
+Step = PaintStep | AdjustStep | OpenStep | HoldStep | CloseStep
 
 
 @dataclass(slots=True)
 class _Body:
-    """The steps of an open frame; `is_dead`: clipped to a base that is not here."""
+    """The steps of an open frame.
+
+    `is_dead`: clipped to a base that is not here. `starts_painted`: the frame begins as a picture that may be adjusted.
+    """
 
     steps: list[Step]
     is_held: bool = False
     is_dead: bool = False
+    starts_painted: bool = False
 
     @property
-    def has_paint(self) -> bool:
-        return any(isinstance(step, PaintStep) for step in self.steps)
+    def has_content(self) -> bool:
+        """Whether a step makes a difference to the frame."""
+        return any(isinstance(step, PaintStep | AdjustStep) for step in self.steps)
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether there is anything that an adjustment could change."""
+        return self.starts_painted or self.has_content
 
 
 def narrow(program: Program, tile: TileKey, book: FactBook) -> tuple[Step, ...]:
@@ -145,17 +170,22 @@ def narrow(program: Program, tile: TileKey, book: FactBook) -> tuple[Step, ...]:
         body = bodies[-1]
         match op:
             case Open():
-                bodies.append(_Body([OpenStep(op.kind)], is_dead=body.is_dead))
+                seen = op.kind is FrameKind.THROUGH and body.is_painted
+                bodies.append(_Body([OpenStep(op.kind)], is_dead=body.is_dead, starts_painted=seen))
             case Hold():
-                body.is_held, body.is_dead = True, body.is_dead or not body.has_paint
+                body.is_held, body.is_dead = True, body.is_dead or not body.is_painted
                 body.steps.append(HoldStep())
+            case Adjust():
+                blend = _tile_blend(op.blend, tile, book)
+                if blend is not None and body.is_painted and not body.is_dead:
+                    body.steps.append(AdjustStep(op.adjustment, blend))
             case Paint():
                 if not body.is_dead:
                     _add_paint(body, op, tile, book)
             case Close():
                 bodies.pop()
                 blend = _tile_blend(op.blend, tile, book)
-                if blend is not None and body.has_paint and not body.is_dead:
+                if blend is not None and body.has_content and not body.is_dead:
                     bodies[-1].steps += [*body.steps, CloseStep(blend)]
     return tuple(bodies[0].steps)
 
@@ -238,6 +268,8 @@ def run(steps: Sequence[Step], area: Rect, start: Frame | None = None) -> Frame:
         match step:
             case PaintStep():
                 _paint(frames[-1], step, area)
+            case AdjustStep():
+                _adjust(frames[-1], step, area)
             case OpenStep():
                 kinds.append(step.kind)
                 frames.append(_opened(step.kind, frames[-1]))
@@ -272,9 +304,22 @@ def _paint(frame: Frame, step: PaintStep, area: Rect) -> None:
     compose(frame, source, blend.mode, special_fill=blend.special_fill, area=area)
 
 
+def _adjust(frame: Frame, step: AdjustStep, area: Rect) -> None:
+    blend = step.blend
+    adjust(
+        frame,
+        lambda colour: adjusted(step.adjustment, colour),
+        blend.mode,
+        coverage=blend.coverage(_in_tile(area)),
+        special_fill=blend.special_fill,
+        area=area,
+    )
+
+
 def _close(frames: list[Frame], kind: FrameKind, blend: TileBlend, area: Rect) -> None:
     frame = frames.pop()
     if kind is FrameKind.THROUGH:
+        frame.release()
         mix_through(frames[-1], frame, blend.coverage(_in_tile(area)))
         return
     source = frame_source(frame, blend.mode, coverage=blend.coverage(_in_tile(area)))

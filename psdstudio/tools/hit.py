@@ -6,7 +6,7 @@ import math
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, LayerId, Mask, PixelLayer
 from psdstudio.core.parts import object_group_of
 
 SEEN_ALPHA = 13
@@ -30,6 +30,8 @@ def unit_of(doc: Document, layer_id: LayerId) -> LayerId:
 def _top_hit(layers: tuple[Layer, ...], x: int, y: int) -> PixelLayer | None:
     for place in range(len(layers) - 1, -1, -1):
         layer = layers[place]
+        if isinstance(layer, AdjustmentLayer):
+            continue  # it lies over everything and shows nothing of its own
         if not layer.props.visible or layer.props.opacity == 0 or _mask_at(layer.mask, x, y) < SEEN_ALPHA:
             continue
         if isinstance(layer, GroupLayer):
@@ -46,6 +48,8 @@ def _base_shows(layers: tuple[Layer, ...], place: int, x: int, y: int) -> bool:
     if not layers[place].props.clipping:
         return True
     base = next((layer for layer in reversed(layers[:place]) if not layer.props.clipping), None)
+    if isinstance(base, AdjustmentLayer):
+        return base.props.visible and _mask_at(base.mask, x, y) >= SEEN_ALPHA
     return base is None or _top_hit((base,), x, y) is not None
 
 

@@ -14,6 +14,7 @@ from psdstudio.core.changes import Change, Origin
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.placement_commands import ResizeCanvas
+from psdstudio.core.wording import counted
 from psdstudio.errors import FileError, StudioError
 from psdstudio.io.images import EXTENSIONS, read_image
 from psdstudio.io.project import EXTENSION, TileHashes, load_project, save_project
@@ -32,10 +33,10 @@ from psdstudio.ui.psd_files import (
     write_flat,
     write_psd,
 )
-from psdstudio.ui.wording import ago, counted
+from psdstudio.ui.wording import ago
 
 if TYPE_CHECKING:
-    from psdstudio.io.psd_import import ImportReport
+    from psdstudio.io.psd_report import ImportReport
 
 AUTOSAVE_MS = 20_000
 _PATTERNS = " ".join("*" + ext for ext in (EXTENSION, *PSD_EXTENSIONS, *EXTENSIONS))
@@ -237,7 +238,8 @@ class Files(QObject):
     def export(self, kind: ExportFormat = ExportFormat.PSD) -> ExportDialog:
         """Open the export dialog (Ctrl+Alt+Shift+S)."""
         path = self._folder() / f"{self.title}.{kind.value}"
-        dialog = ExportDialog(self._document, path, self._window, kind=kind)
+        selected = frozenset(self._bridge.session.selection)
+        dialog = ExportDialog(self._document, path, self._window, kind=kind, selected=selected)
         dialog.export_asked.connect(lambda choice: self._export(choice, dialog))
         dialog.folder_asked.connect(
             lambda written: QDesktopServices.openUrl(QUrl.fromLocalFile(str(written.parent)))

@@ -61,6 +61,28 @@ OUTLINES: dict[str, str] = {
     ),
     "mask": '<rect x="2.8" y="4" width="14.4" height="12" rx="1.6"/>'
     + '<circle cx="10" cy="10" r="3.2" fill="currentColor" stroke="none"/>',
+    "adjust": '<circle cx="10" cy="10" r="6.8"/>' + _F.format("M10 3.2a6.8 6.8 0 0 1 0 13.6z"),
+    "adjust-brightnesscontrast": '<circle cx="10" cy="10" r="3.2"/>'
+    + _F.format("M10 6.8a3.2 3.2 0 0 1 0 6.4z")
+    + _S.format(
+        "M10 2.6v1.6M10 15.8v1.6M2.6 10h1.6M15.8 10h1.6M4.8 4.8 5.9 5.9M14.1 14.1l1.1 1.1"
+        "M4.8 15.2l1.1-1.1M14.1 5.9l1.1-1.1"
+    ),
+    "adjust-levels": _F.format("M3 16.2v-2l2-1.4 1.6-4.2 1.6 2.2L10 4l2 7 1.8-2.6 1.6 4 1.6 1.8v2z"),
+    "adjust-curves": '<rect x="3" y="3" width="14" height="14" rx="1"/>'
+    + _S.format("M3.6 16.4C9 15.6 10.4 4.6 16.4 3.6"),
+    "adjust-exposure": '<rect x="3" y="3" width="14" height="14" rx="1"/>'
+    + _S.format("M3.4 16.6 16.6 3.4M5.4 7.2h3.6M7.2 5.4V9M11.2 13h3.6"),
+    "adjust-huesaturation": '<rect x="3" y="3" width="14" height="3.4" rx=".6"/>'
+    + '<rect x="3" y="8.3" width="14" height="3.4" rx=".6" fill="currentColor" fill-opacity=".45"/>'
+    + '<rect x="3" y="13.6" width="14" height="3.4" rx=".6" fill="currentColor"/>',
+    "adjust-blackandwhite": '<rect x="3" y="3" width="14" height="14" rx="1"/>' + _F.format("M10 3h7v14h-7z"),
+    "adjust-channelmixer": '<circle cx="10" cy="7.4" r="3.9"/><circle cx="7.4" cy="12.2" r="3.9"/>'
+    + '<circle cx="12.6" cy="12.2" r="3.9"/>',
+    "adjust-invert": '<rect x="3" y="3" width="14" height="14" rx="1"/>'
+    + '<circle cx="10" cy="10" r="3.8" fill="currentColor" stroke="none"/>',
+    "adjust-posterize": _S.format("M3 16.6h3.6v-4.2h3.6V8.2h3.6V4H17"),
+    "adjust-threshold": '<rect x="3" y="3" width="14" height="14" rx="1"/>' + _F.format("M17 3v14H3z"),
     "duplicate": '<rect x="7" y="7" width="9.8" height="9.8" rx="1.6"/>'
     + _S.format("M13 4.6v-.4a1 1 0 0 0-1-1H4.2a1 1 0 0 0-1 1V12a1 1 0 0 0 1 1h.4"),
     "bin": _S.format(

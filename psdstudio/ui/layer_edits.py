@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from psdstudio.core import tree
+from psdstudio.core.adjustment_commands import AddAdjustment
+from psdstudio.core.adjustments import Adjustment
 from psdstudio.core.commands import Sequence as CommandSequence
 from psdstudio.core.commands import SetProps
 from psdstudio.core.document import Document
@@ -92,6 +94,11 @@ class LayerEdits:
         )
         if steps:
             self._bridge.apply(CommandSequence(label="Show alone", commands=steps))
+
+    def add_adjustment(self, adjustment: Adjustment, *, clipped: bool = False) -> None:
+        """Add an adjustment layer above the selected one, or clipped to it; on top of all without a selection."""
+        above = self.ids[-1] if self.ids else None
+        self._bridge.apply(AddAdjustment(adjustment=adjustment, above=above, clipped=clipped))
 
     def rename(self, layer_id: LayerId, name: str) -> None:
         """Give a layer a name."""

@@ -44,7 +44,10 @@ def mask_actions(window: Window) -> list[ActionSpec]:
             text="Apply layer mask",
             run=edits.apply_mask,
             can=can_apply
-            & Need(lambda: isinstance(edits.layers[-1], PixelLayer), "The mask of a group stays a mask."),
+            & Need(
+                lambda: isinstance(edits.layers[-1], PixelLayer),
+                "Only a layer with pixels can take its mask in.",
+            ),
         ),
         ActionSpec(id="unmask", text="Delete layer mask", run=edits.remove_mask, can=has_mask),
     ]

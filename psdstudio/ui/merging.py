@@ -10,7 +10,7 @@ from psdstudio.core import tree
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import union_of
-from psdstudio.core.layers import BlendMode, Layer, LayerId, LayerProps, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, Layer, LayerId, LayerProps, PixelLayer
 from psdstudio.core.structure_commands import InsertLayer, ReplaceWithMerged
 from psdstudio.core.tiles import TileGrid
 from psdstudio.render.compositor import Compositor
@@ -37,18 +37,21 @@ class Merging(QObject):
     def merge_visible(self) -> None:
         """Merge all visible layers of the top level (Ctrl+Shift+E)."""
         doc = self._bridge.session.document
-        self._merge(doc, tuple(layer for layer in doc.layers if layer.props.visible))
+        shown = tuple(layer for layer in doc.layers if layer.props.visible)
+        # An adjustment at the very bottom has nothing below it: the picture begins above.
+        pictures = [layer.id for layer in shown if not isinstance(layer, AdjustmentLayer)]
+        self._merge(doc, shown, into=pictures[0] if pictures else None)
 
     def stamp_visible(self) -> None:
         """Put what is seen into a new layer on top (Ctrl+Alt+Shift+E)."""
         doc = self._bridge.session.document
         self._render(doc, doc.layers, lambda pixels: self._stamp(doc, pixels))
 
-    def _merge(self, doc: Document, layers: tuple[Layer, ...]) -> None:
+    def _merge(self, doc: Document, layers: tuple[Layer, ...], *, into: LayerId | None = None) -> None:
         if len(layers) < 2:
             return
-        ids, into = tuple(layer.id for layer in layers), layers[0].id
-        self._render(doc, layers, lambda pixels: self._replace(doc, ids, into, pixels))
+        ids, target = tuple(layer.id for layer in layers), into or layers[0].id
+        self._render(doc, layers, lambda pixels: self._replace(doc, ids, target, pixels))
 
     def _render(self, doc: Document, layers: tuple[Layer, ...], done: Callable[[TileGrid], None]) -> None:
         def work() -> TileGrid:

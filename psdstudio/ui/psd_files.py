@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psdstudio.core.document import Document
+from psdstudio.core.wording import counted
+from psdstudio.io import psd_reader
+from psdstudio.io.psd_report import ImportReport
 from psdstudio.ui.dialogs.export import ExportChoice
 from psdstudio.ui.panels.error_bar import Notice
-from psdstudio.ui.wording import counted
 
 if TYPE_CHECKING:
     from psdstudio.io.psd_export import ExportReport
-    from psdstudio.io.psd_import import ImportReport
 
 PSD_EXTENSIONS = (".psd", ".psb")
 
 
 def read_psd(path: Path) -> tuple[Document, ImportReport]:
-    """Open a PSD as a document (any thread). psd_tools takes a third of a second to import: only here it is needed."""
-    from psdstudio.io.psd_import import import_psd
-
-    return import_psd(path)
+    """Open a PSD as a document (any thread), read by a process of its own."""
+    return psd_reader.read_psd(path)
 
 
 def write_psd(doc: Document, choice: ExportChoice) -> ExportReport:
     """Write the document as the dialog was filled in (any thread)."""
-    from psdstudio.io.psd_export import ExportOptions, export_psd
+    from psdstudio.io.psd_export import export_psd
 
-    return export_psd(doc, choice.path, ExportOptions(strip_prompts=choice.strip_prompts))
+    return export_psd(doc, choice.path, replace(choice.psd, strip_prompts=choice.strip_prompts))
 
 
 def write_flat(doc: Document, choice: ExportChoice) -> None:
@@ -50,7 +50,8 @@ def psd_notice(name: str, report: ImportReport) -> Notice:
 
 def psd_report_lines(report: ExportReport) -> tuple[str, ...]:
     """Return what the export dialog says of a written PSD."""
-    size = f"{report.size_bytes / 2**20:.1f} MB"
+    size_mb = report.size_bytes / 2**20
+    size = f"{size_mb:.1f} MB" if size_mb >= 1 else f"{size_mb * 1024:.0f} KB"
     lines = [f"{counted(report.layers, 'layer')} and groups, {size}, read back and compared."]
-    lines += list(report.losses) or ["Nothing was lost."]
+    lines += [*report.changes, *(report.losses or ("Nothing was lost.",))]
     return tuple(lines)

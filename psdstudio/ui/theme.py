@@ -103,14 +103,16 @@ QStatusBar {{ background: {PANEL}; color: {TEXT_DIM}; border-top: 1px solid {LIN
   min-height: 24px; max-height: 24px; }}
 QStatusBar::item {{ border: none; }}
 QStatusBar QLabel {{ color: {TEXT_DIM}; padding: 0 8px; }}
-QLineEdit, QPlainTextEdit, QSpinBox, QComboBox, QListWidget {{
+QLineEdit, QPlainTextEdit, QSpinBox, QDoubleSpinBox, QComboBox, QListWidget {{
   background: {FIELD}; color: {TEXT}; border: 1px solid {LINE_LIGHT}; border-radius: 4px;
   selection-background-color: {ACCENT_DEEP}; selection-color: white; }}
 QLineEdit, QPlainTextEdit, QComboBox {{ padding: 2px 6px; min-height: 20px; }}
-QSpinBox::up-button, QSpinBox::down-button {{ width: 0; border: none; }}
-QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QComboBox:focus, QListWidget:focus {{
+QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{
+  width: 0; border: none; }}
+QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus,
+QListWidget:focus {{
   border: 1px solid {ACCENT_TEXT}; }}
-QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {{
+QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {{
   color: {TEXT_FAINT}; border-color: #3d3d3d; }}
 QComboBox {{ selection-background-color: {ROW_SELECTED}; selection-color: {TEXT}; }}
 QComboBox::drop-down {{ border: none; width: 20px; }}
@@ -141,6 +143,13 @@ QListWidget {{ background: {FIELD}; border: 1px solid {LINE_LIGHT}; padding: 3px
 QListWidget::item {{ padding: 5px 8px; border-radius: 4px; }}
 QListWidget::item:selected {{ background: {ROW_SELECTED}; color: {TEXT}; }}
 QListWidget::item:hover:!selected {{ background: {ROW_HOVER}; }}
+QSlider {{ min-height: 20px; }}
+QSlider::groove:horizontal {{ height: 3px; background: {FIELD}; border: 1px solid {LINE_LIGHT}; border-radius: 2px; }}
+QSlider::handle:horizontal {{ width: 11px; height: 11px; margin: -5px 0; border-radius: 6px; background: {TEXT_DIM};
+  border: 1px solid {LINE}; }}
+QSlider::handle:horizontal:hover {{ background: white; }}
+QSlider::handle:horizontal:focus {{ background: {ACCENT_TEXT}; }}
+QSlider::handle:horizontal:disabled {{ background: #5f5f5f; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: #565656; border-radius: 4px; min-height: 28px; margin: 1px; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}

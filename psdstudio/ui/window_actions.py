@@ -7,6 +7,7 @@ from functools import partial
 
 from psdstudio.core.layers import GroupLayer, Layer
 from psdstudio.ui.actions import MODE_LETTERS, ActionSpec, Need
+from psdstudio.ui.adjustment_actions import adjustment_actions
 from psdstudio.ui.canvas.controller import ToolName
 from psdstudio.ui.dialogs.export import ExportFormat
 from psdstudio.ui.dialogs.model_card import ModelCardDialog
@@ -47,6 +48,7 @@ def window_actions(window: Window) -> list[ActionSpec]:
         *_edit_actions(window),
         *_layer_actions(window),
         *mask_actions(window),
+        *adjustment_actions(window),
         *_order_actions(window),
         *_selection_actions(window),
         *scene_actions(window),

@@ -9,10 +9,13 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QMenuBar, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from psdstudio.ui.actions import Actions
+from psdstudio.ui.adjustment_actions import ADJUSTMENT_MENU
+from psdstudio.ui.icons import icon
 from psdstudio.ui.menu_style import dress
 from psdstudio.ui.scene_actions import MORE_VERBS
 
 _FOOTER = ("new_layer", "group", "mask", "duplicate", "delete")
+_ADJUSTMENT_AFTER = "mask"
 _COLUMN_MIN, _COLUMN_MAX, _COLUMN = 280, 480, 320
 
 
@@ -65,6 +68,8 @@ def _fill_menu_bar(bar: QMenuBar, actions: Actions, menus: tuple[tuple[str, str]
     for title, ids in menus:
         menu = dress(bar.addMenu(title))
         actions.fill(menu, ids)
+        if title == "Layer":
+            _add_adjustment_menu(menu, actions)
         menu.aboutToShow.connect(actions.refresh_menu)
 
 
@@ -89,6 +94,30 @@ def _fill_footer(footer: QHBoxLayout, actions: Actions) -> None:
         button.setFixedSize(30, 28)
         button.setAccessibleName(actions[action_id].text())
         footer.addWidget(button)
+        if action_id == _ADJUSTMENT_AFTER:
+            footer.addWidget(_adjustment_button(actions))
+
+
+def _adjustment_button(actions: Actions) -> QToolButton:
+    """The half-filled circle, which opens the list of adjustments."""
+    button = QToolButton()
+    button.setIcon(icon("adjust"))
+    button.setIconSize(QSize(18, 18))
+    button.setFixedSize(30, 28)
+    button.setToolTip("New adjustment layer")
+    button.setAccessibleName("New adjustment layer")
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    menu = dress(QMenu(button))
+    actions.fill(menu, ADJUSTMENT_MENU)
+    button.setMenu(menu)
+    return button
+
+
+def _add_adjustment_menu(menu: QMenu, actions: Actions) -> None:
+    """Put the list of adjustments into the Layer menu, below New layer."""
+    inner = dress(QMenu("New adjustment layer", menu))
+    actions.fill(inner, ADJUSTMENT_MENU)
+    menu.insertMenu(actions["duplicate"], inner)
 
 
 def _fill_more(button: QToolButton, actions: Actions) -> None:

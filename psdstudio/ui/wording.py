@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, Lock, Role
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, Lock, Role
 
 MODE_GROUPS: tuple[tuple[BlendMode, ...], ...] = (
     (BlendMode.NORMAL, BlendMode.DISSOLVE),
@@ -66,7 +66,9 @@ def spoken_row(layer: Layer, *, position: int, total: int, state: str) -> str:
 
 
 def kind(layer: Layer) -> str:
-    """Return "group" or "layer"."""
+    """Return "group", "adjustment" or "layer"."""
+    if isinstance(layer, AdjustmentLayer):
+        return "adjustment"
     return "group" if isinstance(layer, GroupLayer) else "layer"
 
 
@@ -108,13 +110,3 @@ def percent(value: int) -> int:
 def from_percent(value: int) -> int:
     """Return whole percent as a stored 0..255 value."""
     return round(value * 255 / 100)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 layer", "3 layers"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def listed(names: list[str]) -> str:
-    """Return "a", "a and b", "a, b and c"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

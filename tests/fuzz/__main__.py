@@ -54,8 +54,7 @@ def damaged(seed: int, number: int, kinds: Sequence[str]) -> tuple[str, bytes]:
     kind = rng.choices(kinds, [INPUTS[kind].share for kind in kinds])[0]
     source = INPUTS[kind]
     original = rng.choice(source.originals())
-    knows_format = source.damage is not None and rng.random() < 0.6
-    change = source.damage if knows_format and source.damage is not None else byte_mutations.mutations
+    change = source.damage if rng.random() < 0.6 else byte_mutations.mutations
     return kind, change(rng.randrange(2**32), original)
 
 

@@ -19,7 +19,7 @@ from psdstudio.io.project import TileHashes, load_project, save_project
 from psdstudio.io.project_schema import rasters_of, to_manifest
 from psdstudio.io.psd_export import ExportOptions, export_psd
 from psdstudio.io.psd_import import import_psd
-from tests.fuzz import png_mutations, project_mutations
+from tests.fuzz import png_mutations, project_mutations, psd_mutations
 from tests.io.documents import noise, scene_document
 from tests.io.golden import FOLDER
 
@@ -28,7 +28,7 @@ Mutations = Callable[[int, bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A kind of file. `damage` knows the format (None: nobody does yet); `share` is how often it is drawn.
+    """A kind of file. `damage` knows the format; `share` is how often it is drawn.
 
     `open` reads everything in a file and returns a few words, or raises `StudioError`.
     """
@@ -36,7 +36,7 @@ class Input:
     suffix: str
     share: int
     originals: Callable[[], tuple[bytes, ...]]
-    damage: Mutations | None
+    damage: Mutations
     open: Callable[[Path], str]
 
 
@@ -117,6 +117,6 @@ def _look_at(document: Document) -> int:
 
 INPUTS: Mapping[str, Input] = {
     "project": Input(".psdstudio", 4, _projects, project_mutations.mutations, _open_project),
-    "psd": Input(".psd", 4, _psds, None, _open_psd),
+    "psd": Input(".psd", 4, _psds, psd_mutations.mutations, _open_psd),
     "png": Input(".png", 2, _pngs, png_mutations.mutations, _open_picture),
 }

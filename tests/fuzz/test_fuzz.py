@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from psdstudio.io.project import load_project
-from tests.fuzz import byte_mutations, opening, ora_mutations, png_mutations, project_mutations
+from tests.fuzz import byte_mutations, opening, ora_mutations, png_mutations, project_mutations, psd_mutations
 from tests.fuzz.__main__ import damaged, main
 from tests.fuzz.inputs import INPUTS
 from tests.fuzz.opening import Opened, Opener
@@ -58,6 +58,7 @@ def test_damage_follows_from_its_seed_and_is_damage() -> None:
     ]
     changes = {
         byte_mutations.mutations: INPUTS["psd"].originals()[0],
+        psd_mutations.mutations: INPUTS["psd"].originals()[0],
         png_mutations.mutations: INPUTS["png"].originals()[0],
         project_mutations.mutations: INPUTS["project"].originals()[0],
         ora_mutations.mutations: _openraster(),
@@ -91,7 +92,7 @@ def run_it(path): os.system("true"); return ""
 def open_it(path): return "fine"
 
 inputs.INPUTS = child.INPUTS = {
-    name: inputs.Input(".bin", 1, tuple, None, function)
+    name: inputs.Input(".bin", 1, tuple, bytes, function)
     for name, function in dict(hang=hang, crash=crash, grow=grow, raise_it=raise_it, write=write, change=change,
                                run_it=run_it, open_it=open_it).items()
 }

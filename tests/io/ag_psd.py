@@ -49,3 +49,13 @@ def read_with_ag_psd(path: Path, folder: Path) -> Dump:
     run = subprocess.run(command, capture_output=True, check=False, timeout=120)
     assert run.returncode == 0, run.stderr.decode("utf-8", "replace")[-800:]
     return Dump(json.loads(run.stdout), folder)
+
+
+def read_many_with_ag_psd(paths: list[Path], folder: Path) -> list[Dump]:
+    """Return what ag-psd reads of several files, by one start of node."""
+    folder.mkdir(exist_ok=True)
+    command = ["node", str(TOOLS / "dump_psd.mjs"), "--many", str(folder), *map(str, paths)]
+    run = subprocess.run(command, capture_output=True, check=False, timeout=600)
+    assert run.returncode == 0, run.stderr.decode("utf-8", "replace")[-2000:]
+    folders = [folder / str(index) for index in range(len(paths))]
+    return [Dump(json.loads((each / "tree.json").read_text("utf-8")), each) for each in folders]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Point, Size
 from psdstudio.core.layers import (
+    AdjustmentLayer,
     BlendMode,
     GroupLayer,
     Label,
@@ -22,6 +23,8 @@ from psdstudio.core.layers import (
 )
 from psdstudio.core.scene import Light, Scene
 from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.io.psd_pixels import trimmed
+from tests.adjustments import ADJUSTMENTS
 
 FLOATS = st.floats(-2, 2, allow_nan=False)
 NAMES = st.one_of(
@@ -83,12 +86,17 @@ PIXEL_LAYERS = st.builds(
 )
 
 
+ADJUSTMENT_LAYERS = st.builds(
+    AdjustmentLayer, props=_props(group=False), adjustment=ADJUSTMENTS, mask=MASKS, part=st.none()
+)
+
+
 def _groups(children: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
     members = st.lists(children, max_size=3).map(tuple)
     return st.builds(GroupLayer, props=_props(group=True), children=members, mask=MASKS, part=PARTS)
 
 
-LAYERS: st.SearchStrategy[Layer] = st.recursive(PIXEL_LAYERS, _groups, max_leaves=4)
+LAYERS: st.SearchStrategy[Layer] = st.recursive(PIXEL_LAYERS | ADJUSTMENT_LAYERS, _groups, max_leaves=4)
 SCENES = st.builds(
     Scene, prompt=st.text(st.characters(exclude_categories=["Cs"]), max_size=30), seed=st.integers(0, 2**40),
     use_library=st.booleans(),
@@ -132,6 +140,11 @@ def scene_document() -> Document:
         layers=(background, _object("swan 🦢", 60, 90, recipe), _object("Flamingo rosé", 190, 110, recipe)),
         scene=Scene(prompt="a swan and a flamingo on calm water at sunset", seed=7),
     )
+
+
+def interleaved(layer: PixelLayer) -> U8Array:
+    """Return (h, w, 4) of what an export writes for a layer."""
+    return np.ascontiguousarray(np.moveaxis(trimmed(layer), 0, 2))
 
 
 def _object(name: str, x: int, y: int, recipe: Recipe) -> GroupLayer:

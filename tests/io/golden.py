@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from psdstudio.core.adjustments import BrightnessContrast
 from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import Document
 from psdstudio.core.foreign import Foreign, ForeignBlock
 from psdstudio.core.geometry import BoxF, Point, Size
 from psdstudio.core.guides import Guide
 from psdstudio.core.layers import (
+    AdjustmentLayer,
     BlendMode,
     GroupLayer,
     Label,
@@ -96,7 +98,7 @@ def document_of_version_1() -> Document:
 
 
 def document_of_version_2() -> Document:
-    """Return what a document could be when version 2 was written: a profile, guides and foreign pieces besides."""
+    """Return what a document could be when version 2 was written: a profile, guides, adjustments and foreign pieces."""
     old = document_of_version_1()
     rng = np.random.default_rng(5)
     noise = PixelLayer(
@@ -107,14 +109,17 @@ def document_of_version_2() -> Document:
             source="psd", blocks=(ForeignBlock(key="TySh", data=b"text" * 50),), state=b"\x00\x01\xff"
         ),
     )
+    darker = AdjustmentLayer(
+        id=LayerId("darker"),
+        props=LayerProps(name="darker"),
+        adjustment=BrightnessContrast(brightness=-30, contrast=12),
+        mask=Mask(pixels=TileGrid.from_array(ramp(40, 20, 1), Point(2, 3))),
+        foreign=Foreign(source="psd", blocks=(ForeignBlock(key="lclr", data=bytes(8)),)),
+    )
     blocks = (ForeignBlock(key="1036", data=bytes(range(256))), ForeignBlock(key="empty", data=b""))
     return replace(
         old,
-        layers=(
-            *old.layers,
-            noise,
-            GroupLayer(id=LayerId("plain"), props=LayerProps(name="g"), foreign=None),
-        ),
+        layers=(*old.layers, noise, darker),
         profile=ColourProfile(name="Display P3", icc=b"not a real profile " * 30),
         guides=(Guide(position=12.5, vertical=True), Guide(position=-3.0, vertical=False)),
         foreign=Foreign(source="psd", blocks=blocks),

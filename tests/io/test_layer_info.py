@@ -16,8 +16,8 @@ from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupport
 from psdstudio.io.layer_info import document_info, read_info, visible_pixels_sha256
 from psdstudio.io.project import save_project
 from psdstudio.io.psd_export import export_psd
+from psdstudio.io.psd_outline import can_be_background
 from psdstudio.io.psd_read import PsdLimits, open_psd
-from psdstudio.io.psd_records import can_be_background
 from psdstudio.io.psd_tables import clean_name
 from tests.io.documents import DOCUMENTS, scene_document
 

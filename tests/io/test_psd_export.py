@@ -13,19 +13,24 @@ from hypothesis import HealthCheck, given, settings
 from psd_tools import PSDImage
 from psd_tools.psd.document import PSD
 
+from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
+from psdstudio.core.guides import Guide
 from psdstudio.core.layers import BlendMode, GroupLayer, Label, Layer, LayerProps, Lock, Mask, PixelLayer
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import FileUnsupported
-from psdstudio.io.psd_export import ExportOptions, export_psd
-from psdstudio.io.psd_pixels import trimmed
-from psdstudio.io.psd_records import can_be_background
+from psdstudio.io import psd_stream
+from psdstudio.io.images import srgb_profile
+from psdstudio.io.psd_export import export_psd
+from psdstudio.io.psd_options import ExportOptions
+from psdstudio.io.psd_outline import can_be_background
 from psdstudio.io.psd_tables import clean_name
 from psdstudio.io.xmp import layer_origins
 from psdstudio.render.compositor import Compositor
 from tests.io.ag_psd import Dump, need_ag_psd, read_with_ag_psd
-from tests.io.documents import DOCUMENTS, disc, noise, scene_document, solid
+from tests.io.documents import DOCUMENTS, disc, interleaved, noise, scene_document, solid
+from tests.io.psd_compare import box_of_entry, compare_document, compare_layers, compare_merged
 
 
 def _layer(name: str = "layer", pixels: Any = None, at: Point = Point(0, 0), **props: Any) -> PixelLayer:
@@ -37,60 +42,6 @@ def _document(*layers: Layer, size: Size = Size(64, 48)) -> Document:
     return Document(size=size, layers=layers)
 
 
-def _box(entry: dict[str, Any]) -> Rect:
-    return Rect.from_edges(
-        entry.get("left", 0), entry.get("top", 0), entry.get("right", 0), entry.get("bottom", 0)
-    )
-
-
-def _compare_layer(layer: Layer, entry: dict[str, Any], dump: Dump) -> None:
-    props = layer.props
-    assert entry["name"] == clean_name(props.name, entry["name"])
-    assert entry["blendMode"] == props.blend_mode.name.lower().replace("_", " ")
-    assert round(entry["opacity"] * 255) == props.opacity
-    assert round(entry.get("fillOpacity", 1) * 255) == props.fill
-    assert entry["visible"] is props.visible
-    assert entry["clipping"] is props.clipping
-    assert entry["layerColor"] == props.label.name.lower()
-    wanted_locks = {"transparency": Lock.TRANSPARENCY, "composite": Lock.PIXELS, "position": Lock.POSITION}
-    if Lock.ALL not in props.locks:
-        assert {key: lock in props.locks for key, lock in wanted_locks.items()} == entry["protected"]
-    _compare_mask(layer.mask, entry, dump)
-    if isinstance(layer, GroupLayer):
-        assert entry["opened"] is props.expanded
-        _compare_layers(layer.children, entry["children"], dump)
-        return
-    place, rgba = trimmed(layer)
-    assert _box(entry) == place
-    assert np.array_equal(dump.pixels(entry["pixels"]), rgba)
-    if not place.is_empty:
-        # What is seen is what the document holds: only colour under alpha 0 was added.
-        own = layer.pixels.read(place.shifted(-layer.offset.x, -layer.offset.y))
-        assert np.array_equal(own[..., 3], rgba[..., 3])
-        assert np.array_equal(own[own[..., 3] > 0], rgba[own[..., 3] > 0])
-
-
-def _compare_mask(mask: Mask | None, entry: dict[str, Any], dump: Dump) -> None:
-    if mask is None:
-        assert "mask" not in entry
-        return
-    read = entry["mask"]
-    assert read["defaultColor"] == mask.pixels.fill
-    assert bool(read.get("disabled")) is not mask.enabled
-    box = mask.pixels.bounds()
-    if box.is_empty:
-        assert read["pixels"] is None
-        return
-    assert _box(read) == box.shifted(*mask.offset)
-    assert np.array_equal(dump.pixels(read["pixels"])[..., 0], mask.pixels.read(box)[..., 0])
-
-
-def _compare_layers(layers: tuple[Layer, ...], entries: list[dict[str, Any]], dump: Dump) -> None:
-    assert len(entries) == len(layers)
-    for layer, entry in zip(layers, entries, strict=True):
-        _compare_layer(layer, entry, dump)
-
-
 def _check(document: Document, folder: Path) -> Dump:
     """Export, read with ag-psd, compare everything; returns the dump for further looks."""
     need_ag_psd()
@@ -98,20 +49,9 @@ def _check(document: Document, folder: Path) -> Dump:
     report = export_psd(document, path)
     assert report.size_bytes == path.stat().st_size
     dump = read_with_ag_psd(path, folder / "dump")
-    assert (dump.tree["width"], dump.tree["height"]) == tuple(document.size)
-    layers, entries = document.layers, dump.tree["children"]
-    if report.has_background:
-        bottom = entries[0]
-        assert (bottom["name"], bottom["nameSource"]) == ("Background", "bgnd")
-        assert isinstance(layers[0], PixelLayer)
-        canvas = document.canvas.shifted(-layers[0].offset.x, -layers[0].offset.y)
-        assert np.array_equal(dump.pixels(bottom["pixels"]), layers[0].pixels.read(canvas))
-        layers, entries = layers[1:], entries[1:]
-    if document.layers:
-        _compare_layers(layers, entries, dump)
-    rendered = Compositor().render(document, document.canvas)
-    merged = dump.pixels(dump.tree["merged"])
-    assert np.array_equal(merged[..., 3], rendered[..., 3])
+    compare_document(document, dump)
+    assert report.has_background is can_be_background(document)
+    compare_merged(document, path)
     _compare_psd_tools(document, path)
     return dump
 
@@ -221,7 +161,7 @@ def test_a_grey_fill_is_written_out_over_the_canvas(tmp_path: Path) -> None:
     export_psd(_document(replace(_layer("a", noise(1, 64, 48)), mask=mask)), tmp_path / "a.psd")
     dump = read_with_ag_psd(tmp_path / "a.psd", tmp_path / "dump")
     read = dump.tree["children"][0]["mask"]
-    assert _box(read) == Rect(0, 0, 64, 48)
+    assert box_of_entry(read) == Rect(0, 0, 64, 48)
     assert np.array_equal(dump.pixels(read["pixels"])[..., 0], mask.pixels.read(Rect(-3, -3, 64, 48))[..., 0])
 
 
@@ -284,7 +224,7 @@ def test_colour_is_bled_eight_pixels_under_the_edge() -> None:
     pixels = np.zeros((60, 60, 4), np.uint8)
     pixels[25:35, 25:35] = (200, 100, 50, 255)
     pixels[0, 0] = pixels[59, 59] = (0, 0, 0, 1)
-    _, rgba = trimmed(_layer("a", pixels))
+    rgba = interleaved(_layer("a", pixels))
     inner = rgba[2:-2, 2:-2]
     assert (inner[17:43, 17:43, :3] == (200, 100, 50)).all()
     assert (inner[30, 43:59, :3] == 0).all()
@@ -337,7 +277,7 @@ def test_psb(tmp_path: Path) -> None:
     document = scene_document()
     assert export_psd(document, path).is_psb
     dump = read_with_ag_psd(path, tmp_path / "dump")
-    _compare_layers(document.layers[1:], dump.tree["children"][1:], dump)
+    compare_layers(document.layers[1:], dump.tree["children"][1:], dump)
 
 
 def test_beyond_the_psd_limit_asks_for_psb(tmp_path: Path) -> None:
@@ -347,3 +287,71 @@ def test_beyond_the_psd_limit_asks_for_psb(tmp_path: Path) -> None:
     assert ".psb" in caught.value.hint
     export_psd(document, tmp_path / "a.psb")
     assert PSDImage.open(tmp_path / "a.psb").size == (30_010, 2)
+
+
+def test_guides_and_profile_are_written(tmp_path: Path) -> None:
+    need_ag_psd()
+    profile = ColourProfile(name="other", icc=srgb_profile() + b"\0" * 4)
+    guides = (Guide(position=12.5, vertical=True), Guide(position=30, vertical=False))
+    document = replace(_document(_layer("a", noise(1, 9, 9))), profile=profile, guides=guides)
+    export_psd(document, tmp_path / "a.psd")
+    dump = read_with_ag_psd(tmp_path / "a.psd", tmp_path / "dump")
+    assert dump.tree["imageResources"]["gridAndGuidesInformation"]["guides"] == [
+        {"location": 12.5, "direction": "vertical"},
+        {"location": 30, "direction": "horizontal"},
+    ]
+    resources = PSDImage.open(tmp_path / "a.psd").image_resources
+    assert resources.get_data(1039) == profile.icc
+    export_psd(_document(_layer("a", noise(1, 9, 9))), tmp_path / "b.psd")
+    resources = PSDImage.open(tmp_path / "b.psd").image_resources
+    assert resources.get_data(1039) == srgb_profile()
+    assert 1032 not in resources
+
+
+def test_the_thumbnail_shows_the_picture() -> None:
+    out = io.BytesIO()
+    pixels = np.zeros((700, 1100, 4), np.uint8)
+    pixels[:350] = (250, 10, 10, 255)
+    export_psd(_document(_layer("a", pixels), size=Size(1100, 700)), out)
+    out.seek(0)
+    thumbnail = PSDImage.open(out).thumbnail()
+    assert thumbnail is not None
+    assert thumbnail.size == (160, 102)
+    shown = np.asarray(thumbnail.convert("RGB")).astype(int)
+    assert np.abs(shown[10, 80] - (250, 10, 10)).max() < 8
+    assert np.abs(shown[90, 80] - 255).max() < 8
+
+
+def test_more_bytes_than_a_psd_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psd_stream, "MAX_PSD_BYTES", 60_000)
+    document = _document(*(_layer(str(number), noise(number, 90, 90)) for number in range(3)))
+    (tmp_path / "a.psd").write_bytes(b"old")
+    with pytest.raises(FileUnsupported, match="more than 2 GB"):
+        export_psd(document, tmp_path / "a.psd")
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("a.psd", b"old")]
+    assert export_psd(document, tmp_path / "a.psb").is_psb
+
+
+def test_a_stream_becomes_a_psb_where_a_psd_is_too_small() -> None:
+    out = io.BytesIO()
+    assert export_psd(_document(_layer("a", noise(1, 9, 9)), size=Size(30_001, 2)), out).is_psb
+    out.seek(0)
+    assert PSDImage.open(out).version == 2
+
+
+def test_blocks_stand_in_photoshops_order_and_every_record_has_a_number() -> None:
+    out = io.BytesIO()
+    export_psd(scene_document(), out, ExportOptions(live_shadows=True))
+    out.seek(0)
+    psd = PSD.read(out)
+    info = psd.layer_and_mask_information.layer_info
+    assert info is not None
+    orders = {record.name: [bytes(key) for key in record.tagged_blocks] for record in info.layer_records}
+    assert orders["</Layer group>"] == b"luni lnsr lyid lsct lspf lclr fxrp".split()
+    assert orders["swan"] == b"luni lnsr lyid clbl infx knko lsct lspf lclr fxrp".split()
+    assert orders["Background"] == b"luni lnsr lyid clbl infx knko lspf lclr fxrp".split()
+    effect = info.layer_records[2].tagged_blocks
+    assert list(effect) == b"lfx2 luni lnsr lyid clbl infx knko lspf lclr fxrp".split()
+    numbers = [record.tagged_blocks.get_data(b"lyid") for record in info.layer_records]
+    assert len(set(numbers)) == len(numbers) == 7
+    assert psd.image_resources.get_data(1044) == max(numbers)

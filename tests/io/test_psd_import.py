@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from psdstudio.core.document import Document
-from psdstudio.core.layers import GroupLayer, Layer, Lock, PixelLayer
-from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, Lock, PixelLayer
+from psdstudio.errors import FileCorrupt, FileTooLarge, FileUnsupported
 from psdstudio.io.layer_info import document_info, read_info
 from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_import import import_psd
+from psdstudio.io.psd_outline import can_be_background
 from psdstudio.io.psd_read import PsdLimits, open_psd
-from psdstudio.io.psd_records import can_be_background
 from psdstudio.io.psd_tables import clean_name
 from psdstudio.render.compositor import Compositor
 from tests.io.documents import DOCUMENTS, scene_document
@@ -40,6 +39,9 @@ def _same_layers(document: Document, opened: Document) -> None:
         expanded = ours.props.expanded if isinstance(ours, GroupLayer) else True
         wanted = replace(ours.props, name=name, locks=locks, label=label, expanded=expanded)
         assert theirs.props == wanted
+        if isinstance(ours, AdjustmentLayer):
+            assert isinstance(theirs, AdjustmentLayer)
+            assert theirs.adjustment == ours.adjustment
         assert (ours.mask is None) == (theirs.mask is None)
         if ours.mask is not None and theirs.mask is not None:
             assert theirs.mask.enabled == ours.mask.enabled
@@ -58,7 +60,7 @@ def test_what_we_export_comes_back(tmp_path: Path, document: Document) -> None:
     opened, report = import_psd(tmp_path / "a.psd")
     assert opened.size == document.size
     assert opened.resolution_dpi == document.resolution_dpi
-    assert report.losses == ()
+    assert [line for line in report.losses if "shown approximately" not in line] == []
     assert report.layers == len(list(document.walk()))
     _same_layers(document, opened)
     ours = [layer.pixels_sha256 for layer in document_info(document).layers]
@@ -92,7 +94,7 @@ def test_a_truncated_file_is_corrupt(tmp_path: Path, share: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["psd_tools.psd.document.PSD.read", "psd_tools.psd.layer_and_mask.ChannelData.get_data"]
+    "place", ["psdstudio.io.psd_read.read_structure", "psdstudio.io.psd_channels.Plane.rows"]
 )
 def test_a_lack_of_memory_is_not_called_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
@@ -138,39 +140,10 @@ def test_damaged_files_end_in_a_document_or_a_sentence(tmp_path: Path) -> None:
 def test_pixels_that_do_not_decode_are_damage_and_no_black_layer(tmp_path: Path) -> None:
     path = tmp_path / "a.psd"
     export_psd(scene_document(), path)
-    info = open_psd(path).psd.layer_and_mask_information.layer_info
-    assert info is not None
-    packed = max((channel.data for layer in info.channel_image_data for channel in layer), key=len)
+    records = open_psd(path).structure.records
+    packed = max((bytes(channel.data[2:]) for record in records for channel in record.channels), key=len)
     data = path.read_bytes()
     at = data.index(packed)
     path.write_bytes(data[:at] + b"\xff" * 20 + data[at + 20 :])  # the lengths of the first rows
     with pytest.raises(FileCorrupt, match="damaged or incomplete"):
         import_psd(path)
-
-
-def _fixtures() -> list[Path]:
-    root = os.environ.get("PSDSTUDIO_FIXTURES", "")
-    return sorted(path for path in Path(root, "psd").glob("*.ps[db]")) if root else []
-
-
-@pytest.mark.expects_logs
-@pytest.mark.filterwarnings("ignore")
-def test_files_of_other_programs_end_in_a_document_or_a_sentence() -> None:
-    paths = _fixtures()
-    if not paths:
-        if os.environ.get("CI"):
-            pytest.fail("PSDSTUDIO_FIXTURES holds no PSD files")
-        pytest.skip("PSDSTUDIO_FIXTURES is not set")
-    opened, refused = 0, []
-    for path in paths:
-        try:
-            document, _report = import_psd(path)
-        except FileError as exc:
-            refused.append((path.name, exc))
-        else:
-            assert document.validate() == [], path.name
-            opened += 1
-    # Only other colour modes and depths are refused; none of the files is damaged.
-    assert opened > 150
-    assert [name for name, exc in refused if not isinstance(exc, FileUnsupported)] == []
-    assert all(exc.user_message and exc.hint for _, exc in refused)

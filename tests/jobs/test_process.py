@@ -23,9 +23,10 @@ from psdstudio.jobs.events import (
     JobPreview,
     JobStarted,
 )
-from psdstudio.jobs.process import ProcessWorker, _child_environment
+from psdstudio.jobs.process import ProcessWorker
 from psdstudio.jobs.report import CRASH_MESSAGE, ErrorKind, Recovery
 from psdstudio.jobs.wire import PROTOCOL_VERSION
+from psdstudio.spawning import _child_environment
 from tests.jobs.harness import SHORT, process, request, script
 
 

@@ -13,8 +13,9 @@ from psd_tools.constants import Tag
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerProps, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, LayerProps, Mask, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array
+from tests.adjustments import ADJUSTMENTS
 
 LAYER_MODES = tuple(mode for mode in BlendMode if mode is not BlendMode.PASS_THROUGH)
 SMOOTH_MODES = tuple(
@@ -90,7 +91,28 @@ def pixel_layers(
 
 
 @st.composite
-def trees(draw: st.DrawFn, /, *, depth: int = 2, **options: Any) -> tuple[Layer, ...]:
+def adjustment_layers(
+    draw: st.DrawFn, *, modes: tuple[BlendMode, ...] = LAYER_MODES, clipping: bool | None = None
+) -> AdjustmentLayer:
+    """A random adjustment, Normal more often than not."""
+    return AdjustmentLayer(
+        props=LayerProps(
+            name="adjustment",
+            blend_mode=draw(st.sampled_from([BlendMode.NORMAL] * 3 + [modes[0], modes[-1], modes[4]])),
+            opacity=draw(st.sampled_from([0, 128, 255, 255])),
+            fill=draw(st.sampled_from([40, 255, 255, 255])),
+            visible=draw(st.sampled_from([True, True, True, False])),
+            clipping=draw(st.booleans()) if clipping is None else clipping,
+        ),
+        adjustment=draw(ADJUSTMENTS),
+        mask=draw(st.none() | masks()),
+    )
+
+
+@st.composite
+def trees(
+    draw: st.DrawFn, /, *, depth: int = 2, adjustments: bool = False, **options: Any
+) -> tuple[Layer, ...]:
     """One to four layers; groups are at most `depth` deep, isolated or pass-through."""
     out: list[Layer] = []
     for _ in range(draw(st.integers(1, 4))):
@@ -98,13 +120,15 @@ def trees(draw: st.DrawFn, /, *, depth: int = 2, **options: Any) -> tuple[Layer,
             modes = options.get("modes", LAYER_MODES)
             out.append(
                 group_layer(
-                    *draw(trees(depth=depth - 1, **options)),
+                    *draw(trees(depth=depth - 1, adjustments=adjustments, **options)),
                     mask=draw(st.none() | masks()),
                     blend_mode=draw(st.sampled_from([BlendMode.PASS_THROUGH, BlendMode.NORMAL, *modes[:6]])),
                     opacity=draw(st.sampled_from([90, 255, 255])),
                     visible=draw(st.sampled_from([True, True, False])),
                 )
             )
+        elif adjustments and draw(st.booleans()):
+            out.append(draw(adjustment_layers(**options)))
         else:
             out.append(draw(pixel_layers(**options)))
     return tuple(out)
@@ -122,6 +146,8 @@ def _add(parent: Any, layers: tuple[Layer, ...]) -> None:
         if isinstance(layer, GroupLayer):
             node = parent.create_group(name="group")
             _add(node, layer.children)
+        elif isinstance(layer, AdjustmentLayer):
+            raise TypeError("psd-tools has no way to make an adjustment layer")
         else:
             box = layer.pixels.bounds()
             box = Rect(0, 0, 1, 1) if box.is_empty else box

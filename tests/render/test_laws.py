@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from psdstudio.core import tree
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Rect, Size
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, Mask, PixelLayer
 from psdstudio.render.compositor import Compositor
+from tests.adjustments import ADJUSTMENTS
 from tests.render.documents import CANVAS, LAYER_MODES, group_layer, noise, pixel_layer, pixel_layers, trees
 
 SEAM = Point(246, 248)
@@ -28,6 +29,8 @@ def at_seam(layers: tuple[Layer, ...], by: Point = SEAM) -> tuple[Layer, ...]:
             mask = replace(mask, offset=mask.offset.shifted(*by))
         if isinstance(layer, GroupLayer):
             out.append(replace(layer, mask=mask, children=at_seam(layer.children, by)))
+        elif isinstance(layer, AdjustmentLayer):
+            out.append(replace(layer, mask=mask))
         else:
             out.append(replace(layer, mask=mask, offset=layer.offset.shifted(*by)))
     return tuple(out)
@@ -42,7 +45,13 @@ WHOLE = Rect(SEAM.x - 20, SEAM.y - 20, 70, 70)
 
 
 @settings(max_examples=40)
-@given(trees().map(at_seam), st.integers(0, 60), st.integers(0, 60), st.integers(1, 70), st.integers(1, 70))
+@given(
+    trees(adjustments=True).map(at_seam),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(1, 70),
+    st.integers(1, 70),
+)
 def test_a_part_equals_the_same_part_of_the_whole(
     layers: tuple[Layer, ...], x: int, y: int, width: int, height: int
 ) -> None:
@@ -53,7 +62,7 @@ def test_a_part_equals_the_same_part_of_the_whole(
 
 
 @settings(max_examples=40)
-@given(trees(clipping=False).map(at_seam))
+@given(trees(clipping=False, adjustments=True).map(at_seam))
 def test_hiding_a_layer_is_removing_it(layers: tuple[Layer, ...]) -> None:
     for layer in tree.walk(layers):
         hidden = tree.replaced(layers, layer.with_props(visible=False))
@@ -82,7 +91,7 @@ def test_an_isolated_normal_group_of_one_layer_is_the_layer(
 
 
 @settings(max_examples=25)
-@given(trees().map(at_seam), trees(clipping=False).map(at_seam))
+@given(trees(adjustments=True).map(at_seam), trees(clipping=False, adjustments=True).map(at_seam))
 def test_a_plain_pass_through_group_is_its_children(
     below: tuple[Layer, ...], inner: tuple[Layer, ...]
 ) -> None:
@@ -93,7 +102,7 @@ def test_a_plain_pass_through_group_is_its_children(
 @settings(max_examples=40)
 @given(
     # Dissolve belongs to the canvas: its grain does not move with the layer.
-    trees(modes=tuple(mode for mode in LAYER_MODES if mode is not BlendMode.DISSOLVE)),
+    trees(modes=tuple(mode for mode in LAYER_MODES if mode is not BlendMode.DISSOLVE), adjustments=True),
     st.integers(-700, 700),
     st.integers(-700, 700),
 )
@@ -119,7 +128,7 @@ def test_it_does_not_matter_how_offset_and_grid_share_a_position(layer: PixelLay
 def edits(draw: st.DrawFn, doc: Document) -> Document:
     """One random edit of a document: pixels, a property, an offset, a mask, the order, removal, a new layer."""
     everything = list(doc.walk())
-    kind = draw(st.sampled_from(["new", "pixels", "props", "move", "mask", "order", "remove"]))
+    kind = draw(st.sampled_from(["new", "pixels", "props", "move", "mask", "order", "remove", "adjust"]))
     if not everything or kind == "new":
         (new,) = at_seam((draw(pixel_layers()),))
         return doc.with_layers(tree.inserted(doc.layers, new, parent=None, index=draw(st.integers(0, 9))))
@@ -139,6 +148,8 @@ def edits(draw: st.DrawFn, doc: Document) -> Document:
     if kind == "move" and isinstance(layer, PixelLayer):
         step = draw(st.integers(-9, 9)), draw(st.integers(-9, 9))
         return doc.with_layer(replace(layer, offset=layer.offset.shifted(*step)))
+    if kind == "adjust" and isinstance(layer, AdjustmentLayer):
+        return doc.with_layer(replace(layer, adjustment=draw(ADJUSTMENTS)))
     modes = (*LAYER_MODES, BlendMode.PASS_THROUGH) if isinstance(layer, GroupLayer) else LAYER_MODES
     return doc.with_layer(
         layer.with_props(
@@ -154,7 +165,7 @@ def edits(draw: st.DrawFn, doc: Document) -> Document:
 @given(st.data())
 def test_the_cache_never_serves_what_is_gone(data: st.DataObject) -> None:
     """After every random edit and undo, a compositor with a past shows what one without a past shows."""
-    doc = Document(size=CANVAS, layers=at_seam(data.draw(trees())))
+    doc = Document(size=CANVAS, layers=at_seam(data.draw(trees(adjustments=True))))
     # Two megabytes: some tiles are dropped and computed again on the way.
     old = Compositor(threads=1, budget_bytes=data.draw(st.sampled_from([0, 2 << 20, 64 << 20])))
     past = [doc]

@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from psdstudio.core import tree
 from psdstudio.core.layers import GroupLayer, Layer, LayerId, LayerProps, Part, PixelLayer
 from psdstudio.core.parts import object_groups
 from psdstudio.ui.panels.row_layout import Zone
@@ -47,9 +48,7 @@ def part_of(rig: Rig, name: str) -> Part:
 
 def painted(layer: Layer) -> list[PixelLayer]:
     """Return the pixel layers inside a layer."""
-    return (
-        [layer] if isinstance(layer, PixelLayer) else [x for child in layer.children for x in painted(child)]
-    )
+    return [x for x in tree.walk((layer,)) if isinstance(x, PixelLayer)]
 
 
 def click_zone(qtbot: QtBot, rig: Rig, layer_id: LayerId, zone: Zone) -> None:

@@ -21,6 +21,7 @@ from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
+from psdstudio.core.adjustments import Curve, Curves, HueSaturation, Levels
 from psdstudio.core.commands import SetProps
 from psdstudio.core.geometry import Point
 from psdstudio.core.layers import GroupLayer
@@ -193,6 +194,21 @@ class Camera:
         session.apply(SetProps(ids=(groups[1].children[-1].id,), clipping=True))
         window.notices.dismiss()
         self.shot("masks", window)
+        self._adjusted(window)
+
+    def _adjusted(self, window: MainWindow) -> None:
+        """Adjustment layers: curves with a mask, one clipped to an object's group, sliders, and the list of kinds."""
+        bend = Curves(master=Curve(((0, 0), (70, 40), (180, 215), (255, 255))))
+        for adjustment, clipped in ((Levels(), False), (HueSaturation(hue=25), True), (bend, False)):
+            window.edits.add_adjustment(adjustment, clipped=clipped)
+            self.shot(f"adjusted_{type(adjustment).__name__.lower()}", window)
+        layer_menu = next(x.menu() for x in window.menuBar().actions() if x.text() == "Layer")
+        assert isinstance(layer_menu, QMenu)
+        kinds = next(x.menu() for x in layer_menu.actions() if x.menu() is not None)
+        assert isinstance(kinds, QMenu)
+        kinds.popup(window.mapToGlobal(QPoint(200, 60)))
+        self.shot("adjustment_menu", kinds)
+        kinds.close()
 
 
 def main() -> None:

@@ -16,8 +16,9 @@ from psdstudio.core.commands import SetProps
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.layers import LayerProps, Lock, PixelLayer
+from psdstudio.io.psd_preflight import preflight
 from psdstudio.ui import theme
-from psdstudio.ui.dialogs.export import ExportDialog, preflight
+from psdstudio.ui.dialogs.export import ExportDialog
 from psdstudio.ui.main_window import MainWindow
 from psdstudio.ui.panels.empty_state import Example
 from tests.ui.hands import RUN_MS, group_named, type_sentence

@@ -10,13 +10,14 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.layers import BlendMode, LayerProps, Lock, Part, PixelLayer, Role
+from psdstudio.core.wording import listed
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.planner import plan_scene
 from psdstudio.gen.scene_parts import read_scene
 from psdstudio.ui.canvas.transform import MAX_ZOOM, MIN_ZOOM, ViewTransform, fitted
 from psdstudio.ui.generate.draft import ChipEdits, from_document, from_plan, planned_document
 from psdstudio.ui.panels.row_layout import Zone, row_layout
-from psdstudio.ui.wording import MODE_GROUPS, from_percent, listed, percent, time_left
+from psdstudio.ui.wording import MODE_GROUPS, from_percent, percent, time_left
 from tests.ui.rig import SENTENCE, VOCABULARY
 
 coordinates = st.floats(-5000, 5000)

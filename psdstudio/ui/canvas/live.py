@@ -9,7 +9,7 @@ from PySide6.QtGui import QImage, QPainter
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Rect
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, LayerId, PixelLayer
 from psdstudio.gen.engine import Preview
 from psdstudio.gen.request import Raster
 from psdstudio.ui.canvas.images import SCREEN_FORMAT, to_qimage
@@ -29,8 +29,8 @@ Picture = Callable[[Layer], QImage | None]
 def live_picture(planned: Document, preview: Preview, picture: Picture) -> QImage:
     """Return the canvas as the run would leave it now.
 
-    Every predicted layer stands at its place between those that stay. A document with masks, clipping or modes that
-    Qt cannot draw shows the engine's own picture of the whole scene instead: a wrong one would lie.
+    Every predicted layer stands at its place between those that stay. A document with masks, clipping, adjustments or
+    modes that Qt cannot draw shows the engine's own picture of the whole scene instead: a wrong one would lie.
     """
     if not all(_is_drawable(layer) for layer in planned.walk() if layer.props.visible):
         return to_qimage(preview.composite.rgba)
@@ -48,6 +48,8 @@ def live_picture(planned: Document, preview: Preview, picture: Picture) -> QImag
 
 
 def _is_drawable(layer: Layer) -> bool:
+    if isinstance(layer, AdjustmentLayer):
+        return False
     has_mask = layer.mask is not None and layer.mask.enabled
     return not has_mask and not layer.props.clipping and layer.props.blend_mode in _MODES
 
@@ -69,7 +71,7 @@ def _paint(
             _draw(painter, to_qimage(raster.rgba), raster.rect, layer, share)
         elif isinstance(layer, GroupLayer):
             _paint(painter, layer.children, live, picture, opacity=share)
-        else:
+        elif isinstance(layer, PixelLayer):
             image = picture(layer)
             if image is not None and not image.isNull():
                 _draw(painter, image, _place(layer), layer, share)

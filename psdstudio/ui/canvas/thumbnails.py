@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from psdstudio.core.geometry import Point, Size
-from psdstudio.core.layers import GroupLayer, Layer, LayerId, PixelLayer, Role
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, LayerId, PixelLayer, Role
 from psdstudio.core.parts import children_with
 from psdstudio.ui.bridge import Background
 from psdstudio.ui.canvas.images import layer_thumbnail, mask_thumbnail
@@ -41,11 +41,13 @@ class Thumbnails(QObject):
         self._making: dict[_Slot, _Source] = {}
 
     def get(self, layer: Layer) -> QImage | None:
-        """Return the layer's picture; an object's group shows the object. None while there is none."""
+        """Return the layer's picture; an object's group shows the object. None while, or where, there is none."""
         if isinstance(layer, GroupLayer):
             is_object = layer.part is not None and layer.part.role is Role.OBJECT_GROUP
             looks = children_with(layer, Role.OBJECT) if is_object else ()
             return self.get(looks[-1]) if looks else None
+        if isinstance(layer, AdjustmentLayer):
+            return None
         return self._get((layer.id, _Kind.LAYER), (layer.pixels,), lambda: layer_thumbnail(layer, self._edge))
 
     def mask(self, layer: Layer, canvas: Size) -> QImage | None:

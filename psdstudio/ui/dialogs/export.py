@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -22,10 +22,11 @@ from PySide6.QtWidgets import (
 )
 
 from psdstudio.core.document import Document
-from psdstudio.core.layers import GroupLayer, PixelLayer, Role
-from psdstudio.core.parts import EFFECTS
+from psdstudio.core.layers import LayerId
+from psdstudio.io.psd_options import PSB_SUFFIX, ExportOptions
+from psdstudio.io.psd_preflight import preflight
+from psdstudio.ui.dialogs.psd_options import PsdOptions
 from psdstudio.ui.widgets import CheckBox
-from psdstudio.ui.wording import counted, listed
 
 
 class ExportFormat(Enum):
@@ -40,45 +41,12 @@ _ENDINGS = {ExportFormat.PSD: (".psd", ".psb"), ExportFormat.PNG: (".png",)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportChoice:
-    """What the user decided."""
+    """What the user decided; `psd` is the form of a PSD, in which `strip_prompts` is said here for all formats."""
 
     path: Path
     format: ExportFormat
     strip_prompts: bool = False
-
-
-def preflight(doc: Document) -> tuple[str, ...]:
-    """Return what a PSD of this document will hold, a sentence a line."""
-    layers = [layer for layer in doc.walk() if isinstance(layer, PixelLayer)]
-    groups = [layer for layer in doc.walk() if isinstance(layer, GroupLayer)]
-    masks = sum(layer.mask is not None for layer in doc.walk())
-    counts = [counted(len(layers), "layer")]
-    counts += [counted(len(groups), "group")] if groups else []
-    counts += [counted(masks, "mask")] if masks else []
-    lines = [
-        f"{listed(counts)}, {doc.size.width} × {doc.size.height} px, sRGB, 8 bit, {doc.resolution_dpi:.0f} dpi."
-    ]
-    shadows = sum(layer.part is not None and layer.part.role is Role.SHADOW for layer in layers)
-    if shadows:
-        lines.append(f"{counted(shadows, 'shadow')} as Multiply, in the group of the object.")
-    hidden = sum(not layer.props.visible for layer in doc.walk())
-    if hidden:
-        lines.append(
-            f"{counted(hidden, 'hidden layer')} {'stays' if hidden == 1 else 'stay'} in the file, hidden."
-        )
-    shown = (layer for layer in layers if layer.part is not None and layer.part.role not in EFFECTS)
-    grown = [layer.props.name for layer in shown if _is_grown(layer)]
-    if grown:
-        lines.append(
-            f"Enlarged from the engine's size: {listed(grown[:4])}{' and more' if len(grown) > 4 else ''}."
-        )
-    return tuple(lines)
-
-
-def _is_grown(layer: PixelLayer) -> bool:
-    native = layer.part.native_size if layer.part is not None else None
-    box = layer.pixels.bounds()
-    return native is not None and max(box.width, box.height) > max(native.width, native.height)
+    psd: ExportOptions = field(default_factory=ExportOptions)
 
 
 class ExportDialog(QDialog):
@@ -95,6 +63,7 @@ class ExportDialog(QDialog):
         parent: QWidget | None = None,
         *,
         kind: ExportFormat = ExportFormat.PSD,
+        selected: frozenset[LayerId] = frozenset(),
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export")
@@ -102,6 +71,7 @@ class ExportDialog(QDialog):
         self._doc = doc
         self._written: Path | None = None
         self._may_replace: Path | None = None
+        self._is_big = False
         column = QVBoxLayout(self)
         column.setContentsMargins(18, 16, 18, 16)
         column.setSpacing(10)
@@ -113,17 +83,22 @@ class ExportDialog(QDialog):
             column.addWidget(button)
         self._upper_line = _line()
         column.addWidget(self._upper_line)
+        self.options = PsdOptions(doc, selected)
+        self.options.changed.connect(self._show_preflight)
+        column.addWidget(self.options)
+        self.strip = CheckBox("Leave the words out of the file")
+        self.strip.setToolTip(
+            "The prompt and every layer's words are otherwise in the file's properties; engine and seeds always are"
+        )
+        column.addWidget(self.strip)
+        self._middle_line = _line()
+        column.addWidget(self._middle_line)
         self.heading = QLabel("What will be written")
         self.heading.setObjectName("heading")
         self.lines = QLabel()
         self.lines.setWordWrap(True)
         column.addWidget(self.heading)
         column.addWidget(self.lines)
-        self.strip = CheckBox("Leave the words out of the file")
-        self.strip.setToolTip(
-            "The prompt and every layer's words are otherwise in the file's properties; engine and seeds always are"
-        )
-        column.addWidget(self.strip)
         self._build_end(column, path)
         chosen = self.psd if kind is ExportFormat.PSD else self.png
         chosen.setChecked(True)
@@ -175,7 +150,8 @@ class ExportDialog(QDialog):
         self._written = path
         self.heading.setText(f"Written: {path.name}")
         self.lines.setText(_bulleted(lines))
-        asked = (self.psd, self.png, self._upper_line, self.strip, self.path, self.browse)
+        asked: tuple[QWidget, ...] = (self.psd, self.png, self._upper_line, self._middle_line)
+        asked += (self.options, self.strip, self.path, self.browse)
         for widget in (*asked, self.export, self.problem):
             widget.hide()
         self.folder.show()
@@ -209,13 +185,21 @@ class ExportDialog(QDialog):
         is_psd = self.format is ExportFormat.PSD
         size = self._doc.size
         flat = (f"One picture of {size.width} × {size.height} px, sRGB, as the canvas shows it.",)
-        self.lines.setText(_bulleted(preflight(self._doc) if is_psd else flat))
+        self._is_big = self._psd_options().big
+        self.options.setVisible(is_psd)
+        self.lines.setText(_bulleted(preflight(self._doc, self._psd_options()) if is_psd else flat))
         self._fit()
+
+    def _psd_options(self) -> ExportOptions:
+        big = Path(self.path.text()).suffix.lower() == PSB_SUFFIX
+        return replace(self.options.options(), big=big)
 
     def _on_path(self) -> None:
         self._may_replace = None
         self.problem.hide()
         self.export.setText("Export")
+        if self._psd_options().big is not self._is_big:
+            self._show_preflight()
 
     def _on_browse(self) -> None:
         filters = (
@@ -241,7 +225,12 @@ class ExportDialog(QDialog):
         self.problem.hide()
         self._set_busy(busy=True)
         self.export_asked.emit(
-            ExportChoice(path=path, format=self.format, strip_prompts=self.strip.isChecked())
+            ExportChoice(
+                path=path,
+                format=self.format,
+                strip_prompts=self.strip.isChecked(),
+                psd=self._psd_options(),
+            )
         )
 
     def _set_busy(self, *, busy: bool) -> None:

@@ -26,13 +26,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from psdstudio.core.layers import GroupLayer, Label, Layer, Lock, Mask, PixelLayer, Role
+from psdstudio.core.adjustments import TITLES, Adjustment
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Label, Layer, Lock, Mask, PixelLayer, Role
+from psdstudio.core.wording import listed
 from psdstudio.ui import theme
 from psdstudio.ui.canvas.images import checkered
 from psdstudio.ui.icons import paint_icon
 from psdstudio.ui.models.layer_tree import IDLE, LayerRole, RowPhase, RowState
 from psdstudio.ui.panels.row_layout import RowLayout, Zone, is_slim, row_height, row_layout
-from psdstudio.ui.wording import LOCK_NAMES, listed
+from psdstudio.ui.wording import LOCK_NAMES
 
 Index = QModelIndex | QPersistentModelIndex
 Thumbnail = Callable[[Layer], QImage | None]
@@ -149,6 +151,8 @@ class LayerDelegate(QStyledItemDelegate):
                 return _TIPS.get(zone, "")
 
     def _keep_tip(self, layer: Layer, state: RowState) -> str:
+        if isinstance(layer, AdjustmentLayer) and not self._is_kept(layer):
+            return ""
         if self._is_kept(layer):
             return "Kept: no run changes it (N). Click to release."
         if state.phase is not RowPhase.IDLE:
@@ -192,14 +196,17 @@ class LayerDelegate(QStyledItemDelegate):
         is_warm = bool(state & (QStyle.StateFlag.State_MouseOver | QStyle.StateFlag.State_Selected))
         if self._is_kept(layer):
             paint_icon(painter, "pin-filled", _centred(at.keep, 18), theme.ACCENT_TEXT)
-        else:
+        elif not isinstance(layer, AdjustmentLayer):  # it is never painted, so there is nothing to keep
             paint_icon(painter, "pin", _centred(at.keep, 16), theme.TEXT_DIM if is_warm else "#6f6f6f")
 
     def _paint_picture(self, painter: QPainter, layer: Layer, state: RowState, at: RowLayout) -> None:
         box = at.thumb
         painter.setOpacity(1.0 if layer.props.visible else 0.45)
         image = state.live if state.live is not None else self._thumbnail(layer)
-        if isinstance(layer, GroupLayer) and layer.part is None:
+        if isinstance(layer, AdjustmentLayer):
+            painter.fillRect(box, QColor(theme.FIELD))
+            paint_icon(painter, adjustment_icon(layer.adjustment), _centred(box, 20), theme.TEXT_DIM)
+        elif isinstance(layer, GroupLayer) and layer.part is None:
             paint_icon(painter, "folder", _centred(box, 20), theme.TEXT_DIM)
         else:
             painter.fillRect(box, QBrush(_checker()))
@@ -260,6 +267,11 @@ class LayerDelegate(QStyledItemDelegate):
             painter.drawText(lower, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
 
 
+def adjustment_icon(adjustment: Adjustment) -> str:
+    """Return the name of the outline that stands for a kind of adjustment."""
+    return f"adjust-{type(adjustment).__name__.lower()}"
+
+
 def second_line(layer: Layer, state: RowState) -> str:
     """Return the small line under a name: what the engine does, or at which size the layer was painted."""
     if state.words:
@@ -285,6 +297,8 @@ def native_size_text(layer: Layer) -> str | None:
 def row_tip(layer: Layer) -> str:
     """Return what a row's tooltip says."""
     lines = [layer.props.name]
+    if isinstance(layer, AdjustmentLayer):
+        lines.append(f"Adjustment: {TITLES[type(layer.adjustment)]}")
     if layer.part is not None:
         if layer.part.words and layer.part.words != layer.props.name:
             lines.append(f"Words: {layer.part.words}")

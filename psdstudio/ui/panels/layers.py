@@ -19,6 +19,7 @@ from psdstudio.core.changes import Change
 from psdstudio.core.document import Document
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerId, Lock, PixelLayer, Role
 from psdstudio.core.parts import is_kept, object_group_of
+from psdstudio.core.wording import counted
 from psdstudio.gen.scene_parts import read_scene
 from psdstudio.ui import theme
 from psdstudio.ui.bridge import SessionBridge
@@ -29,7 +30,7 @@ from psdstudio.ui.models.layer_tree import LayerTreeModel, RowState
 from psdstudio.ui.panels.layer_delegate import LayerDelegate
 from psdstudio.ui.panels.layer_tree_view import LayerTreeView
 from psdstudio.ui.widgets import ChoiceBox, number_box
-from psdstudio.ui.wording import MODE_GROUPS, counted, mode_name, percent
+from psdstudio.ui.wording import MODE_GROUPS, mode_name, percent
 
 _LOCKS = (
     (Lock.TRANSPARENCY, "lock-alpha", "Lock transparent pixels (/)"),

@@ -18,15 +18,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from psdstudio.core.adjustment_commands import SetAdjustment
+from psdstudio.core.adjustments import TITLES, Adjustment
 from psdstudio.core.bounds import layer_bounds
-from psdstudio.core.commands import SetBox, SetScene, SetWords
+from psdstudio.core.commands import SetBox, SetProps, SetScene, SetWords
 from psdstudio.core.document import Document
-from psdstudio.core.layers import GroupLayer, Layer, PixelLayer, Recipe, Role
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, Lock, PixelLayer, Recipe, Role
 from psdstudio.core.parts import children_with, object_group_of
+from psdstudio.core.wording import counted
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.generate.controller import Generation
+from psdstudio.ui.panels.adjustment_controls import AdjustmentControls
 from psdstudio.ui.widgets import CheckBox, icon_button
-from psdstudio.ui.wording import counted, kind, role_name
+from psdstudio.ui.wording import kind, role_name
 
 
 class PropertiesPanel(QWidget):
@@ -76,7 +80,10 @@ class PropertiesPanel(QWidget):
             "Lets the engine take a picture of its small library as a guide; the layer says which"
         )
         self.library.toggled.connect(self._on_library)
-        for widget in (self._words_caption, self.words, self._buttons):
+        self.adjustment = AdjustmentControls()
+        self.adjustment.changed.connect(self._on_adjustment)
+        self.adjustment.clip_asked.connect(self._on_clip)
+        for widget in (self._words_caption, self.words, self._buttons, self.adjustment):
             inner.addWidget(widget)
         inner.addLayout(self.facts)
         inner.addWidget(self.free_box)
@@ -141,6 +148,7 @@ class PropertiesPanel(QWidget):
         self.library.setChecked(doc.scene.use_library)
         del blocker
         self._clear_facts()
+        self.adjustment.setVisible(isinstance(target, AdjustmentLayer))
         if target is None:
             self._show_none(doc, len(layers))
         else:
@@ -177,7 +185,16 @@ class PropertiesPanel(QWidget):
         is_free = self._generation.run is None
         self.regenerate.setEnabled(is_free)
         self.new_look.setEnabled(is_free)
-        self._show_facts(layer)
+        if isinstance(layer, AdjustmentLayer):
+            self._show_adjustment(layer)
+        else:
+            self._show_facts(layer)
+
+    def _show_adjustment(self, layer: AdjustmentLayer) -> None:
+        self.role.setText(TITLES[type(layer.adjustment)])
+        self.adjustment.show_layer(layer)
+        if Lock.ALL in layer.props.locks:
+            self._add_fact("Locked", "Unlock the layer to change it.")
 
     def _show_facts(self, layer: Layer) -> None:
         box = layer_bounds(layer)
@@ -219,6 +236,13 @@ class PropertiesPanel(QWidget):
             layer_id = self._bridge.session.selection[-1]
             self._bridge.apply(SetWords(layer_id=layer_id, words=self.words.toPlainText()))
 
+    def _on_adjustment(self, adjustment: Adjustment, setting: str) -> None:
+        layer_id = self._bridge.session.selection[-1]
+        self._bridge.apply(SetAdjustment(layer_id=layer_id, adjustment=adjustment, setting=setting))
+
+    def _on_clip(self, on: bool) -> None:  # a Qt signal's argument
+        self._bridge.apply(SetProps(ids=(self._bridge.session.selection[-1],), clipping=on))
+
     def _on_free_box(self) -> None:
         group = object_group_of(self._bridge.session.document, self._bridge.session.selection[-1])
         if group is not None and group.part is not None:
@@ -245,7 +269,7 @@ def painted_layer(layer: Layer) -> PixelLayer | None:
     if isinstance(layer, GroupLayer):
         looks = children_with(layer, Role.OBJECT)
         return looks[-1] if looks else None
-    return layer
+    return layer if isinstance(layer, PixelLayer) else None
 
 
 def _recipe(layer: Layer) -> Recipe | None:

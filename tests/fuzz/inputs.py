@@ -18,8 +18,8 @@ from psdstudio.io.images import encode_png, read_image
 from psdstudio.io.project import TileHashes, load_project, save_project
 from psdstudio.io.project_schema import rasters_of, to_manifest
 from psdstudio.io.psd_export import export_psd
-from psdstudio.io.psd_options import ExportOptions
 from psdstudio.io.psd_import import import_psd
+from psdstudio.io.psd_options import ExportOptions
 from tests.fuzz import png_mutations, project_mutations, psd_mutations
 from tests.io.documents import noise, scene_document
 from tests.io.golden import FOLDER

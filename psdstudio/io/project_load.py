@@ -105,10 +105,9 @@ def _reading(path: Path, limits: ProjectLimits) -> Iterator[tuple[sqlite3.Connec
     db: sqlite3.Connection | None = None
     try:
         # A journal left by a crash must be rolled back before reading, which needs the right to write.
-        mode = "rw" if path.with_name(path.name + "-journal").exists() else "ro"
-        db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0, isolation_level=None
-        )
+        real = path.resolve()  # SQLite keeps the journal beside the file itself, not beside a link to it
+        mode = "rw" if real.with_name(real.name + "-journal").exists() else "ro"
+        db = sqlite3.connect(f"{real.as_uri()}?mode={mode}", uri=True, timeout=5.0, isolation_level=None)
         db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.max_manifest_bytes)
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA cell_size_check = ON")
@@ -118,11 +117,8 @@ def _reading(path: Path, limits: ProjectLimits) -> Iterator[tuple[sqlite3.Connec
             raise corrupt(path)
         yield db, version
         if mode == "rw":
-            _clear_journal(db, path)
-    except (
-        sqlite3.Error,
-        UnicodeDecodeError,
-    ) as exc:  # the latter: SQLite quotes a damaged schema in its message
+            _clear_journal(db, real)
+    except (sqlite3.Error, UnicodeDecodeError) as exc:  # SQLite quotes a damaged schema in its message
         if getattr(exc, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise FileError(
                 f"“{path.name}” is being written by another program.", "Try again in a moment."

@@ -169,10 +169,15 @@ def _bytes_of(blocks: TaggedBlocks, tag: Tag) -> bytes:
 def _remark(adjustment: Adjustment, mode: int) -> str:
     if isinstance(adjustment, Exposure) and mode == ColorMode.GRAYSCALE:
         return "its grey values come out slightly different in colour"
-    is_modern = isinstance(adjustment, BrightnessContrast) and not adjustment.legacy
-    if is_modern and not is_identity(adjustment):
+    if is_approximate(adjustment):
         return "it is shown approximately, as Photoshop's arithmetic for it is not published"
     return ""
+
+
+def is_approximate(adjustment: Adjustment) -> bool:
+    """Whether Photoshop is known to draw these settings a little differently from us."""
+    is_modern = isinstance(adjustment, BrightnessContrast) and not adjustment.legacy
+    return is_modern and not is_identity(adjustment)
 
 
 def _for_all_channels(adjustment: Adjustment) -> Adjustment:

@@ -97,7 +97,7 @@ def _covers_only(layer: Layer) -> bool:
     if isinstance(layer, GroupLayer):
         is_plain = mode is BlendMode.PASS_THROUGH and layer.mask is None
         return is_plain and all(map(_covers_only, layer.children))
-    if mode is not BlendMode.MULTIPLY:
+    if mode is not BlendMode.MULTIPLY or not isinstance(layer, PixelLayer):
         return False
     return not any(tile[tile[..., 3] > 0, :3].any() for tile in layer.pixels.tiles.values())
 

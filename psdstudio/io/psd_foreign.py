@@ -25,6 +25,7 @@ from psdstudio.core.foreign import Foreign, ForeignBlock
 from psdstudio.core.geometry import Point, Rect
 from psdstudio.core.layers import Layer, PixelLayer
 from psdstudio.core.tiles import TILE, TileGrid
+from psdstudio.io.psd_adjustments import ADJUSTMENT_KEYS
 from psdstudio.io.psd_structure import PsdRecord, PsdStructure
 
 SOURCE = "psd"
@@ -32,9 +33,8 @@ MAX_KEPT_BYTES = 1024 * 2**20
 """Of one file; what is beyond it is left out, and the report says so."""
 _OURS = frozenset((b"luni", b"lspf", b"lclr", b"iOpa", b"lsct", b"lsdk", b"Lr16", b"Lr32", b"Layr"))
 """Blocks that a document has words for, or that hold layers."""
-_DEFAULTS: dict[bytes, tuple[bytes, ...]] = {
-    b"lnsr": (b"layr", b"lset", b"bgnd"), b"clbl": (b"\1\0\0\0",), b"infx": (b"\0\0\0\0",),
-    b"knko": (b"\0\0\0\0",), b"fxrp": (bytes(16),),
+_DEFAULTS: dict[bytes, bytes] = {
+    b"clbl": b"\1\0\0\0", b"infx": b"\0\0\0\0", b"knko": b"\0\0\0\0", b"fxrp": bytes(16),
 }  # fmt: skip
 """What our own export writes beside every layer: not worth keeping."""
 _PIXEL_KEYS: dict[str, str] = {
@@ -80,19 +80,28 @@ class KeepingRoom:
         return True
 
 
-def layer_foreign(record: PsdRecord, room: KeepingRoom, *, number: int) -> tuple[ForeignBlock, ...]:
+def layer_foreign(
+    record: PsdRecord, room: KeepingRoom, *, number: int, is_group: bool
+) -> tuple[ForeignBlock, ...]:
     """Return the blocks of a record that are kept; `number` is the id that our own export would give the layer."""
     kept = []
     for block in record.blocks:
         if block.key in _OURS or not room.takes(block.data):
             continue
         data = bytes(block.data)
-        if data in _DEFAULTS.get(block.key, ()) or (
-            block.key == b"lyid" and data == number.to_bytes(4, "big")
-        ):
+        is_number = block.key == b"lyid" and data == number.to_bytes(4, "big")
+        is_source = block.key == b"lnsr" and data in _name_sources(record, is_group=is_group)
+        if is_number or is_source or data == _DEFAULTS.get(block.key):
             continue
         kept.append(ForeignBlock(key=block.key.decode("latin-1"), data=data))
     return tuple(kept)
+
+
+def _name_sources(record: PsdRecord, *, is_group: bool) -> tuple[bytes, ...]:
+    """Return what our own export writes as `lnsr`, which says what kind of thing was named."""
+    if record.has(*ADJUSTMENT_KEYS):
+        return (b"cont",)
+    return (b"lset",) if is_group else (b"layr", b"bgnd")
 
 
 def with_foreign(layer: Layer, blocks: Sequence[ForeignBlock], *, mask_is_path: bool) -> Layer:

@@ -120,7 +120,7 @@ def _layers(file: PsdFile, nodes: Nodes, losses: _Losses) -> tuple[Layer, ...]:
 def _layer(file: PsdFile, node: PsdNode, losses: _Losses) -> Layer | None:
     record, name = node.record, name_of(node.record)
     losses.number += 1
-    blocks = layer_foreign(record, losses.room, number=losses.number)
+    blocks = layer_foreign(record, losses.room, number=losses.number, is_group=node.children is not None)
     if shows_effects(record):
         losses.add(f"The layer effects of “{name}” are not shown; a PSD export keeps them.")
     adjusts = adjustment_of(file, node)

@@ -31,7 +31,7 @@ from psdstudio.core.layers import (
     Mask,
     PixelLayer,
 )
-from psdstudio.io.psd_adjustments import adjustment_blocks
+from psdstudio.io.psd_adjustments import adjustment_blocks, is_approximate
 from psdstudio.io.psd_effects import drop_shadow_block
 from psdstudio.io.psd_foreign import restore_layer
 from psdstudio.io.psd_outline import can_be_background, psd_layer_ids
@@ -176,7 +176,12 @@ def _adjustment_layer(layer: AdjustmentLayer, context: _Context) -> WrittenRecor
     items: list[Any] = [*settings, *record.tagged_blocks.items()]
     record.tagged_blocks = TaggedBlocks(items)
     record.flags.pixel_data_irrelevant = True
-    return _finished(layer, record, no_pixels, context)
+    written = _finished(layer, record, no_pixels, context)
+    if not is_approximate(layer.adjustment):
+        return written
+    name = layer.props.name
+    loss = f"Photoshop draws “{name}” a little differently: its Brightness/Contrast is not published."
+    return replace(written, losses=(*written.losses, loss))
 
 
 def _group(layer: GroupLayer, context: _Context) -> WrittenRecord:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from psd_tools.psd.document import PSD
 
 from psdstudio.cli import running, scene
 from psdstudio.cli.main import main
@@ -18,7 +17,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.scene import Scene
 from psdstudio.gen.engine import Stage
-from psdstudio.io import staging
+from psdstudio.io import psd_export, staging
 from psdstudio.io.project import save_project
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.wire import WorkerConfig
@@ -181,7 +180,7 @@ def test_a_full_disk_after_the_run_keeps_the_result_for_recovery(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(PSD, "write", full)
+    monkeypatch.setattr(psd_export, "write_psd", full)
     assert generate(SENTENCE, output="scene.psd") == 1
     shown = capsys.readouterr().err
     assert "disk is full" in shown

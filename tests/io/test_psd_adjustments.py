@@ -90,7 +90,8 @@ def test_settings_come_back_exactly(adjustment: Adjustment) -> None:
 def test_layers_come_back_from_a_file(tmp_path: Path) -> None:
     document = document_of(*EXAMPLES)
     report = export_psd(document, tmp_path / "a.psd")
-    assert report.losses == ()
+    assert [line for line in report.losses if "a little differently" not in line] == []
+    assert len(report.losses) == 1
     opened, read = import_psd(tmp_path / "a.psd")
     assert len(read.losses) == 1  # the modern Brightness/Contrast, which is shown approximately
     ours = [layer for layer in document.walk() if isinstance(layer, AdjustmentLayer)]

@@ -29,6 +29,7 @@ class SafetyCopy:
         self._recovery: RecoveryStore | None = None
         try:
             self._recovery = RecoveryStore(Folders.of_user().state / "recovery")
+            self._recovery.announce(output.parent)
         except FileError as exc:
             _log.warning("no safety copy: %s", exc)
 

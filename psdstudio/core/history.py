@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerId, PixelLayer
-from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.core.tiles import TileEntry, TileGrid
 
 DEFAULT_BUDGET_BYTES = 1 << 30
 
@@ -142,6 +142,6 @@ def _bytes_lost(before: Document, after: Document) -> int:
     gone = [grid for grid in grids(before) if id(grid) not in still]
     if not gone:
         return 0
-    alive = {id(tile) for grid in still.values() for tile in grid.tiles.values()}
-    lost: dict[int, U8Array] = {id(tile): tile for grid in gone for tile in grid.tiles.values()}
-    return sum(tile.nbytes for key, tile in lost.items() if key not in alive)
+    alive = {id(entry) for grid in still.values() for entry in grid.entries.values()}
+    lost: dict[int, TileEntry] = {id(entry): entry for grid in gone for entry in grid.entries.values()}
+    return sum(entry.nbytes for key, entry in lost.items() if key not in alive)

@@ -1,24 +1,28 @@
 """TileGrid: an immutable, sparse uint8 raster of 256-pixel tiles with copy-on-write edits.
 
 Tiles are keyed by (tile x, tile y) and may be negative: a grid has no bounds. A missing tile holds `fill` in
-every channel. The arrays are read-only, so any number of documents may share them.
+every channel. The arrays are read-only, so any number of documents may share them. A tile may still be packed
+(`psdstudio.core.packed_tiles`): whoever asks for its pixels gets them, and nobody else need know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from psdstudio.core.geometry import EMPTY_RECT, Point, Rect, union_of
+from psdstudio.core.packed_tiles import PackedTile
 
 TILE = 256
 """Edge of a tile in pixels."""
 
 U8Array = npt.NDArray[np.uint8]
 TileKey = tuple[int, int]
+TileEntry: TypeAlias = U8Array | PackedTile
 
 
 def tile_keys(rect: Rect) -> Iterator[TileKey]:
@@ -43,23 +47,52 @@ def tight_box(used: npt.NDArray[np.bool_]) -> Rect:
     return Rect.from_edges(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
+def used_box(tile: U8Array, fill: int) -> Rect:
+    """Return the tight box of what matters in (256, 256, c) pixels: alpha above 0, or for a mask unequal to `fill`."""
+    return tight_box(tile[..., 3] > 0 if tile.shape[2] == 4 else tile[..., 0] != fill)
+
+
+class _Unpacking(Mapping[TileKey, U8Array]):
+    """The pixels of entries, unpacked one by one when they are looked at."""
+
+    def __init__(self, entries: Mapping[TileKey, TileEntry]) -> None:
+        self._entries = entries
+
+    def __getitem__(self, key: TileKey) -> U8Array:
+        return _pixels(self._entries[key])
+
+    def __iter__(self) -> Iterator[TileKey]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _pixels(entry: TileEntry) -> U8Array:
+    return entry.array() if isinstance(entry, PackedTile) else entry
+
+
 class TileGrid:
     """An immutable raster; see the module text. `channels` is 4 (straight RGBA, sRGB) or 1 (a mask)."""
 
-    __slots__ = ("_bounds", "_tiles", "channels", "fill")
+    __slots__ = ("_bounds", "_entries", "channels", "fill")
 
     def __init__(
-        self, tiles: Mapping[TileKey, U8Array] | None = None, *, channels: int = 4, fill: int = 0
+        self, tiles: Mapping[TileKey, TileEntry] | None = None, *, channels: int = 4, fill: int = 0
     ) -> None:
-        """Wrap `tiles`, each (256, 256, channels) uint8; they are made read-only, not copied."""
+        """Wrap `tiles`, each (256, 256, channels) uint8 or still packed; they are made read-only, not copied."""
         self.channels = channels
         self.fill = fill
         held = dict(tiles or {})
         for key, tile in held.items():
-            if tile.shape != (TILE, TILE, channels) or tile.dtype != np.uint8:
-                raise ValueError(f"tile {key} is {tile.dtype} {tile.shape}")
+            if tile.shape != (TILE, TILE, channels):
+                raise ValueError(f"tile {key} is {tile.shape}")
+            if isinstance(tile, PackedTile):
+                continue
+            if tile.dtype != np.uint8:
+                raise ValueError(f"tile {key} is {tile.dtype}")
             tile.flags.writeable = False
-        self._tiles = MappingProxyType(held)
+        self._entries = MappingProxyType(held)
         self._bounds: Rect | None = None  # found on first use; racing threads find the same value
 
     @classmethod
@@ -71,23 +104,32 @@ class TileGrid:
 
     @property
     def tiles(self) -> Mapping[TileKey, U8Array]:
-        """The stored tiles, read-only; identity of a tile array means equality of its pixels."""
-        return self._tiles
+        """The pixels of the stored tiles, read-only; identity of a tile array means equality of its pixels.
+
+        Keys and length cost nothing, values unpack what is packed: `entries` does not.
+        """
+        return _Unpacking(self._entries)
+
+    @property
+    def entries(self) -> Mapping[TileKey, TileEntry]:
+        """The stored tiles as they are held, packed or not; identity of an entry means equality of its pixels."""
+        return self._entries
 
     @property
     def mem_bytes(self) -> int:
-        """Bytes held by the stored tiles."""
-        return len(self._tiles) * TILE * TILE * self.channels
+        """Bytes held by the stored tiles once all are unpacked."""
+        return len(self._entries) * TILE * TILE * self.channels
 
     def tile(self, key: TileKey) -> U8Array | None:
-        """Return the stored tile or None where everything equals `fill`."""
-        return self._tiles.get(key)
+        """Return the pixels of the stored tile, or None where everything equals `fill`."""
+        entry = self._entries.get(key)
+        return None if entry is None else _pixels(entry)
 
     def read(self, rect: Rect) -> U8Array:
         """Return a fresh (rect.height, rect.width, channels) uint8 copy of the pixels under `rect`."""
         out = np.full((max(0, rect.height), max(0, rect.width), self.channels), self.fill, np.uint8)
         for key in tile_keys(rect):
-            tile = self._tiles.get(key)
+            tile = self.tile(key)
             if tile is None:
                 continue
             area = tile_rect(key)
@@ -108,13 +150,13 @@ class TileGrid:
         if pixels.shape[2] != self.channels:
             raise ValueError(f"{pixels.shape[2]} channels written into a grid of {self.channels}")
         rect = Rect(at.x, at.y, pixels.shape[1], pixels.shape[0])
-        tiles = dict(self._tiles)
+        tiles = dict(self._entries)
         changed = False
         for key in tile_keys(rect):
             area = tile_rect(key)
             part = area.intersection(rect)
             source = pixels[part.y - rect.y : part.bottom - rect.y, part.x - rect.x : part.right - rect.x]
-            old = tiles.get(key)
+            old = self.tile(key)
             new = np.full((TILE, TILE, self.channels), self.fill, np.uint8) if old is None else old.copy()
             new[part.y - area.y : part.bottom - area.y, part.x - area.x : part.right - area.x] = source
             if bool((new == self.fill).all()):
@@ -132,38 +174,45 @@ class TileGrid:
 
     def _find_bounds(self) -> Rect:
         return union_of(
-            tight_box(tile[..., 3] > 0 if self.channels == 4 else tile[..., 0] != self.fill).shifted(
+            (tile.bounds if isinstance(tile, PackedTile) else used_box(tile, self.fill)).shifted(
                 *tile_rect(key).origin
             )
-            for key, tile in self._tiles.items()
+            for key, tile in self._entries.items()
         )
 
     def dirty(self, other: TileGrid) -> tuple[Rect, ...]:
         """Return the tile rectangles in which this grid and `other` hold different arrays (by identity)."""
-        keys = self._tiles.keys() | other.tiles.keys()
-        return tuple(
-            tile_rect(key) for key in sorted(keys) if self._tiles.get(key) is not other.tiles.get(key)
-        )
+        mine, others = self._entries, other.entries
+        keys = mine.keys() | others.keys()
+        return tuple(tile_rect(key) for key in sorted(keys) if mine.get(key) is not others.get(key))
 
     def __eq__(self, other: object) -> bool:
-        """Compare pixel by pixel (shared tiles at once)."""
+        """Compare pixel by pixel (shared tiles at once, tiles that are both packed by their digests)."""
         if not isinstance(other, TileGrid):
             return NotImplemented
         if (
             self.channels != other.channels
             or self.fill != other.fill
-            or self._tiles.keys() != other.tiles.keys()
+            or self._entries.keys() != other.entries.keys()
         ):
             return False
-        return all(t is other.tiles[k] or np.array_equal(t, other.tiles[k]) for k, t in self._tiles.items())
+        return all(_are_equal(entry, other.entries[key]) for key, entry in self._entries.items())
 
     def __hash__(self) -> int:
         """Hash by the set of tile positions: equal grids hash alike."""
-        return hash((self.channels, self.fill, frozenset(self._tiles)))
+        return hash((self.channels, self.fill, frozenset(self._entries)))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by content, so that a grid may cross a process border."""
-        return (_rebuild, (dict(self._tiles), self.channels, self.fill))
+        return (_rebuild, (dict(self.tiles), self.channels, self.fill))
+
+
+def _are_equal(one: TileEntry, other: TileEntry) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, PackedTile) and isinstance(other, PackedTile):
+        return one.digest == other.digest
+    return np.array_equal(_pixels(one), _pixels(other))
 
 
 def _rebuild(tiles: dict[TileKey, U8Array], channels: int, fill: int) -> TileGrid:

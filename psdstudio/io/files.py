@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported, FileWriteFailed
+from psdstudio.io.staging import clear_litter, staged_path
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -35,7 +35,7 @@ def atomic_write(
         FileWriteFailed: The disk is full or the folder cannot be written; the old file is kept.
     """
     with staged_file(path) as staged:
-        with open(staged, "xb") as out:
+        with open(staged, "wb") as out:
             write(out)
             out.flush()
             os.fsync(out.fileno())
@@ -45,25 +45,26 @@ def atomic_write(
 
 @contextlib.contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
-    """Lend a free name beside `path`; when the block ends well, the file written there replaces `path`.
+    """Lend an empty file beside `path`; when the block ends well, what was written there replaces `path`.
+
+    It may be truncated and written, not replaced: the file itself carries the lock by which others know that it is in
+    use. What writers that were killed left in the folder is cleared away first.
 
     Raises:
         FileWriteFailed: as `atomic_write`.
     """
     target = _resolved(path)
-    staged = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex[:12]}.part")
     try:
         refuse_read_only(target)
-        yield staged
-        if target.exists():
-            # A new file takes its rights from the umask; a replaced one keeps those that its owner gave it.
-            staged.chmod(target.stat().st_mode & 0o7777)
-        os.replace(staged, target)
+        clear_litter(target.parent)
+        with staged_path(target) as staged:
+            yield staged
+            if target.exists():
+                # A new file takes its rights from the umask; a replaced one keeps those that its owner gave it.
+                staged.chmod(target.stat().st_mode & 0o7777)
+            os.replace(staged, target)
     except OSError as exc:
         raise write_error(path, exc) from exc
-    finally:
-        with contextlib.suppress(OSError):
-            staged.unlink()
     _sync_folder(target.parent)
 
 
@@ -175,11 +176,9 @@ def probe_target(path: Path) -> None:
         FileWriteFailed: It cannot.
     """
     target = _resolved(path)
-    staged = target.with_name(f".{target.name[:80]}.{uuid.uuid4().hex[:12]}.part")
     try:
         refuse_read_only(target)
-        with open(staged, "xb"):
+        with staged_path(target):
             pass
-        staged.unlink()
     except OSError as exc:
         raise write_error(path, exc) from exc

@@ -1,34 +1,33 @@
 """The project file `.psdstudio`: one SQLite database that holds a document without any loss.
 
-Tiles are stored once by content (SHA-256 of the raw bytes, zlib level 1), so saving again writes only what
-changed, in one transaction; a new file is written beside its place and renamed. Layout:
-
-- `application_id` and `user_version` in the header say "PSDStudio project" and which version of it;
-- `manifest`: one row, JSON (`psdstudio.io.project_schema`);
-- `tile`: which blob stands where in which raster of which layer;
-- `blob`: raw size and compressed bytes by hash;
-- `note`: free text by key (recovery keeps its own there).
+Tiles are stored once by content (SHA-256 of the raw bytes), so saving again writes only what changed, in one
+transaction; a new file is written beside its place and renamed. `application_id` and `user_version` in the header say
+"PSDStudio project" and which version of it; `psdstudio.io.project_rows` describes the tables.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import sqlite3
-import weakref
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
 from psdstudio.core.document import Document
-from psdstudio.core.tiles import U8Array
 from psdstudio.errors import FileCorrupt, FileError, FileWriteFailed
 from psdstudio.io.files import SAFE, refuse_read_only, staged_file, write_error
-from psdstudio.io.project_load import APPLICATION_ID, VERSION, ProjectLimits, load_project, read_notes
+from psdstudio.io.project_extras import data_of
+from psdstudio.io.project_limits import ProjectLimits
+from psdstudio.io.project_load import APPLICATION_ID, VERSION, load_project, read_notes
+from psdstudio.io.project_memory import TileHashes
+from psdstudio.io.project_rows import SELECT_TILES, TABLES, TileRow, has_our_tables, seal_of
 from psdstudio.io.project_schema import nesting, rasters_of, to_manifest
+from psdstudio.io.project_store import BlobStore, Damaged
 
 __all__ = [
     "EXTENSION",
@@ -43,42 +42,17 @@ __all__ = [
 EXTENSION = ".psdstudio"
 MAX_NESTING = 64
 """Photoshop allows 10; the reader of the manifest gives up at about 90."""
-_TABLES = """
-CREATE TABLE manifest (id INTEGER PRIMARY KEY CHECK (id = 1), json TEXT NOT NULL);
-CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE blob (sha256 BLOB PRIMARY KEY, raw_bytes INTEGER NOT NULL, zlib BLOB NOT NULL);
-CREATE TABLE tile (layer TEXT NOT NULL, raster TEXT NOT NULL, x INTEGER NOT NULL, y INTEGER NOT NULL,
-                   blob BLOB NOT NULL, PRIMARY KEY (layer, raster, x, y)) WITHOUT ROWID;
-"""
+_PAGE_BYTES = 16_384
+"""Packed tiles have 50 to 250 kB: four times SQLite's page makes reading them a fifth faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveReport:
-    """How much a save had to write: tiles that the file did not hold yet, and their compressed bytes."""
+    """How much a save had to write: tiles that the file did not hold yet, and their packed bytes."""
 
     tiles: int
     tiles_written: int
     bytes_written: int
-
-
-@dataclass(slots=True)
-class TileHashes:
-    """Remembers the hash of tiles as long as they live, so that saving again does not read every pixel.
-
-    One thread at a time: the owner of the saves.
-    """
-
-    _known: dict[int, tuple[weakref.ref[U8Array], bytes]] = field(default_factory=dict)
-
-    def digest(self, tile: U8Array) -> bytes:
-        """Return the SHA-256 of a tile's raw bytes."""
-        key = id(tile)
-        known = self._known.get(key)
-        if known is not None and known[0]() is tile:
-            return known[1]
-        digest = hashlib.sha256(tile.tobytes()).digest()
-        self._known[key] = (weakref.ref(tile, lambda _: self._known.pop(key, None)), digest)
-        return digest
 
 
 def save_project(
@@ -91,9 +65,10 @@ def save_project(
 ) -> SaveReport:
     """Write the document to `path`, completely or not at all.
 
-    A project that is already there is updated in one transaction; anything else there is replaced by a whole
-    new file. `notes` replaces the file's notes. Tiles that the file holds already are read and compared before
-    they are left as they are, unless `trust_stored`: for a file that nobody else can have touched.
+    A project that is already there is updated in one transaction; anything else there, a project of another version
+    too, is replaced by a whole new file. `notes` replaces the file's notes. What the file holds already is held
+    against its checksums before it is left as it is, unless `hashes` remembers the very file as sound, or
+    `trust_stored`: for a file that nobody else can have touched.
 
     Raises:
         FileWriteFailed: The disk is full, the folder cannot be written; what was there before is untouched.
@@ -105,10 +80,29 @@ def save_project(
         )
     hashes = hashes or TileHashes()
     notes = notes or {}
+    try:
+        report = _save(document, path, hashes, notes, trust_stored=trust_stored)
+    except _UnwritableText as exc:
+        raise FileWriteFailed(
+            f"“{path.name}” was not saved because a name or a text in it has characters that no file can hold.",
+            f"{SAFE} Rename the layer that was pasted last.",
+        ) from exc
+    hashes.found_sound(path, hashes.stamp(path))
+    return report
+
+
+class _UnwritableText(Exception):
+    """A text in the document is no Unicode (half of a surrogate pair)."""
+
+
+def _save(
+    document: Document, path: Path, hashes: TileHashes, notes: Mapping[str, str], *, trust_stored: bool
+) -> SaveReport:
     if _is_current_project(path):
         refuse_read_only(path)
-        with contextlib.suppress(_Damaged):
-            return _save_into(path, document, hashes, notes, trust_stored=trust_stored)
+        trusts = trust_stored or hashes.is_sound(path)
+        with contextlib.suppress(Damaged):
+            return _save_into(path, document, hashes, notes, trust_stored=trusts)
     with staged_file(path) as staged:
         try:
             report = _save_into(staged, document, hashes, notes, create=True)
@@ -121,10 +115,6 @@ def save_project(
         # What a crash left beside the file that is replaced would be rolled back into the new one.
         path.resolve().with_name(path.resolve().name + "-journal").unlink(missing_ok=True)
     return report
-
-
-class _Damaged(Exception):
-    """The project at the target is damaged: it cannot be updated, only replaced."""
 
 
 def _is_current_project(path: Path) -> bool:
@@ -150,57 +140,41 @@ def _save_into(
     create: bool = False,
     trust_stored: bool = True,
 ) -> SaveReport:
-    with _writing(path, create=create) as db:
-        present = {row[0] for row in db.execute("SELECT sha256 FROM blob")}
-        sound = set(present) if trust_stored else set()
-        tiles, written, written_bytes = 0, 0, 0
-        rows: list[tuple[str, str, int, int, bytes]] = []
+    rows: list[TileRow] = []
+    with _writing(path, create=create) as db, BlobStore(db, trusted=trust_stored) as store:
         for (layer_id, kind), grid in rasters_of(document).items():
-            for (x, y), tile in grid.tiles.items():
-                digest = hashes.digest(tile)
-                rows.append((layer_id, kind, x, y, digest))
-                tiles += 1
-                if digest in present and digest not in sound:
-                    if not _is_stored(db, digest, tile):
-                        raise _Damaged
-                    sound.add(digest)
-                if digest not in present:
-                    raw = tile.tobytes()
-                    packed = zlib.compress(raw, 1)
-                    db.execute("INSERT INTO blob VALUES (?, ?, ?)", (digest, len(raw), packed))
-                    present.add(digest)
-                    sound.add(digest)
-                    written += 1
-                    written_bytes += len(packed)
+            for (x, y), tile in grid.entries.items():
+                digest, box = hashes.facts(tile, grid.fill)
+                rows.append(TileRow(layer_id, kind, x, y, digest, *box))
+                store.need_tile(tile, digest)
+        data = list(data_of(document))
+        for each in data:
+            store.need_data(each, hashes.names(each))
+        hashes.forget_all_but(data)
+        store.finish()
         _replace_tiles(db, rows)
-        db.execute("DELETE FROM blob WHERE sha256 NOT IN (SELECT blob FROM tile)")
-        db.execute(
-            "INSERT OR REPLACE INTO manifest VALUES (1, ?)", (to_manifest(document).model_dump_json(),)
-        )
+        manifest = _manifest_text(document, hashes)
+        db.execute("INSERT OR REPLACE INTO manifest VALUES (1, ?, ?)", (manifest, seal_of(manifest, rows)))
         db.execute("DELETE FROM note")
         db.executemany("INSERT INTO note VALUES (?, ?)", notes.items())
-    return SaveReport(tiles=tiles, tiles_written=written, bytes_written=written_bytes)
+    return SaveReport(tiles=len(rows), tiles_written=store.tiles_written, bytes_written=store.bytes_written)
 
 
-def _is_stored(db: sqlite3.Connection, digest: bytes, tile: U8Array) -> bool:
-    """Whether the blob under this hash unpacks to the tile: its name alone says nothing after a disk fault."""
-    (packed,) = db.execute("SELECT zlib FROM blob WHERE sha256 = ?", (digest,)).fetchone() or (None,)
-    if not isinstance(packed, bytes):
-        return False
+def _manifest_text(document: Document, hashes: TileHashes) -> str:
     try:
-        return zlib.decompressobj().decompress(packed, tile.nbytes + 1) == tile.tobytes()
-    except zlib.error:
-        return False
+        return to_manifest(document, hashes.names).model_dump_json()
+    except (ValidationError, PydanticSerializationError) as exc:
+        raise _UnwritableText from exc
 
 
-def _replace_tiles(db: sqlite3.Connection, rows: list[tuple[str, str, int, int, bytes]]) -> None:
+def _replace_tiles(db: sqlite3.Connection, rows: list[TileRow]) -> None:
     """Bring the tile table to `rows`, touching only the rows that differ."""
-    wanted = {row[:4]: row[4] for row in rows}
-    stored = {row[:4]: row[4] for row in db.execute("SELECT layer, raster, x, y, blob FROM tile")}
+    wanted = {row[:4]: row for row in rows}
+    stored = {values[:4]: values for values in db.execute(SELECT_TILES)}
     gone = [key for key in stored if key not in wanted]
-    changed = [(*key, digest) for key, digest in wanted.items() if stored.get(key) != digest]
+    changed = [row for key, row in wanted.items() if stored.get(key) != row]
     db.executemany("DELETE FROM tile WHERE layer = ? AND raster = ? AND x = ? AND y = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO tile VALUES (?, ?, ?, ?, ?)", changed)
+    db.executemany("INSERT OR REPLACE INTO tile VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", changed)
 
 
 @contextlib.contextmanager
@@ -210,18 +184,23 @@ def _writing(path: Path, *, create: bool) -> Iterator[sqlite3.Connection]:
     try:
         db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         if create:
+            db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             db.execute("PRAGMA auto_vacuum = FULL")
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("BEGIN IMMEDIATE")
         if create:
-            for statement in filter(str.strip, _TABLES.split(";")):
+            for statement in TABLES:
                 db.execute(statement)
+        elif not has_our_tables(db):
+            raise Damaged
         yield db
         db.execute("COMMIT")
     except sqlite3.Error as exc:
         raise _sqlite_error(path, exc, create=create) from exc
+    except UnicodeDecodeError as exc:  # SQLite quotes a damaged schema in its message
+        raise Damaged from exc
     finally:
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -230,7 +209,7 @@ def _writing(path: Path, *, create: bool) -> Iterator[sqlite3.Connection]:
             db.close()
 
 
-def _sqlite_error(path: Path, exc: sqlite3.Error, *, create: bool) -> FileError | OSError | _Damaged:
+def _sqlite_error(path: Path, exc: sqlite3.Error, *, create: bool) -> FileError | OSError | Damaged:
     """Say what SQLite's error means for the user's file; an `OSError` is worded by `staged_file`."""
     code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
     numbers = {
@@ -254,6 +233,6 @@ def _sqlite_error(path: Path, exc: sqlite3.Error, *, create: bool) -> FileError 
         sqlite3.SQLITE_CONSTRAINT,
     }:
         if not create:
-            return _Damaged()
+            return Damaged()
         return FileCorrupt(f"“{path.name}” was not saved ({exc}).", SAFE)
     return write_error(path, OSError(errno.EIO, str(exc)))

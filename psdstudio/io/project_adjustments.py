@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from psdstudio.core.adjustments import (
     Adjustment,
@@ -25,13 +25,10 @@ from psdstudio.core.adjustments import (
     Posterize,
     Threshold,
 )
+from psdstudio.io.project_extras import Record
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class BrightnessContrastRecord(_Record):
+class BrightnessContrastRecord(Record):
     """As `core.adjustments.BrightnessContrast`."""
 
     type: Literal["brightness/contrast"] = "brightness/contrast"
@@ -40,7 +37,7 @@ class BrightnessContrastRecord(_Record):
     legacy: bool
 
 
-class LevelsChannelRecord(_Record):
+class LevelsChannelRecord(Record):
     """As `core.adjustments.LevelsChannel`."""
 
     black_in: int
@@ -50,7 +47,7 @@ class LevelsChannelRecord(_Record):
     gamma: int
 
 
-class LevelsRecord(_Record):
+class LevelsRecord(Record):
     """As `core.adjustments.Levels`."""
 
     type: Literal["levels"] = "levels"
@@ -63,7 +60,7 @@ class LevelsRecord(_Record):
 Points = tuple[tuple[int, int], ...]
 
 
-class CurvesRecord(_Record):
+class CurvesRecord(Record):
     """As `core.adjustments.Curves`: each curve by its points (input, output)."""
 
     type: Literal["curves"] = "curves"
@@ -73,7 +70,7 @@ class CurvesRecord(_Record):
     blue: Points
 
 
-class ExposureRecord(_Record):
+class ExposureRecord(Record):
     """As `core.adjustments.Exposure`."""
 
     type: Literal["exposure"] = "exposure"
@@ -82,7 +79,7 @@ class ExposureRecord(_Record):
     gamma: float
 
 
-class HueSaturationRecord(_Record):
+class HueSaturationRecord(Record):
     """As `core.adjustments.HueSaturation`."""
 
     type: Literal["hue/saturation"] = "hue/saturation"
@@ -92,7 +89,7 @@ class HueSaturationRecord(_Record):
     colorize: bool
 
 
-class BlackAndWhiteRecord(_Record):
+class BlackAndWhiteRecord(Record):
     """As `core.adjustments.BlackAndWhite`."""
 
     type: Literal["black & white"] = "black & white"
@@ -104,7 +101,7 @@ class BlackAndWhiteRecord(_Record):
     magentas: int
 
 
-class MixerRowRecord(_Record):
+class MixerRowRecord(Record):
     """As `core.adjustments.MixerRow`."""
 
     red: int
@@ -113,7 +110,7 @@ class MixerRowRecord(_Record):
     constant: int
 
 
-class ChannelMixerRecord(_Record):
+class ChannelMixerRecord(Record):
     """As `core.adjustments.ChannelMixer`."""
 
     type: Literal["channel mixer"] = "channel mixer"
@@ -123,20 +120,20 @@ class ChannelMixerRecord(_Record):
     monochrome: bool
 
 
-class InvertRecord(_Record):
+class InvertRecord(Record):
     """As `core.adjustments.Invert`."""
 
     type: Literal["invert"] = "invert"
 
 
-class PosterizeRecord(_Record):
+class PosterizeRecord(Record):
     """As `core.adjustments.Posterize`."""
 
     type: Literal["posterize"] = "posterize"
     levels: int
 
 
-class ThresholdRecord(_Record):
+class ThresholdRecord(Record):
     """As `core.adjustments.Threshold`."""
 
     type: Literal["threshold"] = "threshold"

@@ -6,10 +6,10 @@ A reader refuses what it does not know, so that saving again can never drop it s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Point, Size
@@ -31,17 +31,28 @@ from psdstudio.core.layers import (
 from psdstudio.core.scene import Light, Scene
 from psdstudio.core.tiles import TileGrid
 from psdstudio.io.project_adjustments import AdjustmentRecord, to_adjustment, to_adjustment_record
+from psdstudio.io.project_extras import (
+    DataNames,
+    FindData,
+    ForeignRecord,
+    GuideRecord,
+    NameData,
+    ProfileRecord,
+    Record,
+    foreign_of,
+    foreign_record,
+    guide_records,
+    guides_of,
+    profile_of,
+    profile_record,
+)
 
 Pair = tuple[int, int]
 RasterKey = tuple[LayerId, Literal["pixels", "mask"]]
 """Names a raster inside a document: which layer, and whether its pixels or its mask."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RasterRecord(_Record):
+class RasterRecord(Record):
     """A grid without its tiles."""
 
     channels: Literal[1, 4]
@@ -49,7 +60,7 @@ class RasterRecord(_Record):
     offset: Pair
 
 
-class MaskRecord(_Record):
+class MaskRecord(Record):
     """A mask without its tiles."""
 
     raster: RasterRecord
@@ -57,7 +68,7 @@ class MaskRecord(_Record):
     linked: bool
 
 
-class RecipeRecord(_Record):
+class RecipeRecord(Record):
     """As `core.layers.Recipe`."""
 
     engine: str
@@ -70,7 +81,7 @@ class RecipeRecord(_Record):
     library_item: str | None
 
 
-class PartRecord(_Record):
+class PartRecord(Record):
     """As `core.layers.Part`."""
 
     role: str
@@ -84,7 +95,7 @@ class PartRecord(_Record):
     is_new: bool
 
 
-class PropsRecord(_Record):
+class PropsRecord(Record):
     """As `core.layers.LayerProps`; modes by PSD key, locks and labels by name."""
 
     name: str
@@ -98,7 +109,7 @@ class PropsRecord(_Record):
     expanded: bool
 
 
-class PixelLayerRecord(_Record):
+class PixelLayerRecord(Record):
     """A raster layer without its tiles."""
 
     kind: Literal["pixels"] = "pixels"
@@ -106,10 +117,11 @@ class PixelLayerRecord(_Record):
     props: PropsRecord
     mask: MaskRecord | None
     part: PartRecord | None
+    foreign: ForeignRecord | None
     raster: RasterRecord
 
 
-class GroupRecord(_Record):
+class GroupRecord(Record):
     """A group with its children, bottom to top."""
 
     kind: Literal["group"] = "group"
@@ -117,10 +129,11 @@ class GroupRecord(_Record):
     props: PropsRecord
     mask: MaskRecord | None
     part: PartRecord | None
+    foreign: ForeignRecord | None
     children: tuple[LayerRecord, ...]
 
 
-class AdjustmentLayerRecord(_Record):
+class AdjustmentLayerRecord(Record):
     """An adjustment layer."""
 
     kind: Literal["adjustment"] = "adjustment"
@@ -128,13 +141,14 @@ class AdjustmentLayerRecord(_Record):
     props: PropsRecord
     mask: MaskRecord | None
     part: PartRecord | None
+    foreign: ForeignRecord | None
     adjustment: AdjustmentRecord
 
 
 LayerRecord = Annotated[PixelLayerRecord | GroupRecord | AdjustmentLayerRecord, Field(discriminator="kind")]
 
 
-class LightRecord(_Record):
+class LightRecord(Record):
     """As `core.scene.Light`."""
 
     azimuth_deg: float
@@ -143,7 +157,7 @@ class LightRecord(_Record):
     horizon: float
 
 
-class SceneRecord(_Record):
+class SceneRecord(Record):
     """As `core.scene.Scene`."""
 
     prompt: str
@@ -152,12 +166,15 @@ class SceneRecord(_Record):
     light: LightRecord | None
 
 
-class Manifest(_Record):
+class Manifest(Record):
     """A whole document without its tiles."""
 
     size: Pair
     resolution_dpi: float
     scene: SceneRecord
+    profile: ProfileRecord | None
+    guides: tuple[GuideRecord, ...]
+    foreign: ForeignRecord | None
     layers: tuple[LayerRecord, ...]
 
 
@@ -182,20 +199,23 @@ def rasters_of(document: Document) -> dict[RasterKey, TileGrid]:
     return found
 
 
-def to_manifest(document: Document) -> Manifest:
-    """Return the document without its pixels."""
+def to_manifest(document: Document, name: NameData) -> Manifest:
+    """Return the document without its pixels; `name` says under which names bytes are stored."""
     scene = document.scene
     light = None if scene.light is None else LightRecord.model_validate(_fields(scene.light))
     return Manifest(
         size=(document.size.width, document.size.height),
         resolution_dpi=document.resolution_dpi,
         scene=SceneRecord(prompt=scene.prompt, seed=scene.seed, use_library=scene.use_library, light=light),
-        layers=tuple(_layer_record(layer) for layer in document.layers),
+        profile=profile_record(document.profile, name),
+        guides=guide_records(document.guides),
+        foreign=foreign_record(document.foreign, name),
+        layers=tuple(_layer_record(layer, name) for layer in document.layers),
     )
 
 
-def to_document(manifest: Manifest, rasters: Mapping[RasterKey, TileGrid]) -> Document:
-    """Return the document of a manifest; `rasters` holds a grid for every raster in it.
+def to_document(manifest: Manifest, rasters: Mapping[RasterKey, TileGrid], find: FindData) -> Document:
+    """Return the document of a manifest; `rasters` holds a grid for every raster in it, `find` returns named bytes.
 
     Raises:
         ValueError, KeyError: A name (blend mode, lock, label, role) or a raster is unknown.
@@ -204,27 +224,42 @@ def to_document(manifest: Manifest, rasters: Mapping[RasterKey, TileGrid]) -> Do
     light = None if scene.light is None else Light(**dict(scene.light))
     return Document(
         size=Size(*manifest.size),
-        layers=tuple(_layer(record, rasters) for record in manifest.layers),
+        layers=tuple(_layer(record, rasters, find) for record in manifest.layers),
         scene=Scene(prompt=scene.prompt, seed=scene.seed, use_library=scene.use_library, light=light),
         resolution_dpi=manifest.resolution_dpi,
+        profile=profile_of(manifest.profile, find),
+        guides=guides_of(manifest.guides),
+        foreign=foreign_of(manifest.foreign, find),
     )
+
+
+def data_names(manifest: Manifest) -> Iterator[DataNames]:
+    """Yield the names of all bytes that a manifest promises."""
+    if manifest.profile is not None:
+        yield manifest.profile.icc
+    if manifest.foreign is not None:
+        yield from manifest.foreign.data()
+    for record in _walk(manifest.layers):
+        if record.foreign is not None:
+            yield from record.foreign.data()
 
 
 def raster_records(manifest: Manifest) -> dict[RasterKey, RasterRecord]:
     """Return the description of every raster that a manifest promises."""
     found: dict[RasterKey, RasterRecord] = {}
-
-    def collect(records: tuple[LayerRecord, ...]) -> None:
-        for record in records:
-            if isinstance(record, PixelLayerRecord):
-                found[LayerId(record.id), "pixels"] = record.raster
-            elif isinstance(record, GroupRecord):
-                collect(record.children)
-            if record.mask is not None:
-                found[LayerId(record.id), "mask"] = record.mask.raster
-
-    collect(manifest.layers)
+    for record in _walk(manifest.layers):
+        if isinstance(record, PixelLayerRecord):
+            found[LayerId(record.id), "pixels"] = record.raster
+        if record.mask is not None:
+            found[LayerId(record.id), "mask"] = record.mask.raster
     return found
+
+
+def _walk(records: tuple[LayerRecord, ...]) -> Iterator[LayerRecord]:
+    for record in records:
+        yield record
+        if isinstance(record, GroupRecord):
+            yield from _walk(record.children)
 
 
 def _fields(value: Light | Recipe) -> dict[str, object]:
@@ -237,12 +272,13 @@ def _raster_record(grid: TileGrid, offset: Point) -> RasterRecord:
     )
 
 
-def _layer_record(layer: Layer) -> LayerRecord:
+def _layer_record(layer: Layer, name: NameData) -> LayerRecord:
     mask = layer.mask
     common = {
         "id": layer.id,
         "props": _props_record(layer.props),
         "part": None if layer.part is None else _part_record(layer.part),
+        "foreign": foreign_record(layer.foreign, name),
         "mask": mask
         and MaskRecord(
             raster=_raster_record(mask.pixels, mask.offset), enabled=mask.enabled, linked=mask.linked
@@ -256,7 +292,7 @@ def _layer_record(layer: Layer) -> LayerRecord:
         return AdjustmentLayerRecord.model_validate(
             {**common, "adjustment": to_adjustment_record(layer.adjustment)}
         )
-    children = tuple(_layer_record(child) for child in layer.children)
+    children = tuple(_layer_record(child, name) for child in layer.children)
     return GroupRecord.model_validate({**common, "children": children})
 
 
@@ -288,9 +324,10 @@ def _part_record(part: Part) -> PartRecord:
     )
 
 
-def _layer(record: LayerRecord, rasters: Mapping[RasterKey, TileGrid]) -> Layer:
+def _layer(record: LayerRecord, rasters: Mapping[RasterKey, TileGrid], find: FindData) -> Layer:
     layer_id = LayerId(record.id)
     props, part = _props(record.props), None if record.part is None else _part(record.part)
+    foreign = foreign_of(record.foreign, find)
     mask = None
     if record.mask is not None:
         mask = Mask(
@@ -302,12 +339,16 @@ def _layer(record: LayerRecord, rasters: Mapping[RasterKey, TileGrid]) -> Layer:
     if isinstance(record, PixelLayerRecord):
         pixels = rasters[layer_id, "pixels"]
         offset = Point(*record.raster.offset)
-        return PixelLayer(id=layer_id, props=props, pixels=pixels, offset=offset, mask=mask, part=part)
+        return PixelLayer(
+            id=layer_id, props=props, pixels=pixels, offset=offset, mask=mask, part=part, foreign=foreign
+        )
     if isinstance(record, AdjustmentLayerRecord):
         adjustment = to_adjustment(record.adjustment)
-        return AdjustmentLayer(id=layer_id, props=props, adjustment=adjustment, mask=mask, part=part)
-    children = tuple(_layer(child, rasters) for child in record.children)
-    return GroupLayer(id=layer_id, props=props, children=children, mask=mask, part=part)
+        return AdjustmentLayer(
+            id=layer_id, props=props, adjustment=adjustment, mask=mask, part=part, foreign=foreign
+        )
+    children = tuple(_layer(child, rasters, find) for child in record.children)
+    return GroupLayer(id=layer_id, props=props, children=children, mask=mask, part=part, foreign=foreign)
 
 
 def _props(record: PropsRecord) -> LayerProps:

@@ -1,7 +1,8 @@
 """Recovery: work is on the disk before it is shown, and is offered again after a crash.
 
 Every running PSDStudio owns one session in the state folder: a project file, and a lock file that the system
-frees when the process ends, however it ends. A project whose lock is free is unfinished work.
+frees when the process ends, however it ends. A project whose lock is free is unfinished work. The lock file names the
+folders into which the session was writing, so that the next start can remove what was half written there.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from psdstudio.core.document import Document
 from psdstudio.errors import FileError
 from psdstudio.io.files import read_error, write_error
 from psdstudio.io.project import EXTENSION, SaveReport, TileHashes, load_project, read_notes, save_project
+from psdstudio.io.staging import clear_litter
 
 _LOCK = ".lock"
+_MAX_ANNOUNCED_BYTES = 1 << 20
 _STARTING_S = 60.0
 """A younger lock file may belong to a session that has made it and not locked it yet."""
 
@@ -60,6 +63,7 @@ class RecoveryStore:
         self._clock = clock
         self._turn = threading.Lock()
         self._hashes = TileHashes()
+        self._announced: set[bytes] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = folder / f"{uuid.uuid4().hex}{EXTENSION}"
@@ -85,18 +89,32 @@ class RecoveryStore:
         """Store the document as it stands. Raises as `store_result`."""
         return self._store(document, title, project_path, None)
 
+    def announce(self, folder: Path) -> None:
+        """Remember that this session writes files into a folder: after a crash the next start clears up there."""
+        with self._turn, contextlib.suppress(OSError):  # clearing up is no reason to fail
+            known = os.fsencode(folder.absolute()) + b"\0"
+            if self._lock is not None and known not in self._announced:
+                self._announced.add(known)
+                self._lock.write(known)
+                self._lock.flush()
+
     def clear(self) -> None:
         """Forget this session's work: the document was saved, or closed on purpose."""
         with self._turn:
             _remove_work(self._file)
 
     def list_unfinished(self) -> tuple[UnfinishedWork, ...]:
-        """Return what sessions that are gone left behind, the newest first; remove empty leftovers."""
+        """Return what sessions that are gone left behind, the newest first.
+
+        Removes empty leftovers, and unfinished files where those sessions were writing.
+        """
         found = []
+        clear_litter(self._folder)
         for lock_file in self._folder.glob(f"*{_LOCK}"):
             file = lock_file.with_suffix(EXTENSION)
             if file == self._file or not _is_free(lock_file):
                 continue
+            _clear_announced(lock_file)
             if file.exists():
                 found.append(_describe(file))
             elif self._age_s(lock_file) > _STARTING_S:
@@ -171,6 +189,14 @@ def _describe(file: Path) -> UnfinishedWork:
         stored_at=stored_at,
         run_id=notes.get("run_id"),
     )
+
+
+def _clear_announced(lock_file: Path) -> None:
+    """Clear up in the folders into which a session that is gone was writing."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a damaged name
+        if lock_file.stat().st_size <= _MAX_ANNOUNCED_BYTES:
+            for folder in filter(None, lock_file.read_bytes().split(b"\0")):
+                clear_litter(Path(os.fsdecode(folder)))
 
 
 def _remove_work(file: Path) -> None:

@@ -127,8 +127,11 @@ class Files(QObject):
         if not self.may_leave():
             return
         if path.suffix.lower() == EXTENSION:
+            hashes = self._hashes
             self._background.submit(
-                lambda: load_project(path), lambda doc: self._replace(doc, path=path), self._on_failed
+                lambda: load_project(path, hashes=hashes),
+                lambda doc: self._replace(doc, path=path),
+                self._on_failed,
             )
         elif path.suffix.lower() in PSD_EXTENSIONS:
             self._background.submit(
@@ -192,6 +195,7 @@ class Files(QObject):
 
     def save_to(self, path: Path) -> None:
         """Save to this file and go on with it."""
+        self._announce(path)
         doc, hashes = self._document, self._hashes
         self._background.submit(
             lambda: save_project(doc, path, hashes=hashes),
@@ -228,6 +232,7 @@ class Files(QObject):
         path = self.path or self._asked_path()
         if path is None:
             return False
+        self._announce(path)
         try:
             save_project(self._document, path, hashes=self._hashes)
         except FileError as error:
@@ -251,6 +256,7 @@ class Files(QObject):
         return dialog
 
     def _export(self, choice: ExportChoice, dialog: ExportDialog) -> None:
+        self._announce(choice.path)
         doc = self._document
         if choice.format is ExportFormat.PSD:
             self._background.submit(
@@ -311,6 +317,11 @@ class Files(QObject):
             recovery.discard(work)
 
         self._background.submit(take_over, lambda _: self.offer_recovery(), self._on_failed)
+
+    def _announce(self, path: Path) -> None:
+        """Say before writing where the next start has to clear up if this one is killed."""
+        if self._recovery is not None:
+            self._recovery.announce(path.parent)
 
     def autosave_now(self) -> None:
         """Store unsaved work for recovery."""

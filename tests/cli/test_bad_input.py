@@ -17,7 +17,7 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.scene import Scene
 from psdstudio.gen.engine import Stage
-from psdstudio.io import files, psd_export
+from psdstudio.io import psd_export, staging
 from psdstudio.io.project import save_project
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.wire import WorkerConfig
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_run(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the engine ran for nothing")
 
-    monkeypatch.setattr(files, "open", refuse, raising=False)
+    monkeypatch.setattr(staging, "open", refuse, raising=False)
     monkeypatch.setattr(scene, "run_generation", never)
     assert generate(SENTENCE, output="a.psd") == 1
     assert "may not be written to" in capsys.readouterr().err

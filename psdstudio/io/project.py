@@ -23,7 +23,7 @@ from psdstudio.errors import FileCorrupt, FileError, FileWriteFailed
 from psdstudio.io.files import SAFE, refuse_read_only, staged_file, write_error
 from psdstudio.io.project_extras import data_of
 from psdstudio.io.project_limits import ProjectLimits
-from psdstudio.io.project_load import APPLICATION_ID, VERSION, load_project, read_notes
+from psdstudio.io.project_load import APPLICATION_ID, ROLLBACK_JOURNAL, VERSION, load_project, read_notes
 from psdstudio.io.project_memory import TileHashes
 from psdstudio.io.project_rows import SELECT_TILES, TABLES, TileRow, has_our_tables, seal_of
 from psdstudio.io.project_schema import nesting, rasters_of, to_manifest
@@ -128,6 +128,7 @@ def _is_current_project(path: Path) -> bool:
         header.startswith(b"SQLite format 3\0")
         and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
         and header[60:64] == VERSION.to_bytes(4, "big")
+        and header[18:20] == ROLLBACK_JOURNAL
     )
 
 

@@ -25,6 +25,8 @@ from psdstudio.io.project_schema import Manifest, data_names, raster_records, to
 
 APPLICATION_ID = 0x50534453
 """`PSDS`: tells `file` and us that an SQLite database is a PSDStudio project."""
+ROLLBACK_JOURNAL = b"\1\1"
+"""How our files are written to, in bytes 18 and 19 (SQLite database file format, section 1.3)."""
 VERSION = 2
 """Version of the project layout, in `user_version`."""
 
@@ -166,7 +168,8 @@ def _checked_version(path: Path, limits: ProjectLimits) -> int:
     page_bytes = int.from_bytes(header[16:18], "big")
     page_bytes = 65536 if page_bytes == 1 else page_bytes
     pages = int.from_bytes(header[28:32], "big")
-    if version < 1 or pages * page_bytes > size:
+    # Bytes 18 and 19: 2 would be a write-ahead log, whose files SQLite makes beside it even for a reader.
+    if version < 1 or pages * page_bytes > size or header[18:20] != ROLLBACK_JOURNAL:
         raise corrupt(path)
     return version
 

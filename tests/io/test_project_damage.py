@@ -153,6 +153,19 @@ def test_a_schema_that_is_no_text_ends_in_a_sentence_and_is_replaced(saved: Path
     assert load_project(saved) == document
 
 
+def test_a_write_ahead_log_is_not_begun_by_reading(saved: Path) -> None:
+    before = load_project(saved)
+    for at in (18, 19):
+        data = bytearray(saved.read_bytes())
+        data[at] = 2
+        saved.write_bytes(data)
+        with pytest.raises(FileCorrupt):
+            load_project(saved)
+        assert [entry.name for entry in saved.parent.iterdir()] == [saved.name]
+        save_project(before, saved)
+        assert load_project(saved) == before
+
+
 def test_too_little_memory_is_said(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(*_: object) -> None:
         raise MemoryError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,14 +16,16 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.history import grids
 from psdstudio.io.images import encode_png, read_image
+from psdstudio.io.openraster_read import import_openraster
+from psdstudio.io.openraster_write import export_openraster
 from psdstudio.io.project import TileHashes, load_project, save_project
 from psdstudio.io.project_schema import rasters_of, to_manifest
 from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_import import import_psd
 from psdstudio.io.psd_options import ExportOptions
-from tests.fuzz import png_mutations, project_mutations, psd_mutations
+from tests.fuzz import ora_mutations, png_mutations, project_mutations, psd_mutations
 from tests.io.documents import noise, scene_document
-from tests.io.golden import FOLDER
+from tests.io.golden import FOLDER, document_of_version_2
 
 Mutations = Callable[[int, bytes], bytes]
 
@@ -53,6 +56,17 @@ def _psds() -> tuple[bytes, ...]:
         file = io.BytesIO()
         export_psd(scene_document(), file, options)
         out.append(file.getvalue())
+    return tuple(out)
+
+
+@cache
+def _openrasters() -> tuple[bytes, ...]:
+    out = []
+    with tempfile.TemporaryDirectory() as folder:
+        for document in (scene_document(), document_of_version_2()):
+            path = Path(folder) / "a.ora"
+            export_openraster(document, path)
+            out.append(path.read_bytes())
     return tuple(out)
 
 
@@ -102,6 +116,13 @@ def _open_psd(path: Path) -> str:
     return f"{_look_at(document)} bytes"
 
 
+def _open_openraster(path: Path) -> str:
+    document, _ = import_openraster(path)
+    if faults := document.validate():
+        raise AssertionError(f"unsound: {faults}")
+    return f"{_look_at(document)} bytes"
+
+
 def _open_picture(path: Path) -> str:
     image = read_image(path)
     height, width, channels = image.rgba.shape
@@ -117,6 +138,7 @@ def _look_at(document: Document) -> int:
 
 
 INPUTS: Mapping[str, Input] = {
+    "ora": Input(".ora", 3, _openrasters, ora_mutations.mutations, _open_openraster),
     "project": Input(".psdstudio", 4, _projects, project_mutations.mutations, _open_project),
     "psd": Input(".psd", 4, _psds, psd_mutations.mutations, _open_psd),
     "png": Input(".png", 2, _pngs, png_mutations.mutations, _open_picture),

@@ -67,7 +67,7 @@ class Settings(BaseModel):
     ] = None
     steps: Annotated[int, Field(ge=1, le=200, description="Denoising steps of a run.")] = 16
     use_library: Annotated[
-        bool, Field(description="Let the engine be guided by pictures of its library.")
+        bool, Field(description="Let the engine draw from the pictures of its library.")
     ] = True
     canvas_width: Annotated[
         int, Field(ge=1, le=MAX_SIDE_PX, description="Width of a new document in pixels.")

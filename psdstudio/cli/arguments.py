@@ -94,8 +94,9 @@ def _generate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--library",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="let the engine be guided by pictures of its library (the default)",
+        help="draw what the library holds from its picture (the default)",
     )
+    _add_reference(sub)
     _add_run_options(sub)
 
 
@@ -129,6 +130,7 @@ def _change(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--layer", action="append", default=[], metavar="NAME",
         help="the object (or “background”) that it is about; repeatable",
     )  # fmt: skip
+    _add_reference(sub)
     _add_run_options(sub)
 
 
@@ -217,6 +219,13 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
     _add_json(sub)
 
 
+def _add_reference(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--reference", action="append", type=_reference, default=[], metavar="NAME=FILE",
+        help="a cut-out picture (PNG) that the look of this object follows, as in lamp=lamp.png; repeatable",
+    )  # fmt: skip
+
+
 def _add_output(sub: argparse.ArgumentParser) -> None:
     _add_output_file(sub, required=True)
     _add_strip(sub)
@@ -246,6 +255,13 @@ def _size(text: str) -> Size:
     if not (_is_number(width) and _is_number(height)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size like 1024x768")
     return Size(int(width), int(height))
+
+
+def _reference(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition("=")
+    if not name.strip() or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name and a file like lamp=lamp.png")
+    return name.strip(), Path(file)
 
 
 def _box(text: str) -> tuple[str, BoxF]:

@@ -260,6 +260,7 @@ def _run_options(arguments: argparse.Namespace, seed: int) -> scene.RunOptions:
         engine=EngineChoice(key=arguments.engine, threads=arguments.threads),
         steps=arguments.steps,
         strip_prompts=arguments.strip_prompts,
+        references=dict(getattr(arguments, "reference", ())),
     )
 
 

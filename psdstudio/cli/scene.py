@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from psdstudio.cli.documents import save_document
@@ -16,6 +16,7 @@ from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Scene
+from psdstudio.core.tiles import U8Array
 from psdstudio.errors import CommandError, FileError, PromptError
 from psdstudio.gen.drafts import unique_names
 from psdstudio.gen.lexicon import Lexicon
@@ -30,11 +31,14 @@ from psdstudio.gen.planning import (
     new_scene,
     plan_scope,
 )
+from psdstudio.gen.references import checked_reference
 from psdstudio.gen.request import Raster, Sampling
 from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.splitting import flat_picture, split_scene
+from psdstudio.io.colour import converted
 from psdstudio.io.files import probe_target
 from psdstudio.io.formats import WriteOptions, Written
+from psdstudio.io.images import read_image
 from psdstudio.render.compositor import Compositor
 
 MAX_PLANNED = 100
@@ -50,6 +54,8 @@ class RunOptions:
     engine: EngineChoice
     steps: int
     strip_prompts: bool = False
+    references: Mapping[str, Path] = field(default_factory=dict)
+    """Pictures that looks follow, by the name of the object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +213,7 @@ def _run(
     # Half a minute of work must not end at a folder that cannot be written.
     probe_target(options.output)
     scope = plan_scope(document, verb, selection)
+    references = _references(document, options)
     request = build_request(
         document,
         scope,
@@ -215,6 +222,7 @@ def _run(
         engine=options.engine.key,
         sampling=Sampling(steps=options.steps),
         engine_words=known_words(lexicon),
+        references=references,
         picture=picture,
     )
     copy = SafetyCopy(document, options.output)
@@ -226,6 +234,16 @@ def _run(
         copy.close()
     more = (scope.note_text(), *acceptance_notes(document, result), *saved.losses)
     return RunOutcome(document=finished, saved=saved, notes=(*notes, *(note for note in more if note)))
+
+
+def _references(document: Document, options: RunOptions) -> dict[LayerId, U8Array]:
+    """Read the pictures that looks follow, in the document's space. Raises `CommandError`, `FileError`."""
+    found: dict[LayerId, U8Array] = {}
+    for name, path in options.references.items():
+        image = read_image(path)
+        rgba = converted(checked_reference(image.rgba), image.profile, document.profile)
+        found |= dict.fromkeys(part_ids(document, (name,)), rgba)
+    return found
 
 
 def _save(document: Document, options: RunOptions, copy: SafetyCopy) -> Written:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from psdstudio.core.geometry import BoxF, Size
-from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
 from psdstudio.engine import frames
 from psdstudio.engine.compose import canvas_frame
@@ -20,7 +19,7 @@ from psdstudio.engine.given import Given, show_given
 from psdstudio.engine.library import ReferenceLibrary
 from psdstudio.engine.pictures import raster_in_frame, rect_frame, whole_canvas
 from psdstudio.engine.plates import Parts, look_plate
-from psdstudio.engine.references import reference_plate
+from psdstudio.engine.references import Reference, find_reference, reference_plate
 from psdstudio.engine.request_given import given_of
 from psdstudio.engine.rows import GROUPS, LIGHT_DIM, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.sampler import LayoutState
@@ -110,10 +109,13 @@ def box_units(box: BoxF, aspect: float) -> Tensor:
     return torch.tensor([box.x * aspect, box.y, width, height])
 
 
-def layout_state(request: GenerationRequest, words: Words, attempt: int = 0) -> LayoutState:
+def layout_state(
+    request: GenerationRequest, words: Words, references: Sequence[Reference | None], attempt: int = 0
+) -> LayoutState:
     """Prepare the layout path: known boxes (users', kept looks') clean, the others pure noise from their own seeds.
 
-    Every `attempt` starts from other noise for the boxes.
+    What is known of a look, or followed (`references`, one for each object), gives its box the shape. Every `attempt`
+    starts from other noise for the boxes.
     """
     k, aspect = len(request.objects), request.size.width / request.size.height
     x = torch.zeros(1, k, 4, 1, 1)
@@ -125,6 +127,9 @@ def layout_state(request: GenerationRequest, words: Words, attempt: int = 0) -> 
             if part.look is not None:
                 there = rect_frame(part.look.rect, request.size)[0]
                 shapes[0, i] = frames.encode_box(there, torch.tensor(aspect))[3]
+            elif (reference := references[i]) is not None and reference.followed:
+                own = torch.tensor([0.0, 0.0, reference.aspect, 1.0])
+                shapes[0, i] = frames.encode_box(own, torch.tensor(aspect))[3]
         else:
             known[0, i] = True
             x[0, i, :, 0, 0] = frames.encode_box(box_units(part.box, aspect), torch.tensor(aspect))
@@ -144,7 +149,7 @@ class SceneRows:
     """Rows of one scene split into known (encoded once) and free (denoised), and what delivery needs.
 
     `feed` shows the rows to one another and knows which looks and effects are free. `boxes`: (k, 4) square units.
-    `seeds`: of the free rows, by group.
+    `seeds`: of the free rows, by group. `references`: what guides each object's look.
     """
 
     known: list[Rows]
@@ -153,8 +158,16 @@ class SceneRows:
     boxes: Tensor
     aspect: float
     canvas_px: tuple[int, int]
-    library_items: dict[LayerId, str] = field(default_factory=dict)
+    references: list[Reference | None] = field(default_factory=list)
     seeds: dict[str, list[int]] = field(default_factory=dict)
+
+
+def references_of(request: GenerationRequest, library: ReferenceLibrary) -> list[Reference | None]:
+    """Return what guides the look of each object."""
+    if request.picture is not None:
+        # What is cut out of a picture is to look like the picture.
+        return [None] * len(request.objects)
+    return [find_reference(part, library) for part in request.objects]
 
 
 def scene_rows(
@@ -164,20 +177,21 @@ def scene_rows(
     light: Tensor,
     *,
     look_px: int,
-    library: ReferenceLibrary,
+    references: Sequence[Reference | None],
 ) -> SceneRows:
-    """Build all rows of a request whose boxes (k, 4, square units) and light (1, 6) are decided."""
+    """Build all rows of a request whose boxes (k, 4, square units) and light (1, 6) are decided.
+
+    `references`: what guides the look of each object (`references_of`).
+    """
     size, aspect = request.size, request.size.width / request.size.height
     canvas_px = canvas_pixels(size, look_px)
-    out = SceneRows([], [], _feed(request, boxes, light, canvas_px, look_px), boxes, aspect, canvas_px)
+    feed = _feed(request, boxes, light, canvas_px, look_px)
+    out = SceneRows([], [], feed, boxes, aspect, canvas_px, list(references))
     given = given_of(request, boxes, canvas_px, look_px)
     _add_canvas(out, request, words, given)
     if request.objects:
-        # What is cut out of a picture is to look like the picture.
-        split = request.picture is not None
-        parts = [replace(part, use_library=part.use_library and not split) for part in request.objects]
-        references = [reference_plate(part, library, look_px, out.library_items) for part in parts]
-        _add_looks(out, request, words, torch.stack(references))
+        plates = [reference_plate(one, box, look_px) for one, box in zip(references, boxes, strict=True)]
+        _add_looks(out, request, words, torch.stack(plates))
         _add_effects(out, request, words)
     show_given(out.free, given, boxes[None], out.feed.kept.aspect)
     out.feed.start(out.known + out.free)

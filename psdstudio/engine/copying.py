@@ -18,9 +18,11 @@ from psdstudio.engine.rows import (
     CANVAS_PICTURE,
     CONTEXT_PLATE,
     COVER,
+    FOLLOWED,
     GROUPS,
     LOOK_OWN,
     LOOK_PICTURE,
+    REFERENCE_PLATE,
     THROWN,
     Rows,
 )
@@ -60,7 +62,8 @@ def with_known_pixels(rows: Rows, made: Tensor) -> Tensor:
 def _sources(rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
     """Give the pictures to copy from, their first channels those of the row, and where they are there (b, r, 1, ...).
 
-    For the composite the stack of the layers; a flat picture that is being split; for an effect the silhouette that
+    For the composite the stack of the layers; a flat picture that is being split; for a look the reference that it is
+    to follow, which under another light still has its detail; for an effect the silhouette that
     the light throws, sharp and soft: how dense it is and where it ends is painted. Never the row's own last guess: in
     training it is as good as the answer, in painting it is a blur from the step before, which then never went away.
     """
@@ -77,3 +80,8 @@ def _sources(rows: Rows) -> Iterator[tuple[Tensor, Tensor]]:
         yield picture[:, :, :3], picture[:, :, 3:] * (1 - plate[:, :, COVER])
     else:
         yield plate[:, :, LOOK_PICTURE][:, :, :3], plate[:, :, LOOK_PICTURE][:, :, 3:]
+        reference, near = (
+            plate[:, :, : REFERENCE_PLATE - 1],
+            plate[:, :, REFERENCE_PLATE - 1 : REFERENCE_PLATE],
+        )
+        yield reference, (near >= FOLLOWED).to(reference.dtype)

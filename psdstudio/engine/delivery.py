@@ -14,6 +14,7 @@ from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
 from psdstudio.engine.compose import canvas_frame, mask_effects, over_composite
 from psdstudio.engine.conditions import SceneRows, Words, light_value
+from psdstudio.engine.guided import calmed
 from psdstudio.engine.joining import fitted_to_border, with_alpha, with_known
 from psdstudio.engine.pictures import (
     enlarged_look,
@@ -25,12 +26,16 @@ from psdstudio.engine.pictures import (
     to_u8,
     whole_canvas,
 )
+from psdstudio.engine.references import Reference, with_detail_of
 from psdstudio.engine.splitting import SplitObject, fitted_to_picture
 from psdstudio.errors import EngineProtocolError
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
 
 ALPHA_FLOOR, ALPHA_CEILING = 0.05, 0.95
 """Predicted alpha below and above these is clean 0 and 1: a regression never reaches them by itself."""
+CALM_RADIUS, CALM_NOISE = 4, 1e-3
+"""Half a window in engine pixels, and the variance of what is taken out of a background: the network's grid of cells
+and the bands along its border stand in skies and floors as faint unrest; what is stronger is an edge and stays."""
 FAINTEST_EFFECT = 0.03
 """Effects nowhere denser than this are absent (matt ground, flying object)."""
 FOOT_ALPHA, FOOT_SHARE = 127, 0.02
@@ -115,7 +120,7 @@ def deliver(
                 shadow=shadow,
                 reflection=reflection,
                 effects_made=not part.effects_known,
-                library_item=scene.library_items.get(part.id),
+                library_item=_library_item(scene.references[i]),
             )
         )
     return GenerationResult(
@@ -126,6 +131,10 @@ def deliver(
         composite=composite_raster(request, painted),
         weights_sha256=weights_sha256,
     )
+
+
+def _library_item(reference: Reference | None) -> str | None:
+    return None if reference is None else reference.noun
 
 
 def _standing(request: GenerationRequest, painted: Painted, made: Raster | None, i: int) -> Raster | None:
@@ -204,9 +213,14 @@ def _finished_look(request: GenerationRequest, painted: Painted, i: int, enlarge
     part, box = request.objects[i], painted.scene.boxes[i]
     rect = frame_rect(frames.crop_of(box), request.size)
     look = torch.cat([_sure_colour(look[:3], clean_alpha(look[3:]))[:3], look[3:]])
-    big = enlarge(look, painted.words.of_object(i), (rect.height, rect.width))
-    picture = _sure_colour(big[:3], clean_alpha(big[3:]))
-    native = _detailed_size(look)
+    reference = painted.scene.references[i]
+    if reference is not None and reference.followed:
+        picture = _followed(look, reference, box, (rect.height, rect.width))
+        native = Size(picture.shape[2], picture.shape[1])
+    else:
+        big = enlarge(look, painted.words.of_object(i), (rect.height, rect.width))
+        picture = _sure_colour(big[:3], clean_alpha(big[3:]))
+        native = _detailed_size(look)
     if part.silhouette is not None:
         made = Raster(rgba=resized_u8(picture, rect.width, rect.height), rect=rect, native_size=native)
         return with_alpha(made, part.silhouette)
@@ -215,6 +229,17 @@ def _finished_look(request: GenerationRequest, painted: Painted, i: int, enlarge
         return with_known(made, part.partial)
     # What is cut out of a picture is where the picture shows it.
     return made if request.picture is not None else grounded(made, box, request.size)
+
+
+def _followed(look: Tensor, reference: Reference, box: Tensor, wanted: tuple[int, int]) -> Tensor:
+    """Return a look (4, p, p) as fine as the reference that it follows, or as is `wanted` (height, width)."""
+    h, w = (
+        max(2 * p, min(finest, size))
+        for p, finest, size in zip(look.shape[1:], reference.picture.shape[1:], wanted, strict=True)
+    )
+    shown = reference.in_crop(box, (look.shape[1], look.shape[2]))
+    made = with_detail_of(look, shown, reference.in_crop(box, (h, w)))
+    return _sure_colour(made[:3], clean_alpha(made[3:]))
 
 
 def grounded(look: Raster, box: Tensor, size: Size) -> Raster:
@@ -248,7 +273,8 @@ def _raster(picture: Tensor, frame: Tensor, size: Size) -> Raster:
 def _finished_background(request: GenerationRequest, painted: Painted, enlarge: Enlarge) -> Raster | None:
     if request.background.look is not None:
         return None
-    picture = opaque((painted.rows["canvas"][0, -1] + 1) / 2)
+    calm = calmed((painted.rows["canvas"][0, -1] + 1) / 2, CALM_RADIUS, CALM_NOISE)
+    picture = opaque(calm.clamp(0, 1))
     if request.picture is not None:
         picture = _continued(request.picture, painted, picture)
     size = request.size

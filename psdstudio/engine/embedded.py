@@ -26,6 +26,7 @@ from psdstudio.engine.conditions import (
     encode_words,
     layout_state,
     light_units,
+    references_of,
     scene_rows,
 )
 from psdstudio.engine.delivery import Painted, composite_raster, deliver, part_count, previews
@@ -33,8 +34,9 @@ from psdstudio.engine.detail import DetailNet, with_detail
 from psdstudio.engine.library import ReferenceLibrary
 from psdstudio.engine.memory import keep_freed_memory
 from psdstudio.engine.network import KnownRows, SceneNet
+from psdstudio.engine.references import Reference
 from psdstudio.engine.rows import LIGHT_DIM, MAX_OBJECTS
-from psdstudio.engine.sampler import PaintState, sample_appearance, sample_layout
+from psdstudio.engine.sampler import LayoutState, PaintState, sample_appearance, sample_layout
 from psdstudio.engine.weights import WeightsInfo, load_detail, load_weights
 from psdstudio.errors import EngineFailed, EngineProtocolError
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
@@ -115,14 +117,15 @@ class EmbeddedEngine:
             )
         yield _progress(Stage.ENCODE, 0, 1)
         words = encode_words(request, self._encoder)
-        boxes, light = yield from self._arrange(request, words)
-        return (yield from self._paint(request, words, boxes, light))
+        references = references_of(request, self._library)
+        boxes, light = yield from self._arrange(request, words, references)
+        return (yield from self._paint(request, words, references, boxes, light))
 
     def _path(self, part: str) -> Path:
         return self._folder / part if self._folder is not None else resource_dir(part)
 
     def _arrange(
-        self, request: GenerationRequest, words: Words
+        self, request: GenerationRequest, words: Words, references: Sequence[Reference | None]
     ) -> Generator[EngineEvent, None, tuple[Tensor, Tensor]]:
         """Layout path: boxes (k, 4) in square units and light (1, 6)."""
         assert self._net is not None
@@ -136,7 +139,8 @@ class EmbeddedEngine:
         shown = self._picture_to_arrange_by(request, words)
         best: tuple[float, Tensor, Tensor] | None = None
         for attempt in range(LAYOUT_ATTEMPTS):
-            boxes, light = yield from self._one_layout(request, words, given, attempt, shown)
+            state = layout_state(request, words, references, attempt)
+            boxes, light = yield from self._one_layout(request, state, given, attempt, shown)
             crowded = crowding(boxes, [box is not None for box in given])
             if best is None or crowded < best[0]:
                 best = crowded, boxes, light
@@ -158,7 +162,7 @@ class EmbeddedEngine:
     def _one_layout(
         self,
         request: GenerationRequest,
-        words: Words,
+        state: LayoutState,
         given: list[Tensor | None],
         attempt: int,
         shown: KnownRows | None,
@@ -166,7 +170,6 @@ class EmbeddedEngine:
         """Denoise boxes and light once; only the first attempt is told as progress, the others are a moment more."""
         assert self._net is not None
         aspect, steps = request.size.width / request.size.height, request.sampling.layout_steps
-        state = layout_state(request, words, attempt)
         guidance = request.sampling.layout_guidance
         loop = sample_layout(self._net, state, steps=steps, guidance=guidance, shown=shown)
         with _one_thread():
@@ -179,12 +182,18 @@ class EmbeddedEngine:
         return boxes, light
 
     def _paint(
-        self, request: GenerationRequest, words: Words, boxes: Tensor, light: Tensor
+        self,
+        request: GenerationRequest,
+        words: Words,
+        references: Sequence[Reference | None],
+        boxes: Tensor,
+        light: Tensor,
     ) -> Generator[EngineEvent, None, GenerationResult]:
         """Appearance path: all unknown rows jointly, then delivery at document size."""
         assert self._net is not None and self._detail is not None
-        assert self._weights is not None and self._library is not None
-        scene = scene_rows(request, words, boxes, light, look_px=self._weights.look_px, library=self._library)
+        assert self._weights is not None
+        px = self._weights.look_px
+        scene = scene_rows(request, words, boxes, light, look_px=px, references=references)
         if not scene.free:
             raise EngineFailed(
                 "Everything in this scene is kept, so there is nothing to paint.",

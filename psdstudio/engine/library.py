@@ -24,6 +24,7 @@ class ReferenceLibrary:
 
     folder: Path
     _places: dict[str, int] = field(default_factory=dict)
+    _aspects: dict[str, float] = field(default_factory=dict)
     _atlas: Tensor | None = None
     _columns: int = 20
 
@@ -47,6 +48,11 @@ class ReferenceLibrary:
         y, x = row * TILE_PX, column * TILE_PX
         return self._atlas[:, y : y + TILE_PX, x : x + TILE_PX].float() / 255
 
+    def aspect(self, noun: str) -> float:
+        """Return the width by the height of the thing itself, of its alpha box."""
+        self._load()
+        return self._aspects[noun]
+
     def _load(self) -> None:
         if self._atlas is not None:
             return
@@ -57,6 +63,7 @@ class ReferenceLibrary:
         try:
             data = json.loads(index.read_text(encoding="utf-8"))
             self._places = {str(e["noun"]): int(e["place"]) for e in data["items"]}
+            self._aspects = {str(e["noun"]): float(e["aspect"]) for e in data["items"]}
             self._columns = int(data["columns"])
             with Image.open(atlas) as picture:
                 pixels = np.asarray(picture.convert("RGBA"))

@@ -31,7 +31,9 @@ CONTEXT_PLATE = 5
 COVER = slice(3, 4)
 """Where looks cover the canvas, in a plate of that kind."""
 REFERENCE_PLATE = 5
-"""Channels of a reference picture: RGBA in -1..1 and 1 where there is one."""
+"""Channels of a reference picture: RGBA in -1..1, and how near the look is to stay: FOLLOWED, LOOSE or 0 for none."""
+FOLLOWED, LOOSE = 1.0, 0.5
+"""A reference that is the thing itself, in its place in the frame, but for light and colour; one that only guides."""
 COLOUR_PLATE = 4
 """Channels of the colour that the words ask for: RGB in -1..1 and 1 where there is one."""
 PICTURE_PLATE = 4
@@ -69,7 +71,7 @@ class GroupSpec:
 
 GROUPS: dict[str, GroupSpec] = {
     "canvas": GroupSpec(channels=3, plate=CANVAS_PICTURE.stop, unshuffle=8, copies=2),
-    "look": GroupSpec(channels=4, plate=LOOK_PICTURE.stop, unshuffle=4, copies=1),
+    "look": GroupSpec(channels=4, plate=LOOK_PICTURE.stop, unshuffle=4, copies=2),
     "effect": GroupSpec(channels=5, plate=EFFECT_PICTURE.stop, unshuffle=4, copies=2),
 }
 

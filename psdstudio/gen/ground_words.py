@@ -48,6 +48,16 @@ _PLACES: Final = {
     ),
 }
 PLACES: Final = {family: frozenset(row.split("|")) for family, row in _PLACES.items()}
+# Towns and countries, of which an unknown one is taken for a thing.
+_TOWNS: Final = (
+    "amsterdam|athens|bali|bangkok|barcelona|beijing|berlin|boston|brooklyn|brussels|budapest|"
+    "buenos aires|cairo|california|cape town|chicago|copenhagen|dubai|dublin|edinburgh|florence|"
+    "florida|geneva|hamburg|hawaii|helsinki|hong kong|iceland|istanbul|jerusalem|kyoto|las vegas|"
+    "lisbon|london|los angeles|madrid|manhattan|marrakech|marseille|melbourne|mexico city|miami|milan|"
+    "montreal|moscow|mumbai|munich|naples|new delhi|new orleans|new york|osaka|oslo|paris|petra|porto|"
+    "prague|provence|rio de janeiro|rome|san francisco|santorini|seoul|seville|shanghai|singapore|"
+    "stockholm|sydney|texas|tokyo|toronto|toscana|tuscany|vancouver|venice|vienna|warsaw|zurich"
+)
 # Places by name alone: no unknown noun is taken for one of these ("pug" is no pub).
 NAMED_PLACES: Final = frozenset(
     "airport|allotment|amusement park|antarctica|apartment|aquarium floor|arena|art gallery|asphalt floor|"
@@ -82,7 +92,7 @@ NAMED_PLACES: Final = frozenset(
     "courtroom|aisle|sauna|moorland|heath|heathland|bog|mangrove|delta|estuary|inlet|loch|rock pool|"
     "rockpool|brook|"
     "glade|copse|forest path|treetops|alps|himalayas|snowscape|landscape|"
-    "zebra crossing".split("|")
+    f"zebra crossing|{_TOWNS}".split("|")
 )
 # A ground under "on" or "in", an object otherwise.
 EITHER: Final = frozenset(

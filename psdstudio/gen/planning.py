@@ -73,9 +73,9 @@ def build_request(
 ) -> GenerationRequest:
     """Return the complete request for a scope that was computed from this very document.
 
-    Known looks are the layers' own pixels at their place, masks applied, never resampled. `engine_words`
-    turns a layer's words into what the network reads; real runs pass `known_words(lexicon)`. `picture` is what
-    Verb.SPLIT takes apart, opaque and of the size of the canvas (`splitting.flat_picture`).
+    Known looks are the layers' own pixels at their place, masks applied, never resampled. `engine_words` makes of a
+    layer's words what the network reads (`known_words`). `references`: pictures that looks follow, by object
+    (`checked_reference`). `picture` is what Verb.SPLIT takes apart, of the size of the canvas (`flat_picture`).
 
     Raises:
         StudioError: The run is impossible (`Scope.problem`), or a kept layer shows no pixel.
@@ -95,8 +95,8 @@ def build_request(
             engine_words=engine_words,
             references=references or {},
             partial=partial.get(part.id),
-            # A picture that is split is itself what the looks are like.
             use_library=doc.scene.use_library and picture is None,
+            redrawn=scope.verb is Verb.NEW_LOOK,
         )
         for part in scope.objects
     )
@@ -156,6 +156,7 @@ def _object_part(
     references: Mapping[LayerId, U8Rgba],
     partial: PartlyKnown | None,
     use_library: bool,
+    redrawn: bool,
 ) -> ObjectPart:
     shown: Raster | None = None
     box: BoxF | None = None
@@ -186,7 +187,14 @@ def _object_part(
         effects_known=part.effects_known,
         reference=references.get(item.id),
         use_library=use_library,
+        follow_reference=item.id in references or not (redrawn and _is_from_library(item)),
     )
+
+
+def _is_from_library(item: ObjectView) -> bool:
+    """Whether a library picture stood beside the look; another look is then not the same picture once more."""
+    recipe = None if item.look is None or item.look.part is None else item.look.part.recipe
+    return recipe is not None and recipe.library_item is not None
 
 
 def _effect(layer: PixelLayer | None, *, known: bool) -> Raster | None:

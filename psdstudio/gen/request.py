@@ -67,7 +67,8 @@ class ObjectPart:
     A field that is None is unknown and will be generated: `box` (layout: the object's alpha box in canvas fractions),
     `look` (the whole object's RGBA), `shadow`, `reflection`. `engine_words` is what the network reads; `name` what the
     user calls it. `reference` is an RGBA picture that guides the look; `use_library` lets the engine take one from its
-    library.
+    library. With `follow_reference` the look is the very thing in that picture, under the light of the scene; without
+    it another one of its kind.
 
     At most one of three says what is known of the look: `look` itself; `silhouette`, of which the alpha is kept and
     the colour is made; `partial`, of which some pixels are made. Each needs a known `box`, except that a `look` without
@@ -87,6 +88,7 @@ class ObjectPart:
     partial: PartlyKnown | None = None
     reference: U8Rgba | None = None
     use_library: bool = True
+    follow_reference: bool = True
 
     def __post_init__(self) -> None:
         said = [known for known in (self.look, self.silhouette, self.partial) if known is not None]

@@ -31,7 +31,7 @@ from psdstudio.training.card_facts import (
     network_file,
 )
 from psdstudio.training.evaluation_baselines import CLEAN_AGAINST_REPLACEMENT, KEPT_TABLE
-from psdstudio.training.sprites import core_nouns, trained_nouns
+from psdstudio.training.sprites import core_nouns, shipped_nouns
 
 HARDWARE = "two CPU cores, no graphics card"
 _PATH = re.compile(r"(?<![\w/:.\]])(?:/[\w.-]+){2,}|\b[A-Za-z]:\\\w")
@@ -122,7 +122,7 @@ def _material(ledger: Sequence[Entry]) -> list[str]:
 
 def _goals(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
     rows = [_goal_row(goal, reports) for goal in GOALS]
-    known = len(trained_nouns())
+    known = len(shipped_nouns())
     rows.insert(
         2, ["nouns it knows", "1,000", "200", str(known), _verdict(float(known), 1000, 200, at_least=True)]
     )
@@ -240,7 +240,7 @@ def _own_error(reports: Sequence[Report]) -> list[str]:
 
 
 def _limits(scene: NetworkFile, reports: Sequence[Report]) -> list[str]:
-    core, known = len(core_nouns()), len(trained_nouns())
+    core, known = len(core_nouns()), len(shipped_nouns())
     lines = [
         f"It knows {core} nouns from words alone and {known - core} more with the help of the picture library. Any"
         " other noun is painted as the nearest one it knows, and the prompt says so before the run.",

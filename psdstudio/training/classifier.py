@@ -34,7 +34,7 @@ from psdstudio.training.classifier_net import (
     save_judge,
 )
 from psdstudio.training.looks import LookPlan, render_looks
-from psdstudio.training.sprites import SpriteLibrary, read_vocabulary
+from psdstudio.training.sprites import SpriteLibrary, shipped_nouns
 
 REJECT_SHARE = 0.16
 PEAK_RATE = 2e-3
@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("training_data"))
     parser.add_argument("--out", type=Path, default=Path("training_data/classifier.safetensors"))
-    parser.add_argument("--steps", type=int, default=2200, help="about 8 minutes of one core")
+    parser.add_argument("--steps", type=int, default=3000, help="about 14 minutes of one core")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--threads", type=int, default=1)
@@ -157,7 +157,7 @@ def main() -> None:
     args = parser.parse_args()
     keep_freed_memory()
     torch.set_num_threads(args.threads)
-    nouns = [noun.noun for noun in read_vocabulary()]
+    nouns = shipped_nouns()
     library = SpriteLibrary.load(args.data, "classifier", nouns)
     judge = train_judge(
         at_learning_size(library), steps=args.steps, batch=args.batch, seed=args.seed, width=args.width

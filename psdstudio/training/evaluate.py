@@ -48,7 +48,13 @@ from psdstudio.training.evaluation_sheet import SHEET_SCENES, sheet_prompts, wri
 from psdstudio.training.evaluation_traced import TRACED_FOLDER, traced_figures, traced_neighbours
 from psdstudio.training.evaluation_verbs import measure_verbs, painting_with
 from psdstudio.training.sheets import matted, sample_looks, write_sheet
-from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
+from psdstudio.training.sprites import (
+    SpriteLibrary,
+    core_nouns,
+    read_vocabulary,
+    shipped_nouns,
+    trained_nouns,
+)
 from psdstudio.training.traced_truth import TracedScene, read_traced
 from psdstudio.training.words import WordBank
 
@@ -135,7 +141,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     judge = load_judge(args.classifier)
     net, info = load_weights(args.weights)
-    wanted = core_nouns() if args.nouns == "core" else trained_nouns()
+    wanted = core_nouns() if args.nouns == "core" else shipped_nouns()
     nouns = [n for n in wanted if n in judge.names]
     report: dict[str, Any] = {
         "weights_sha256": info.sha256,
@@ -143,11 +149,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "look_px": info.look_px,
         "protocol": args.protocol,
         "judge": judge.figures,
-        "nouns": {"set": args.nouns, "count": len(nouns), "with library": len(trained_nouns())},
+        "nouns": {"set": args.nouns, "count": len(nouns), "with library": len(shipped_nouns())},
     }
     # Read first: a set that is not there must not be noticed after an hour of painting.
     traced = read_traced(args.traced_scenes, args.traced) if args.traced else []
-    taught = [n for n in trained_nouns() if n in judge.names]
+    taught = [n for n in shipped_nouns() if n in judge.names]
     bench = Bench(args, judge, net, info.look_px, nouns, taught, report)
     bench.scenes()
     if args.neighbours:
@@ -272,7 +278,7 @@ def write_sheet_only(args: argparse.Namespace) -> list[Path]:
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
     vocabulary = {n.noun: n for n in read_vocabulary()}
-    wanted = core_nouns() if args.nouns == "core" else trained_nouns()
+    wanted = core_nouns() if args.nouns == "core" else shipped_nouns()
     engine = loaded_engine(args.weights, args.detail, args.threads)
     sampling = Sampling(steps=args.steps) if args.steps else Sampling()
     prompts = sheet_prompts(wanted, vocabulary, min(args.count, SHEET_SCENES))

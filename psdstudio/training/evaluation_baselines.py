@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from psdstudio.core.document import Document
-from psdstudio.engine.conditions import encode_words
+from psdstudio.engine.conditions import encode_words, references_of
 from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.pictures import to_u8
 from psdstudio.gen.planning import Verb, build_request, new_scene, plan_scope
@@ -114,7 +114,9 @@ def text_scene(
 ) -> dict[str, Measured]:
     """Paint one prompt in all three ways and measure each."""
     request, asked = text_request(prompt, sampling)
-    boxes, light = _result(engine._arrange(request, encode_words(request, painter.encoder)))  # noqa: SLF001  # the evaluation is the engine's own workshop
+    references = references_of(request, painter.library)
+    words = encode_words(request, painter.encoder)
+    boxes, light = _result(engine._arrange(request, words, references))  # noqa: SLF001  # the evaluation is the engine's own workshop
     setting = setting_of(painter, request, boxes, light)
     made = {
         JOINT: paint_jointly(painter, setting),

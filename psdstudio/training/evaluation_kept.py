@@ -18,10 +18,11 @@ from psdstudio.core.layers import LayerId
 from psdstudio.engine import frames
 from psdstudio.engine.pictures import frame_rect, opaque, to_u8
 from psdstudio.engine.plates import Parts
+from psdstudio.engine.recolouring import LUMINANCE
 from psdstudio.gen.request import BackgroundPart, GenerationRequest, ObjectPart, Raster, Sampling
 from psdstudio.training.evaluation_methods import Outcome, Painter, Setting, density_rgba, setting_of
 from psdstudio.training.layouts import Layout, draw_layout
-from psdstudio.training.looks import COLOURS, LUMINANCE
+from psdstudio.training.looks import COLOURS
 from psdstudio.training.scene_truth import SceneTruth, render_scenes
 from psdstudio.training.sprites import SpriteLibrary
 

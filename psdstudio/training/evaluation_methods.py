@@ -15,7 +15,7 @@ from torch import Tensor
 from psdstudio.core.geometry import Rect, Size
 from psdstudio.engine import frames
 from psdstudio.engine.compose import mask_effects, over_composite
-from psdstudio.engine.conditions import SceneRows, Words, encode_words, scene_rows
+from psdstudio.engine.conditions import SceneRows, Words, encode_words, references_of, scene_rows
 from psdstudio.engine.delivery import Painted, clean_low, look_picture
 from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.feed import SceneFeed
@@ -225,7 +225,7 @@ def _scene(painter: Painter, setting: Setting) -> SceneRows:
         setting.boxes,
         setting.light,
         look_px=painter.look_px,
-        library=painter.library,
+        references=references_of(setting.request, painter.library),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from psdstudio.engine.recolouring import recoloured
 from psdstudio.gen.colours import RGB, named_colour
 from psdstudio.training.held_combinations import trained_colours
 from psdstudio.training.sprites import Noun, Sprite
@@ -42,7 +43,6 @@ PLAIN = ("brown", "black", "white", "grey", "golden")
 """Colour words without a hue of their own on the wheel."""
 PAINT_RATE, ODD_PAINT_RATE, PLAIN_RATE = 0.55, 0.12, 0.3
 """How often a thing is painted in a colour that is said: things of any colour, things with one by nature; and PLAIN."""
-LUMINANCE = (0.2126, 0.7152, 0.0722)
 PARAPHRASES: dict[str, tuple[str, ...]] = {
     "red": ("red", "crimson", "scarlet", "ruby"),
     "orange": ("orange", "tangerine"),
@@ -198,30 +198,15 @@ def _warp(rgba: Tensor, plans: list[LookPlan]) -> Tensor:
 
 
 def _recolour(rgba: Tensor, plans: list[LookPlan]) -> Tensor:
-    """Paint planned looks anew in one colour, (n, 4, h, w) -> (n, 3, h, w): their mid tone becomes the colour itself.
-
-    Turning the hue alone kept dark things dark: of those called "orange" five in six were not, most of them brown, and
-    so were then those of the network. Darker tones become shades of the colour, lighter ones tints.
-    """
+    """Paint planned looks anew in one colour, (n, 4, h, w) -> (n, 3, h, w)."""
     rgb = rgba[:, :3]
     chosen = [i for i, p in enumerate(plans) if p.paint is not None]
     if not chosen:
         return rgb
     at = torch.tensor(chosen)
-    light = (rgb[at] * torch.tensor(LUMINANCE).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    target = torch.tensor([plans[i].paint for i in chosen])[..., None, None]
-    middle = _median(light, rgba[at, 3:]).clamp(0.12, 0.9)
-    shade = (light / middle).clamp(max=1) ** 0.8
-    tint = 0.75 * ((light - middle) / (1 - middle)).clamp(min=0)
     out = rgb.clone()
-    out[at] = target * shade + (1 - target) * tint
+    out[at] = recoloured(rgba[at], torch.tensor([plans[i].paint for i in chosen])[..., None, None])
     return out
-
-
-def _median(light: Tensor, alpha: Tensor) -> Tensor:
-    """Return the median lightness (n, 1, 1, 1) of what alpha shows."""
-    shown = torch.where(alpha > 0.5, light, torch.full_like(light, torch.nan)).flatten(1)
-    return shown.nanmedian(1).values.nan_to_num(0.5).view(-1, 1, 1, 1)
 
 
 def colour_of(hue: float) -> RGB:

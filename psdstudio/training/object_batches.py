@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -11,9 +13,8 @@ from torch import Tensor
 from psdstudio.engine import frames
 from psdstudio.engine.given import own_plate
 from psdstudio.engine.plates import look_plate
-from psdstudio.engine.rows import LIGHT_DIM, LOOK_OWN, SEEN_DIM, RowRole, Rows
+from psdstudio.engine.rows import FOLLOWED, LIGHT_DIM, LOOK_OWN, LOOSE, SEEN_DIM, RowRole, Rows
 from psdstudio.engine.words import pool_words
-from psdstudio.gen.colours import RGB
 from psdstudio.training.holes import looks_in_part
 from psdstudio.training.looks import LookPlan, choose_colour, colour_of, object_words, plan_look, render_looks
 from psdstudio.training.sprites import Sprite, SpriteLibrary
@@ -22,6 +23,13 @@ from psdstudio.training.world import draw_world
 
 DROP_WORDS = 0.1
 KNOW_LIGHT = 0.85
+FOLLOW_RATE, FOLLOW_PAINTED, FOLLOW_LIT = 0.6, 0.3, 0.3
+"""Share of the references that are the very thing; of those, shares in its new colour and in a light of their own."""
+
+
+class _Lit(TypedDict):
+    gain: tuple[float, float, float]
+    shade: tuple[float, float]
 
 
 @dataclass(slots=True)
@@ -47,7 +55,7 @@ def draw_object_batch(
         colour, paint = choose_colour(sprite, rng)
         plans.append(plan_look(sprite, paint, world.gain, world.shade, rng))
         guided = library.wants_reference(noun, rng)
-        references.append(plan_reference(library, sprite, paint, rng) if guided else None)
+        references.append(plan_reference(library, plans[-1], rng) if guided else None)
         captions.append("" if rng.random() < DROP_WORDS else object_words(library.nouns[noun], colour, rng))
         worlds.append(world)
         boxes.append(_random_box(sprite.aspect, rng))
@@ -78,27 +86,46 @@ def draw_object_batch(
     return ObjectBatch(rows, clean, light, pool_words(ground_words, ground_mask), captions)
 
 
-def reference_plate(library: SpriteLibrary, references: list[LookPlan | None], px: int) -> Tensor:
-    """Return (n, 5, px, px): the reference's RGBA in -1..1 and a valid channel of 1; zeros where there is none."""
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture beside the words, and whether the look is to follow it (`rows.FOLLOWED`) or only to be guided."""
+
+    plan: LookPlan
+    followed: bool
+
+
+def reference_plate(library: SpriteLibrary, references: Sequence[Reference | None], px: int) -> Tensor:
+    """Return (n, 5, px, px): the reference's RGBA in -1..1 and how near the look stays to it; zeros without one."""
     plate = torch.zeros(len(references), 5, px, px)
-    at = [i for i, r in enumerate(references) if r is not None]
-    if at:
-        plans = [r for r in references if r is not None]
-        plate[at, :4] = render_looks(library.pixels, plans, px) * 2 - 1
-        plate[at, 4] = 1.0
+    given = [(i, r) for i, r in enumerate(references) if r is not None]
+    if given:
+        at = [i for i, _ in given]
+        plate[at, :4] = render_looks(library.pixels, [r.plan for _, r in given], px) * 2 - 1
+        near = torch.tensor([FOLLOWED if r.followed else LOOSE for _, r in given])
+        plate[at, 4] = near[:, None, None]
     return plate
 
 
-def plan_reference(
-    library: SpriteLibrary, target: Sprite, paint: RGB | None, rng: np.random.Generator
-) -> LookPlan:
-    """Plan a picture that may guide the look of `target` without being it."""
-    # Never the very picture that is to be painted: another drawing where there is one, else turned and recoloured.
-    others = [s for s in library.by_noun[target.noun] if s.index != target.index]
-    sprite = _choice(others, rng) if others and rng.random() < 0.5 else target
-    other = colour_of(float(rng.uniform(0, 360))) if sprite.recolourable and rng.random() < 0.6 else paint
+def plan_reference(library: SpriteLibrary, target: LookPlan, rng: np.random.Generator) -> Reference:
+    """Plan a picture that the look of `target` follows or is guided by."""
+    if rng.random() < FOLLOW_RATE:
+        paint = target.paint if rng.random() < FOLLOW_PAINTED else None
+        if rng.random() < FOLLOW_LIT:
+            return Reference(replace(target, paint=paint, **_light_of_its_own(rng)), followed=True)
+        return Reference(replace(target, paint=paint, gain=(1.0, 1.0, 1.0), shade=(0.0, 0.0)), followed=True)
+    # Then never the very picture that is to be painted: another drawing where there is one, else turned and recoloured.
+    others = [s for s in library.by_noun[target.sprite.noun] if s.index != target.sprite.index]
+    sprite = _choice(others, rng) if others and rng.random() < 0.5 else target.sprite
+    other = (
+        colour_of(float(rng.uniform(0, 360))) if sprite.recolourable and rng.random() < 0.6 else target.paint
+    )
+    light = _light_of_its_own(rng)
+    return Reference(plan_look(sprite, other, light["gain"], light["shade"], rng), followed=False)
+
+
+def _light_of_its_own(rng: np.random.Generator) -> _Lit:
     level = float(rng.uniform(0.85, 1.05))
-    return plan_look(sprite, other, (level, level, level), (float(rng.uniform(-0.15, 0.15)), -0.1), rng)
+    return {"gain": (level, level, level), "shade": (float(rng.uniform(-0.15, 0.15)), -0.1)}
 
 
 def _choice(items: list[Sprite], rng: np.random.Generator) -> Sprite:

@@ -125,9 +125,7 @@ def make_scene_batch(
     own = [[p.words if spoken[i] else "" for p in layout.objects] for i, layout in enumerate(truth.layouts)]
     plain = [layout.world.words if spoken[i] else "" for i, layout in enumerate(truth.layouts)]
     references = [
-        plan_reference(library, p.sprite, p.look.paint, rng)
-        if library.wants_reference(p.sprite.noun, rng)
-        else None
+        plan_reference(library, p.look, rng) if library.wants_reference(p.sprite.noun, rng) else None
         for layout in truth.layouts
         for p in layout.objects
     ]

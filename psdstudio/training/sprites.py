@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from psdstudio.resources_path import resource_dir
+
 VOCABULARY_FILE = Path(__file__).parent / "assets" / "vocabulary.json"
 NOUNS_FILE = Path(__file__).parent / "nouns.json"
 CORE_SHARE = 0.75
@@ -115,6 +117,12 @@ def read_vocabulary() -> list[Noun]:
 def trained_nouns() -> list[str]:
     """Return every noun that the generator is trained on."""
     return core_nouns() + _noun_list("with_reference")
+
+
+def shipped_nouns() -> list[str]:
+    """Return the nouns that the product knows: trained, and with a library picture where they need one."""
+    entries = json.loads(resource_dir("vocabulary.json").read_text(encoding="utf-8"))["nouns"]
+    return [str(entry["noun"]) for entry in entries]
 
 
 def core_nouns() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from PySide6.QtCore import QMimeData, QObject, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from psdstudio.core.colour_profile import ColourProfile
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Size
 from psdstudio.core.layers import LayerProps, PixelLayer
@@ -19,6 +20,7 @@ from psdstudio.core.structure_commands import InsertLayer
 from psdstudio.core.tiles import TileGrid, U8Array
 from psdstudio.core.wording import listed
 from psdstudio.errors import FileError
+from psdstudio.gen.references import checked_reference
 from psdstudio.io.colour import converted
 from psdstudio.io.formats import DOCUMENT_SUFFIXES
 from psdstudio.io.images import EXTENSIONS, LoadedImage, read_image
@@ -78,6 +80,14 @@ class Placing(QObject):
                 self._on_failed,
             )
 
+    def choose_reference(self, then: Callable[[U8Array], None]) -> None:
+        """Ask for one picture of a thing that is cut out, and hand its pixels over once they are read."""
+        kinds = f"Pictures ({' '.join('*' + ext for ext in EXTENSIONS)})"
+        name, _ = QFileDialog.getOpenFileName(self._window, "Picture of the object", "", kinds)
+        if name:
+            path, profile = Path(name), self._bridge.session.document.profile
+            self._background.submit(lambda: _reference(path, profile), then, self._on_failed)
+
     def _take_files(self, data: QMimeData) -> bool:
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
         documents = [path for path in paths if path.suffix.lower() in DOCUMENT_SUFFIXES]
@@ -120,6 +130,12 @@ class Placing(QObject):
 
     def _on_failed(self, error: Exception) -> None:
         self.notice.emit(notice_of(error))
+
+
+def _reference(path: Path, profile: ColourProfile | None) -> U8Array:
+    """Read a cut-out picture in the document's colour space (any thread)."""
+    image = read_image(path)
+    return converted(checked_reference(image.rgba), image.profile, profile)
 
 
 def layer_of(rgba: U8Array, name: str, canvas: Size, *, is_fitted: bool) -> tuple[PixelLayer, float]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from psdstudio.core.layers import GroupLayer, Layer, Role
 from psdstudio.core.parts import background_of, is_kept, object_group_of, object_groups
+from psdstudio.core.tiles import U8Array
 from psdstudio.gen.filling import has_holes
 from psdstudio.gen.scopes import listed
 from psdstudio.gen.verbs import NEEDED, Verb
 from psdstudio.ui.actions import ActionSpec, Need
 from psdstudio.ui.window_api import Window
 
-MORE_VERBS = "same_outline new_place refresh_contacts - fill_behind fill_hidden"
+MORE_VERBS = "same_outline look_from_picture new_place refresh_contacts - fill_behind fill_hidden"
 """Verbs on the selected layer that have no button of their own in the properties."""
 
 
@@ -86,6 +87,15 @@ def _layer_verbs(w: Window) -> list[ActionSpec]:
             text="New look in the same place",
             run=lambda: w.run_verb(Verb.NEW_LOOK),
             can=idle & part,
+        ),
+        ActionSpec(
+            id="look_from_picture",
+            text="Look from a picture…",
+            run=lambda: w.placing.choose_reference(lambda rgba: _look_from(w, rgba)),
+            can=idle
+            & _an_object(w)
+            & Need(lambda: len(_selected_objects(w)) == 1, "Select one object only."),
+            tip="Look from a picture: your own cut-out picture takes the object's place, under the light of the scene",
         ),
         ActionSpec(
             id="insert",
@@ -175,6 +185,12 @@ def _selected_objects(w: Window) -> list[GroupLayer]:
     doc = w.bridge.session.document
     found = (object_group_of(doc, layer.id) for layer in w.edits.layers)
     return list({group.id: group for group in found if group is not None}.values())
+
+
+def _look_from(w: Window, rgba: U8Array) -> None:
+    groups = _selected_objects(w)
+    if groups:
+        w.generation.start_verb(Verb.NEW_LOOK, (groups[0].id,), {groups[0].id: rgba})
 
 
 def _begin_split(w: Window) -> None:

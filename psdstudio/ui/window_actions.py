@@ -30,15 +30,15 @@ MENUS = (
     ),
     (
         "Scene",
-        "generate stop - keep invert_keep release_keeps - regenerate_layer new_look same_outline new_place insert"
-        " refresh_contacts - fill_behind fill_hidden split - focus_prompt restart_engine",
+        "generate stop - keep invert_keep release_keeps - regenerate_layer new_look same_outline look_from_picture"
+        " new_place insert refresh_contacts - fill_behind fill_hidden split - focus_prompt restart_engine",
     ),
     ("View", "zoom_in zoom_out fit actual_size - extras panels layers full_screen"),
     ("Help", "model_card - about"),
 )
 ROW_MENU = (
-    "regenerate_layer new_look same_outline new_place insert refresh_contacts - fill_behind fill_hidden"
-    " - keep visible lock - rename duplicate group ungroup"
+    "regenerate_layer new_look same_outline look_from_picture new_place insert refresh_contacts"
+    " - fill_behind fill_hidden - keep visible lock - rename duplicate group ungroup"
     " clip - mask mask_off apply_mask unmask - delete"
 )
 _ALL_MODES = tuple(mode for group in MODE_GROUPS for mode in group)

@@ -10,9 +10,12 @@ from psdstudio.engine.rows import (
     CANVAS_OWN,
     CANVAS_PICTURE,
     CONTEXT_PLATE,
+    FOLLOWED,
     GROUPS,
     LOOK_OWN,
     LOOK_PICTURE,
+    LOOSE,
+    REFERENCE_PLATE,
     THROWN,
     Rows,
 )
@@ -59,10 +62,17 @@ def test_an_open_gate_copies_the_picture() -> None:
     torch.testing.assert_close(copied(canvas, raw(canvas, 1.0, 1.0)), torch.full_like(canvas.x, 0.5))
     look = blank("look")
     look.plate[:, :, LOOK_PICTURE] = torch.tensor([0.5, 0.5, 0.5, 1.0]).view(4, 1, 1)
-    own = raw(look, 1.0)
+    own = raw(look, 1.0, 1.0)
     made = copied(look, own)
     torch.testing.assert_close(made[:, :, :3], torch.full_like(made[:, :, :3], 0.5))
     assert torch.equal(made[:, :, 3:], own[:, :, 3:4]), "a flat picture has no alpha to copy"
+    look = blank("look")
+    look.plate[:, :, :REFERENCE_PLATE] = torch.tensor([0.1, 0.2, 0.3, 0.4, FOLLOWED]).view(5, 1, 1)
+    made = copied(look, raw(look, 0.0, 1.0))
+    torch.testing.assert_close(made, look.plate[:, :, : REFERENCE_PLATE - 1])
+    look.plate[:, :, REFERENCE_PLATE - 1] = LOOSE
+    own = raw(look, 0.0, 1.0)
+    assert torch.equal(copied(look, own), own[:, :, :4]), "what only guides is not copied"
     effect = blank("effect")
     effect.plate[:, :, THROWN, :10] = 1.0
     made = copied(effect, raw(effect, 1.0, 0.0))
@@ -76,7 +86,7 @@ def test_known_pixels_are_never_painted() -> None:
     made = copied(canvas, raw(canvas, 0.0, 0.0))
     assert torch.equal(made[:, :, :, :7], canvas.plate[:, :, CANVAS_OWN, :7][:, :, :3])
     look.plate[:, :, LOOK_OWN, 5:9] = torch.tensor([0, 0, 0, 0, -0.4, 1.0]).view(6, 1, 1)
-    own = raw(look, 0.0)
+    own = raw(look, 0.0, 0.0)
     made = copied(look, own)
     assert torch.equal(made[:, :, :3], own[:, :, :3]), "of a silhouette the colour is free"
     assert (made[:, :, 3, 5:9] == -0.4).all()

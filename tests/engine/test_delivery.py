@@ -40,7 +40,7 @@ def painted(asked: GenerationRequest, look: torch.Tensor, effect: torch.Tensor) 
     if free:
         rows["look"] = look.expand(1, len(free), *look.shape) * 2 - 1
     kept = toy_parts(boxes[None], aspect, canvas=(32, 40), px=PX, there=False)
-    scene = SceneRows([], [], SceneFeed(kept, free, moved), boxes, aspect, (32, 40))
+    scene = SceneRows([], [], SceneFeed(kept, free, moved), boxes, aspect, (32, 40), [None] * len(boxes))
     said = (torch.zeros(16, 384), torch.zeros(16, dtype=torch.bool))
     return Painted(scene, rows, torch.zeros(1, 6), Words([said] * len(asked.objects), said, said))
 

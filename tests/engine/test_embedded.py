@@ -10,7 +10,7 @@ import torch
 
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.engine import conditions
-from psdstudio.engine.conditions import encode_words, layout_state, scene_rows
+from psdstudio.engine.conditions import encode_words, layout_state, references_of, scene_rows
 from psdstudio.engine.delivery import MOST_GROUNDED
 from psdstudio.engine.embedded import LAYOUT_ATTEMPTS, EmbeddedEngine, crowding
 from psdstudio.engine.rows import REFERENCE_PLATE, RowRole, Rows
@@ -64,9 +64,10 @@ def noise(engine: EmbeddedEngine, asked: GenerationRequest) -> dict[str, torch.T
     assert engine._encoder is not None
     assert engine._library is not None
     words = encode_words(asked, engine._encoder)
-    layout = layout_state(asked, words)
+    references = references_of(asked, engine._library)
+    layout = layout_state(asked, words, references)
     boxes = torch.tensor([[0.2, 0.3, 0.3, 0.3]] * len(asked.objects))
-    rows = scene_rows(asked, words, boxes, torch.zeros(1, 6), look_px=TINY_LOOK_PX, library=engine._library)
+    rows = scene_rows(asked, words, boxes, torch.zeros(1, 6), look_px=TINY_LOOK_PX, references=references)
     out = {f"box {i}": layout.rows.x[0, i] for i in range(len(asked.objects))} | {"light": layout.light}
     for group in rows.free:
         for j in range(group.x.shape[1]):
@@ -109,14 +110,14 @@ def test_the_reference_plate_is_for_unknown_looks_only(engine: EmbeddedEngine) -
         boxes,
         torch.zeros(1, 6),
         look_px=TINY_LOOK_PX,
-        library=engine._library,
+        references=references_of(asked, engine._library),
     )
     known = next(r for r in rows.known if r.group == "look")
     free = next(r for r in rows.free if r.group == "look")
     assert not known.plate[:, :, :REFERENCE_PLATE].any()
     assert [bool(plate.any()) for plate in free.plate[0, :, :REFERENCE_PLATE]] == [True, False, True]
     assert not torch.equal(free.plate[0, 0], free.plate[0, 2]), "the user's own picture, not the library's"
-    assert rows.library_items == {"apple 1": "apple"}
+    assert [one and one.noun for one in rows.references] == [None, "apple", None, None, None]
     result = run_inline(engine, asked)
     assert [made.library_item for made in result.objects] == [None, "apple", None, None, None]
 
@@ -142,7 +143,8 @@ def test_boxes_of_the_user_come_back_unchanged(engine: EmbeddedEngine) -> None:
 
 @pytest.mark.parametrize("size", [Size(1, 1), Size(37, 2000), Size(3000, 200), Size(2, 900), Size(256, 256)])
 def test_any_canvas(engine: EmbeddedEngine, size: Size) -> None:
-    result = run_inline(engine, request([part("swan"), part("duck", 2)], size=size))
+    parts = [part("swan", use_library=False), part("duck", 2, use_library=False)]
+    result = run_inline(engine, request(parts, size=size))
     assert result.background is not None
     assert result.background.rgba.shape == (size.height, size.width, 4)
     assert (result.background.rgba[..., 3] == 255).all()
@@ -223,7 +225,8 @@ def _split(engine: EmbeddedEngine, asked: GenerationRequest) -> tuple[list[Rows]
     assert engine._library is not None
     boxes = torch.tensor([[0.3, 0.3, 0.3, 0.3]] * len(asked.objects))
     words = encode_words(asked, engine._encoder)
-    made = scene_rows(asked, words, boxes, torch.zeros(1, 6), look_px=TINY_LOOK_PX, library=engine._library)
+    references = references_of(asked, engine._library)
+    made = scene_rows(asked, words, boxes, torch.zeros(1, 6), look_px=TINY_LOOK_PX, references=references)
     return made.known, made.free
 
 

@@ -63,8 +63,17 @@ def last(text: str) -> str:
     return text.lower().split()[-1]
 
 
+def closer_names(text: str) -> set[str]:
+    """The known nouns that are said in so many words, of two and more: "perfume bottle" where "bottle" was expected."""
+    parts = text.lower().replace("-", " ").split(" ")
+    spans = {" ".join(parts[a:b]) for a in range(len(parts)) for b in range(a + 2, len(parts) + 1)}
+    return {KNOWN[span] for span in spans if span in KNOWN}
+
+
 def is_noun(thing: PlannedObject, noun: str, texts: list[str]) -> bool:
     """A known noun must be met; of an unknown one the last word, of "a jar of honey" either."""
+    if thing.noun in closer_names(thing.words):
+        return True
     if noun in KNOWN:
         return bool(thing.noun == KNOWN[noun])
     return last(thing.noun) in {last(noun)} | {last(part) for text in texts for part in text.split(" of ")}
@@ -78,13 +87,14 @@ def is_reading(plan: Plan, reading: list[Any]) -> bool:
     for thing, (noun, texts, *relation) in zip(plan.objects, objects, strict=True):
         if thing.words.lower() not in [text.lower() for text in texts] or not is_noun(thing, noun, texts):
             return False
-        if noun not in KNOWN:
+        if noun not in KNOWN and thing.noun not in KNOWN.values():
             unknown.add(last(thing.noun))
         for kind, target in relation:
             said = thing.relation
             if said is None or said.kind.value != kind:
                 return False
-            if {last(plan.objects[at].noun) for at in said.targets} != {last(KNOWN.get(target, target))}:
+            targets = {last(plan.objects[at].noun) for at in said.targets}
+            if targets != {last(KNOWN.get(target, target))} and targets != {last(target)}:
                 return False
     return {last(one.word) for one in plan.unknown} == unknown
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
+from psdstudio.engine.conditions import references_of
 from psdstudio.engine.embedded import EmbeddedEngine
 from psdstudio.engine.pictures import to_u8
 from psdstudio.engine.rows import RowRole, Rows
@@ -102,7 +103,8 @@ def test_painting_jointly_is_what_the_engine_does(engine: EmbeddedEngine, painte
     made = paint_jointly(painter, chosen)
     # Over a kept background there is no composite row, the one thing that is shown less here than in the engine.
     assert made.composite is None
-    run = engine._paint(asked, chosen.words, chosen.boxes, chosen.light)
+    references = references_of(asked, painter.library)
+    run = engine._paint(asked, chosen.words, references, chosen.boxes, chosen.light)
     *_, last = (event for event in run if isinstance(event, Preview))
     for i, (_, raster) in enumerate(last.rasters):
         assert (to_u8(made.parts.looks[0, i]) == raster.rgba).all()

@@ -31,7 +31,7 @@ from psdstudio.training.evaluation_protocols import PROTOCOLS, Minutes, with_pro
 from psdstudio.training.evaluation_report import markdown
 from psdstudio.training.evaluation_verbs import VERBS
 from psdstudio.training.scene_truth import render_scenes
-from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, trained_nouns
+from psdstudio.training.sprites import SpriteLibrary, core_nouns, read_vocabulary, shipped_nouns
 from psdstudio.training.words import WordBank
 from tests.engine.toys import TINY_DETAIL
 from tests.training.toys import SHAPES, draw_shape, layouts_of, lively_net
@@ -150,7 +150,7 @@ def test_the_whole_command_writes_its_report(
     )  # fmt: skip
     report = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert set(report["per noun"]) == set(SHAPES)
-    assert report["nouns"] == {"set": "core", "count": len(SHAPES), "with library": len(trained_nouns())}
+    assert report["nouns"] == {"set": "core", "count": len(SHAPES), "with library": len(shipped_nouns())}
     for run in ("text alone", "with library"):
         scenes = report[run]["scenes"]
         assert [len(s["objects"]) for s in scenes] == list(COUNTS)

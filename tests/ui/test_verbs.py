@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu
 from pytestqt.qtbot import QtBot
 
 from psdstudio.core.bounds import layer_bounds
@@ -19,6 +20,7 @@ from psdstudio.core.layers import LayerProps, PixelLayer, Role
 from psdstudio.core.pixel_commands import WritePixels
 from psdstudio.core.tiles import TileGrid
 from psdstudio.gen.fake import FakeScript
+from psdstudio.gen.request import GenerationRequest
 from psdstudio.gen.verbs import Capability
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui.canvas.controller import ToolName
@@ -236,3 +238,29 @@ def test_every_new_verb_is_in_the_scene_menu(rig: Rig, action_id: str) -> None:
     scene_menu = next(x.menu() for x in rig.window.menuBar().actions() if x.text() == "Scene")
     assert isinstance(scene_menu, QMenu)
     assert rig.window.actions_table[action_id] in scene_menu.actions()
+
+
+def test_an_object_gets_its_look_from_a_picture_of_the_users(
+    qtbot: QtBot, scene: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp, flat = tmp_path / "lamp.png", tmp_path / "flat.png"
+    rgba = np.zeros((90, 60, 4), np.uint8)
+    rgba[10:80, 10:50] = (200, 30, 40, 255)
+    Image.fromarray(rgba).save(lamp)
+    Image.fromarray(rgba[20:60, 20:40]).save(flat)
+    asked: list[GenerationRequest] = []
+    scene.window.generation.run_changed.connect(lambda run: asked.append(run.request) if run else None)
+    session, before = scene.window.bridge.session, look(scene, "swan")
+    session.select((group_named(scene, "swan").id,))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(flat), ""))
+    scene.window.actions_table["look_from_picture"].trigger()
+    qtbot.waitUntil(lambda: "no transparent surroundings" in scene.window.notices.message.text())
+    assert not asked
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(lamp), ""))
+    trigger(qtbot, scene, "look_from_picture")
+    assert look(scene, "swan").pixels != before.pixels
+    part = next(one for one in asked[0].objects if one.reference is not None)
+    assert part.name == "swan"
+    assert part.follow_reference
+    assert part.reference is not None
+    assert np.array_equal(part.reference, rgba)

@@ -21,7 +21,7 @@ COLUMNS: Final = 20
 SHIPPABLE: Final = frozenset(("MIT", "Apache-2.0", "CC0-1.0"))  # CC-BY may train but does not ship as files
 # Soft things first as themselves: the emoji of a wine glass or a flame is painted opaque.
 PREFERENCE: Final = ("procedural", "fluent3d", "sh3d", "noto", "fluent_colour")
-MAX_BYTES: Final = 1_600_000
+MAX_BYTES: Final = 2_400_000
 
 
 def choose(sprites: list[Sprite], taught: Collection[str]) -> list[Sprite]:
@@ -40,7 +40,7 @@ def write(pack_folder: Path, out: Path) -> None:
     """Writes `library.webp` (atlas, quality 85, lossless alpha) and `library.json` from a finished pack.
 
     Raises:
-        FileTooLarge: The atlas is beyond 1.6 MB; an older library stays as it was.
+        FileTooLarge: The atlas is beyond `MAX_BYTES`; an older library stays as it was.
     """
     chosen = choose(read(pack_folder), taught_nouns())
     rgba = load_file(pack_folder / "sprites.safetensors")["rgba"]
@@ -52,7 +52,9 @@ def write(pack_folder: Path, out: Path) -> None:
     if path.stat().st_size > MAX_BYTES:
         size = path.stat().st_size / 1e6
         path.unlink()
-        raise FileTooLarge(f"The picture library would have {size:.1f} MB; at most 1.6 MB ship.", str(out))
+        raise FileTooLarge(
+            f"The picture library would have {size:.1f} MB; at most {MAX_BYTES / 1e6} MB ship.", str(out)
+        )
     items = [_item(place, sprite) for place, sprite in enumerate(chosen)]
     text = ",\n".join("  " + json.dumps(item, ensure_ascii=False) for item in items)
     index = out / "library.json.new"

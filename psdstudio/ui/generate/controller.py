@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -12,6 +12,7 @@ from psdstudio.core.changes import Change, Origin
 from psdstudio.core.commands import Command
 from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerId
+from psdstudio.core.tiles import U8Array
 from psdstudio.errors import CommandError, ModelIncompatible, PromptError, StudioError
 from psdstudio.gen.engine import EngineInfo, Stage
 from psdstudio.gen.engine_words import WordsFilter
@@ -150,8 +151,13 @@ class Generation(Asking):
             self._asked = (self._text, self._edits)
             self._submit(planned, scope, (prepare,), label=label)
 
-    def start_verb(self, verb: Verb, ids: Collection[LayerId]) -> None:
-        """Start a verb on layers: new look, new place, fill, regenerate, refresh contacts."""
+    def start_verb(
+        self, verb: Verb, ids: Collection[LayerId], references: Mapping[LayerId, U8Array] | None = None
+    ) -> None:
+        """Start a verb on layers: new look, new place, fill, regenerate, refresh contacts.
+
+        `references`: pictures that the looks of these objects follow.
+        """
         if why := self.lack(verb):
             self.failed.emit(ModelIncompatible(why, "Nothing was changed."), None)
             return
@@ -160,7 +166,7 @@ class Generation(Asking):
         if problem is not None:
             self.failed.emit(problem, None)
             return
-        self._submit(self.document, scope, (), label=run_label(scope))
+        self._submit(self.document, scope, (), label=run_label(scope), references=references)
 
     def _start_split(self, planned: Document, scope: Scope) -> None:
         """Flatten what is seen on a thread, then start; an edit in between ends it."""
@@ -207,6 +213,7 @@ class Generation(Asking):
         *,
         label: str,
         picture: Raster | None = None,
+        references: Mapping[LayerId, U8Array] | None = None,
     ) -> None:
         if self._run is not None:
             self.failed.emit(
@@ -226,6 +233,7 @@ class Generation(Asking):
                 sampling=self._sampling,
                 max_objects=self._max_objects,
                 engine_words=self._engine_words,
+                references=references,
                 picture=picture,
             )
         except StudioError as error:

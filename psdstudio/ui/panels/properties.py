@@ -75,9 +75,9 @@ class PropertiesPanel(QWidget):
         self.free_box = QPushButton("Let the engine place it")
         self.free_box.setToolTip("Forget the box you placed; the next run arranges this object again")
         self.free_box.clicked.connect(self._on_free_box)
-        self.library = CheckBox("May be guided by library pictures")
+        self.library = CheckBox("Draw from the picture library")
         self.library.setToolTip(
-            "Lets the engine take a picture of its small library as a guide; the layer says which"
+            "What the library holds is drawn from its picture, under the light of the scene; otherwise from words alone"
         )
         self.library.toggled.connect(self._on_library)
         self.adjustment = AdjustmentControls()

@@ -305,7 +305,7 @@ def row_tip(layer: Layer) -> str:
         if layer.part.recipe is not None:
             lines.append(f"Seed {layer.part.recipe.seed}")
             if layer.part.recipe.library_item:
-                lines.append(f"Guided by library item {layer.part.recipe.library_item}")
+                lines.append(f"From the library: {layer.part.recipe.library_item}")
         native = native_size_text(layer)
         if native:
             lines.append(f"{native}, enlarged to the document")

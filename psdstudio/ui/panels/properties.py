@@ -212,7 +212,7 @@ class PropertiesPanel(QWidget):
         if recipe is not None:
             self._add_fact("Seed", f"{recipe.seed}, {recipe.steps} steps")
             if recipe.library_item:
-                self._add_fact("Guided by", recipe.library_item)
+                self._add_fact("Library", recipe.library_item)
 
     def _add_fact(self, name: str, value: str) -> None:
         caption, text = QLabel(name), QLabel(value)

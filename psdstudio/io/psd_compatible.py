@@ -16,6 +16,8 @@ from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.geometry import Point, Rect
 from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerProps, Mask, PixelLayer
 from psdstudio.core.tiles import TileGrid, U8Array
+from psdstudio.core.tree import walk
+from psdstudio.core.wording import listed
 from psdstudio.render.blend import NEUTRAL, SPECIAL_EIGHT
 
 Say = Callable[[str], None]
@@ -53,6 +55,26 @@ def compatible(layers: tuple[Layer, ...], canvas: Rect, changed: Say, lost: Say)
         else:
             lost(f"Layers stay clipped to “{base.props.name}”, which GIMP and Krita show differently.")
             out += [_plain(layer, canvas, changed, lost) for layer in (base, *clipped)]
+    return tuple(out)
+
+
+def without_foreign(layers: tuple[Layer, ...], changed: Say) -> tuple[Layer, ...]:
+    """Return the layers as their pixels alone: Krita shows no fills and shapes, and its own idea of effects."""
+    kept = [layer.props.name for layer in walk(layers) if layer.foreign is not None and layer.foreign.blocks]
+    if not kept:
+        return layers
+    some = f"{listed(kept[:3])}{' and more' if len(kept) > 3 else ''}"
+    changed(
+        f"Text, shapes, smart objects and effects of another program were left out, the pixels stay: {some}."
+    )
+    return _stripped(layers)
+
+
+def _stripped(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    out: list[Layer] = []
+    for layer in layers:
+        bare = replace(layer, foreign=None)
+        out.append(replace(bare, children=_stripped(bare.children)) if isinstance(bare, GroupLayer) else bare)
     return tuple(out)
 
 

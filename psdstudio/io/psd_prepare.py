@@ -15,7 +15,7 @@ from psdstudio.core.tiles import TileGrid, U8Array, tile_rect
 from psdstudio.core.wording import counted
 from psdstudio.errors import FileUnsupported
 from psdstudio.io.files import SAFE
-from psdstudio.io.psd_compatible import compatible
+from psdstudio.io.psd_compatible import compatible, without_foreign
 from psdstudio.io.psd_options import ExportOptions, MaskStyle
 from psdstudio.io.psd_outline import chosen_layers, clipping_bases
 from psdstudio.io.psd_pixels import trimmed, trimmed_box
@@ -60,7 +60,8 @@ def prepared(document: Document, options: ExportOptions) -> Prepared:
     if options.masks is MaskStyle.BAKE:
         written = written.with_layers(_baked(written.layers, notes))
     if options.compatible:
-        written = written.with_layers(compatible(written.layers, written.canvas, notes.changed, notes.lost))
+        bare = without_foreign(written.layers, notes.changed)
+        written = written.with_layers(compatible(bare, written.canvas, notes.changed, notes.lost))
     if options.masks is MaskStyle.MAKE:
         written = written.with_layers(_with_masks(written.layers, notes))
     return Prepared(written=written, shown=shown, shadows=shadows, notes=notes)

@@ -17,6 +17,7 @@ from psdstudio.core.tiles import U8Array
 from psdstudio.io.psd_export import export_psd
 from psdstudio.io.psd_foreign import KeepingRoom, state_of
 from psdstudio.io.psd_import import import_psd
+from psdstudio.io.psd_options import ExportOptions
 from psdstudio.io.psd_outline import psd_layer_ids
 from psdstudio.io.psd_read import open_psd
 from tests.io.documents import scene_document
@@ -175,6 +176,14 @@ def test_a_path_that_was_drawn_comes_back_beside_its_drawing(tmp_path: Path) -> 
     third, losses = _again(tmp_path, first.with_layer(unmasked), "c.psd")
     assert losses == ("“cut” was edited here: in the PSD it is pixels and no longer a vector mask.",)
     assert third.layers[0].mask is None
+
+
+def test_the_most_compatible_form_is_pixels_alone_and_says_so(tmp_path: Path) -> None:
+    document = _source(tmp_path)
+    report = export_psd(document, tmp_path / "plain.psd", ExportOptions(compatible=True))
+    assert any("another program were left out" in line for line in report.changes)
+    plain, _ = _opened(tmp_path / "plain.psd")
+    assert not any(_kept(layer) for layer in plain.walk())
 
 
 def test_damaged_pieces_do_not_stop_an_export(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from psdstudio.gen.colours import named_colour
 from psdstudio.gen.request import ObjectPart
 
 MAX_REFERENCE_PX = 2048
-"""A user's picture is taken no finer than that: an object of the scene is not painted larger either."""
+"""A picture of the user is taken no finer than that; what stands larger on the canvas is enlarged."""
 MIRRORED = 0.5
 """Share of the seeds that turn a library picture round, so that not every fox looks to the left."""
 

@@ -28,6 +28,7 @@ from psdstudio.gen.request import (
 from psdstudio.gen.scene_parts import (
     BackgroundView,
     ObjectView,
+    own_masks,
     painted_box,
     read_scene,
     render_layer,
@@ -201,5 +202,4 @@ def _effect(layer: PixelLayer | None, *, known: bool) -> Raster | None:
     """Return the pixels of a kept effect layer; hidden ones are no condition."""
     if layer is None or not layer.props.visible or not (known or is_pinned(layer)):
         return None
-    masks = (layer.mask,) if layer.mask is not None and layer.mask.enabled else ()
-    return render_layer(layer, masks)
+    return render_layer(layer, own_masks(layer))

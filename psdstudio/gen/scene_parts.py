@@ -266,7 +266,7 @@ def refuse_placing(doc: Document, item: ObjectView) -> None:
         )
 
 
-def own_masks(layer: PixelLayer) -> tuple[Mask, ...]:
+def own_masks(layer: Layer) -> tuple[Mask, ...]:
     """Return the layer's own mask when it is on: what a brush on this layer alone could open."""
     return (layer.mask,) if layer.mask is not None and layer.mask.enabled else ()
 

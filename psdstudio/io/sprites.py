@@ -20,7 +20,7 @@ from psdstudio.core.layers import BlendMode, GroupLayer, Layer, Mask, PixelLayer
 from psdstudio.core.parts import role_of
 from psdstudio.core.tiles import U8Array, tight_box
 from psdstudio.errors import FileUnsupported
-from psdstudio.gen.scene_parts import render_layer
+from psdstudio.gen.scene_parts import own_masks, render_layer
 from psdstudio.io.files import SAFE
 from psdstudio.io.safe_names import unique_stems
 from psdstudio.render.compositor import Compositor
@@ -77,7 +77,7 @@ class _Maker:
                 base = layer if _has_picture(layer) else None
             inside = _Around(
                 (*around.path, layer.props.name),
-                around.masks + _masks(layer),
+                around.masks + own_masks(layer),
                 around.visible and layer.props.visible,
             )
             if not (inside.visible or self.options.with_hidden):
@@ -194,10 +194,6 @@ def meta_json(document: Document, **more: object) -> dict[str, Any]:
     canvas = {"w": document.size.width, "h": document.size.height}
     app = {"app": "PSDStudio", "version": __version__, "format": "RGBA8888", "scale": "1"}
     return app | {"canvas": canvas} | more
-
-
-def _masks(layer: Layer) -> tuple[Mask, ...]:
-    return (layer.mask,) if layer.mask is not None and layer.mask.enabled else ()
 
 
 def _has_picture(layer: Layer) -> bool:

@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("training_data"))
     parser.add_argument("--out", type=Path, default=Path("training_data/classifier.safetensors"))
-    parser.add_argument("--steps", type=int, default=3000, help="about 14 minutes of one core")
+    parser.add_argument("--steps", type=int, default=3000, help="about 9 minutes of one core")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--threads", type=int, default=1)

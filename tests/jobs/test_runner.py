@@ -78,12 +78,13 @@ def test_previews_are_at_most_five_a_second_and_the_newest_wins() -> None:
 
 
 def test_time_left_is_told_while_denoising() -> None:
-    with inline(script(step_delay_s=0.02)) as heard:
+    # Steps long enough that a busy machine's own delays do not decide.
+    with inline(script(step_delay_s=0.06)) as heard:
         heard.until(JobFinished, heard.runner.submit(request(steps=20)))
         etas = [event.eta_s for event in heard.of(JobProgress) if event.stage is Stage.DENOISE]
         known = [eta for eta in etas if eta is not None]
         assert len(known) >= 15
-        assert min(known[-5:]) < max(known[:5]) < 20  # a busy machine may take longer over the last step
+        assert known[-1] < known[0] < 20
 
 
 def test_a_result_is_persisted_before_anybody_hears_of_it() -> None:

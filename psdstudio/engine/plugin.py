@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from psdstudio.gen.engine import Engine
+from psdstudio.gen.model_files import EngineSetup
 
 
-def embedded() -> Engine:
-    """Return the embedded engine, not yet loaded (the worker process calls this)."""
+def embedded(setup: EngineSetup) -> Engine:
+    """Return the embedded engine, not yet loaded (the worker process calls this); it needs no file of the user."""
     from psdstudio.engine.embedded import EmbeddedEngine  # torch is imported here, not before
 
+    del setup
     return EmbeddedEngine()

@@ -57,10 +57,34 @@ EngineEvent: TypeAlias = Progress | LayoutReady | Preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostModel:
+    """What runs cost on the device at hand, so that they can be priced before they start (`gen.costs`).
+
+    Attributes:
+        device: What computes, for the user: "NVIDIA RTX 4070 (12 GB)" or "this processor".
+        seconds_fixed: Encoding and decoding of a run, for one row.
+        seconds_per_row_step: One evaluation of one row at `native_pixels`.
+        native_pixels: Pixels of a row that the two figures are for.
+        bytes_per_row: Memory that one more row takes at `native_pixels`.
+        plans: Showable name and the memory taken by weights, from the fastest way of placing them to the slowest.
+        free_bytes: Memory of the device that a run may use.
+    """
+
+    device: str
+    seconds_fixed: float
+    seconds_per_row_step: float
+    native_pixels: int
+    bytes_per_row: int
+    plans: tuple[tuple[str, int], ...]
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
     """What an engine says of itself once loaded.
 
-    `capabilities` are those that not every engine has; a request that needs another one is not sent to it.
+    `capabilities` are those that not every engine has; a request that needs another one is not sent to it. One that
+    `only_splits` paints no scene from words.
     """
 
     key: str
@@ -69,6 +93,8 @@ class EngineInfo:
     max_objects: int
     native_note: str
     capabilities: frozenset[Capability] = frozenset()
+    only_splits: bool = False
+    costs: CostModel | None = None
 
 
 def needed_capabilities(request: GenerationRequest) -> frozenset[Capability]:
@@ -92,6 +118,11 @@ def refusal_of(request: GenerationRequest, info: EngineInfo) -> ModelIncompatibl
         return ModelIncompatible(
             f"This scene has {count} objects; {info.title} paints at most {info.max_objects}.",
             f"Leave {count - info.max_objects} of them out; objects that are hidden do not count.",
+        )
+    if info.only_splits and request.picture is None:
+        return ModelIncompatible(
+            f"The engine “{info.title}” only splits pictures into layers; it paints no scene from words.",
+            "Nothing was changed. Choose another engine.",
         )
     missing = needed_capabilities(request) - info.capabilities
     if missing:

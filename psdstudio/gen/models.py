@@ -12,11 +12,22 @@ from typing import cast
 from psdstudio.errors import PluginError
 from psdstudio.gen.engine import Engine
 from psdstudio.gen.fake import FAKE_KEY, FakeEngine, FakeScript
+from psdstudio.gen.model_files import EngineSetup
+from psdstudio.gen.request import Sampling
 
 ENGINE_GROUP = "psdstudio.engines"
-EMBEDDED_KEY = "embedded"
-# In a checkout that was never installed there is no metadata; the engine that ships is found all the same.
+EMBEDDED_KEY, PHOTOREAL_KEY, QWEN_KEY = "embedded", "sdxl", "qwen-layered"
+# In a checkout that was never installed there is no metadata; the engines that ship are found all the same.
 _CHECKOUT_ENGINES = {EMBEDDED_KEY: "psdstudio.engine.plugin:embedded"}
+_SAMPLING = {
+    PHOTOREAL_KEY: Sampling(steps=28, text_guidance=6.0, layout_guidance=1.0),
+    QWEN_KEY: Sampling(steps=50, text_guidance=4.0),
+}
+
+
+def default_sampling(key: str) -> Sampling:
+    """Return the steps and scales that an engine runs with unless the user says otherwise."""
+    return _SAMPLING.get(key, Sampling())
 
 
 def engine_target(key: str) -> str:
@@ -38,11 +49,12 @@ def engine_target(key: str) -> str:
     raise PluginError(f"There is no engine named “{key}”.", "Choose another engine, or install its package.")
 
 
-def make_engine(key: str, *, fake: FakeScript | None = None) -> Engine:
+def make_engine(key: str, *, setup: EngineSetup | None = None, fake: FakeScript | None = None) -> Engine:
     """Import an engine's module and return the engine, not yet loaded. Worker process only.
 
     Args:
         key: Entry point name; "fake" gives the scripted engine of the tests.
+        setup: The user's model files and choices; each engine takes from it what it needs.
         fake: Behaviour of the scripted engine.
 
     Raises:
@@ -59,4 +71,4 @@ def make_engine(key: str, *, fake: FakeScript | None = None) -> Engine:
             f"The engine “{key}” cannot be loaded: {exc}",
             "Install PSDStudio again, or choose another engine.",
         ) from exc
-    return cast(Engine, factory())
+    return cast(Engine, factory(setup or EngineSetup()))

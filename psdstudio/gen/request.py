@@ -17,6 +17,7 @@ from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
 from psdstudio.errors import EngineProtocolError
+from psdstudio.gen.model_files import LoraUse
 
 U8Rgba = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -68,7 +69,8 @@ class ObjectPart:
     `look` (the whole object's RGBA), `shadow`, `reflection`. `engine_words` is what the network reads; `name` what the
     user calls it. `reference` is an RGBA picture that guides the look; `use_library` lets the engine take one from its
     library. With `follow_reference` the look is the very thing in that picture, under the light of the scene; without
-    it another one of its kind.
+    it another one of its kind. `negative_words` say what it must not show and `loras` what styles it; the engines that
+    have no such thing read neither (`Capability.NEGATIVE_WORDS`, `Capability.LORAS`).
 
     At most one of three says what is known of the look: `look` itself; `silhouette`, of which the alpha is kept and
     the colour is made; `partial`, of which some pixels are made. Each needs a known `box`, except that a `look` without
@@ -89,6 +91,8 @@ class ObjectPart:
     reference: U8Rgba | None = None
     use_library: bool = True
     follow_reference: bool = True
+    negative_words: str = ""
+    loras: tuple[LoraUse, ...] = ()
 
     def __post_init__(self) -> None:
         said = [known for known in (self.look, self.silhouette, self.partial) if known is not None]
@@ -107,6 +111,8 @@ class BackgroundPart:
     seed: int
     look: Raster | None = None
     partial: PartlyKnown | None = None
+    negative_words: str = ""
+    loras: tuple[LoraUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +178,7 @@ class GenerationResult:
     """All unknown parts of a request, made jointly; never a kept one.
 
     `composite` is the engine's own picture of the whole scene: at engine size, not resampled to its `rect`, never a
-    layer.
+    layer. `notes` are sentences that the user should read: what was done otherwise than asked, and why.
 
     Raises:
         EngineProtocolError: a kept part is in the result, a free one is missing, or known pixels of one were changed.
@@ -184,6 +190,7 @@ class GenerationResult:
     light: Light
     composite: Raster
     weights_sha256: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         kept = self.request.known_ids

@@ -30,6 +30,9 @@ class Capability(Enum):
     NEW_PLACE = "find another place for an object that is painted"
     FILL = "fill a part of a layer"
     SPLIT = "split a picture into layers"
+    ANY_WORDS = "paint things that its word list does not hold"
+    NEGATIVE_WORDS = "be told what not to paint"
+    LORAS = "use LoRAs"
 
 
 NEEDED: Mapping[Verb, Capability] = MappingProxyType(

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from psdstudio.core.scene import Light
 from psdstudio.errors import EngineProtocolError
 from psdstudio.gen.engine import EngineEvent, EngineInfo, Progress
 from psdstudio.gen.fake import FakeScript
+from psdstudio.gen.model_files import EngineSetup
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectResult, Raster
 from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorReport
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class WorkerConfig:
     log_folder: str | None = None
     log_level: int = logging.INFO
     nice: int = 10
+    setup: EngineSetup = field(default_factory=EngineSetup)
     fake: FakeScript | None = None
     protocol: int = PROTOCOL_VERSION
 
@@ -99,6 +101,7 @@ class Done:
     light: Light
     composite: Raster
     weights_sha256: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,7 @@ def to_done(job_id: JobId, result: GenerationResult) -> Done:
         light=result.light,
         composite=result.composite,
         weights_sha256=result.weights_sha256,
+        notes=result.notes,
     )
 
 
@@ -163,6 +167,7 @@ def to_result(done: Done, request: GenerationRequest) -> GenerationResult:
         light=done.light,
         composite=done.composite,
         weights_sha256=done.weights_sha256,
+        notes=done.notes,
     )
     if (
         result.composite.rgba.ndim != 3

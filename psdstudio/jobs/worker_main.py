@@ -122,7 +122,7 @@ def serve(
     """Load the engine, then answer requests until Quit. Exceptions of the engine become reports."""
     send(Hello(protocol=config.protocol))
     try:
-        engine = make_engine(config.engine, fake=config.fake)
+        engine = make_engine(config.engine, setup=config.setup, fake=config.fake)
         for progress in engine.load():
             send(Loading(progress=progress))
         info = engine.info

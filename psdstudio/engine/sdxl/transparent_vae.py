@@ -7,7 +7,7 @@ deviation; the transparent decoder reads picture and latents and says alpha and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,17 +79,24 @@ class TransparentVae:
         means = [self._posterior(2 * one - 1).mean.float() for one in rgb.float().unsqueeze(1).unbind()]
         return torch.cat(means) * float(self.vae.config.scaling_factor)
 
+    def decode(self, latents: Tensor, *, final: bool) -> Tensor:
+        """Return transparent pictures at once; see `decoding`."""
+        running = self.decoding(latents, final=final)
+        while True:
+            try:
+                next(running)
+            except StopIteration as stop:
+                pictures: Tensor = stop.value
+                return pictures
+
     @torch.no_grad()
-    def decode(
-        self, latents: Tensor, *, final: bool, after_pass: Callable[[], None] = lambda: None
-    ) -> Tensor:
-        """Return transparent pictures, (b, 4, h, w) float32 in 0..1, straight alpha.
+    def decoding(self, latents: Tensor, *, final: bool = True) -> Generator[None, None, Tensor]:
+        """Return transparent pictures, (b, 4, h, w) float32 in 0..1, straight alpha; yields after each pass of each.
 
         Args:
             latents: (b, 4, h/8, w/8), times the scaling factor; sides of the picture multiples of 64.
             final: Take the median of eight passes, each of the picture laid another way; else one pass, for previews.
                 As in the released code it is the lower of the two middle values.
-            after_pass: Called after each pass of each picture: to show progress, or to raise `Cancelled`.
 
         Raises:
             ModelIncompatible: A side is not a multiple of 64.
@@ -104,7 +111,7 @@ class TransparentVae:
             for flipped, quarters in turns:
                 turned = self._pass(turn(rgb, flipped, quarters), turn(unscaled, flipped, quarters))
                 passes.append(turn_back(turned, flipped, quarters))
-                after_pass()
+                yield
             alpha_rgb = torch.stack(passes).median(0).values
             pictures.append(torch.cat([alpha_rgb[:, 1:], alpha_rgb[:, :1]], dim=1))
         return torch.cat(pictures)

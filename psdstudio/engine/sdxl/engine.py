@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import torch
 
-from psdstudio.engine.sdxl.canvas import NATIVE_AREA, bucket_of
+from psdstudio.engine.sdxl.canvas import bucket_of
 from psdstudio.engine.sdxl.device import Backend, ComputeDevice, Precision, precision_of, this_device
 from psdstudio.engine.sdxl.measuring import measure_costs
 from psdstudio.engine.sdxl.networks import Networks, load_networks
@@ -27,6 +27,7 @@ from psdstudio.engine.sdxl.placement import (
 )
 from psdstudio.engine.sdxl.scene import used_loras
 from psdstudio.engine.sdxl.two_layer_files import two_layers_of
+from psdstudio.engine.sdxl.upscaling import STRENGTH
 from psdstudio.errors import EngineFailed, EngineProtocolError, ModelIncompatible, ModelNotFound
 from psdstudio.gen.costs import estimated
 from psdstudio.gen.engine import CostModel, EngineEvent, EngineInfo, Progress, Stage
@@ -57,7 +58,6 @@ class PhotorealEngine:
         setup: Model files and choices.
         device: What computes; None for the fastest device there is.
         precision: Number formats; None for those that suit the device.
-        area: Pixels of a row; SDXL's own unless tests or a small GPU want fewer.
     """
 
     def __init__(
@@ -66,9 +66,8 @@ class PhotorealEngine:
         *,
         device: ComputeDevice | None = None,
         precision: Precision | None = None,
-        area: int = NATIVE_AREA,
     ) -> None:
-        self._setup, self._area = setup, area
+        self._setup, self._area = setup, setup.photoreal.side_px**2
         self._given_device, self._precision = device, precision
         self._device: ComputeDevice | None = None
         self._networks: Networks | None = None
@@ -79,7 +78,7 @@ class PhotorealEngine:
     def info(self) -> EngineInfo:
         """Identity, limits and costs; valid after load()."""
         assert self._networks is not None, "load() first"
-        side = round(self._area**0.5)
+        side = self._setup.photoreal.side_px
         return EngineInfo(
             key=PHOTOREAL_KEY,
             title=TITLE,
@@ -109,11 +108,13 @@ class PhotorealEngine:
         if self._setup.photoreal.compile:
             self._networks.base.unet.compile()
         self._costs = measure_costs(
-            self._networks.parts,
             self._free_device(),
-            precision,
-            adapters=tuple(self._networks.adapter_tensors()),
-            native_pixels=self._area,
+            self._networks.base.unet,
+            self._sizes(),
+            area=self._area,
+            wide=self._networks.wide,
+            kept_each_step=not self._networks.trained,
+            second_pass=STRENGTH if self._setup.photoreal.upscale else 0.0,
         )
         yield Progress(stage=Stage.LOAD, done=_LOADED_FILES, total=_LOADED_FILES, fraction=1.0)
 

@@ -48,7 +48,7 @@ class ImageReader:
     @property
     def layers(self) -> list[ImageProjections]:
         """What `RowNetwork.attach_images` takes."""
-        return list(self.tokens.layers)  # type: ignore[arg-type]  # ModuleList yields bare modules
+        return list(self.tokens.layers)
 
     @torch.no_grad()
     def __call__(self, rgba: Tensor) -> Tensor:
@@ -62,11 +62,13 @@ class ImageReader:
 
 
 def prepared(rgba: Tensor, side: int) -> Tensor:
-    """Return what CLIP looks at (1, 3, side, side): on white, the shorter side scaled, the middle cut out, normalised."""
+    """Return what CLIP sees (1, 3, side, side): on white, the shorter side scaled, the middle cut out, normalised."""
     rgb = rgba[:3] * rgba[3:] + (1 - rgba[3:])
     scale = side / min(rgb.shape[1:])
     size = [max(side, round(length * scale)) for length in rgb.shape[1:]]
-    small = F.interpolate(rgb[None], size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    small = F.interpolate(rgb[None], size=size, mode="bicubic", antialias=True, align_corners=False).clamp(
+        0, 1
+    )
     top, left = (size[0] - side) // 2, (size[1] - side) // 2
     cut = small[..., top : top + side, left : left + side]
     return (cut - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]

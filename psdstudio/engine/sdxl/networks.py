@@ -47,6 +47,7 @@ class Networks:
         text_adapters: Of the two text encoders.
         names: Which adapters act on which rows.
         trained: A joint adapter is attached: kept rows are shown clean.
+        wide: Rows meet at the 64x64 level too.
         images: Reads reference pictures for an IP-Adapter; None where the user has none.
         acceleration: The few-step adapter that is switched on.
         used: The files that were read, for the identity of results.
@@ -59,6 +60,7 @@ class Networks:
     text_adapters: tuple[RowAdapters, RowAdapters]
     names: RowAdapterNames
     trained: bool
+    wide: bool
     images: ImageReader | None
     acceleration: ModelFile | None
     used: tuple[ModelFile, ...]
@@ -198,7 +200,13 @@ def load_networks(setup: EngineSetup, precision: Precision) -> Generator[str, No
     for file, weights in adapters:
         _attach(network, texts, file.title, weights)
     every = {file.title: 1.0 for file in (acceleration, joint) if file is not None}
-    files = (model, decoder, encoder, *(file for file, _ in adapters), *(() if images is None else images.files))
+    files = (
+        model,
+        decoder,
+        encoder,
+        *(file for file, _ in adapters),
+        *(() if images is None else images.files),
+    )
     return Networks(
         base=base,
         transparent=transparent,
@@ -206,6 +214,7 @@ def load_networks(setup: EngineSetup, precision: Precision) -> Generator[str, No
         text_adapters=texts,
         names=RowAdapterNames(every=every, objects={layers.title: 1.0}),
         trained=joint is not None,
+        wide=wide,
         images=images,
         acceleration=acceleration,
         used=tuple(file for file in files if file is not None),

@@ -1,4 +1,4 @@
-"""From latents of free rows to pictures: single passes for previews, medians and the second pass for what is delivered."""
+"""From latents of free rows to pictures: single passes for previews, medians and the second pass for layers."""
 
 from __future__ import annotations
 

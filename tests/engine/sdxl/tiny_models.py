@@ -16,7 +16,13 @@ from tests.engine.sdxl import tiny
 
 DECODER_CHANNELS = (8, 8, 8, 8, 16, 16, 16)
 ENCODER_WIDTHS = (8, 8, 16, 16)
-BASE, STYLE, TRANSPARENT, JOINT, FAST = "tiny sdxl", "ink", "layer_xl_transparent_attn", "joint", "lightning 4step"
+BASE, STYLE, TRANSPARENT, JOINT, FAST = (
+    "tiny sdxl",
+    "ink",
+    "layer_xl_transparent_attn",
+    "joint",
+    "lightning 4step",
+)
 RANK = 2
 
 
@@ -42,19 +48,24 @@ def write_models(folder: Path, *, single_file: bool = False) -> EngineSetup:
         base = tiny.write_checkpoint(folder / "base.safetensors")
     else:
         tiny.write_folder(base)
-    decoder, encoder = folder / "vae_transparent_decoder.safetensors", folder / "vae_transparent_encoder.safetensors"
+    decoder, encoder = (
+        folder / "vae_transparent_decoder.safetensors",
+        folder / "vae_transparent_encoder.safetensors",
+    )
     save_file(_state(TransparentDecoder(DECODER_CHANNELS), seed=1), decoder)
     save_file(_state(TransparentEncoder(ENCODER_WIDTHS), seed=2), encoder)
+    layers = write_lora(folder / f"{TRANSPARENT}.safetensors", seed=3)
+    style = write_lora(folder / "ink.safetensors", seed=4, scale=0.5)
     return EngineSetup(
         models=(
             model_file(base, kind, BASE),
             model_file(decoder, ModelKind.TRANSPARENT_DECODER, "decoder"),
             model_file(encoder, ModelKind.TRANSPARENT_ENCODER, "encoder"),
-            model_file(write_lora(folder / f"{TRANSPARENT}.safetensors", seed=3), ModelKind.TRANSPARENT_LORA, TRANSPARENT),
-            model_file(write_lora(folder / "ink.safetensors", seed=4, scale=0.5), ModelKind.LORA, STYLE),
+            model_file(layers, ModelKind.TRANSPARENT_LORA, TRANSPARENT),
+            model_file(style, ModelKind.LORA, STYLE),
         ),
         photoreal=PhotorealOptions(upscale=False),
-    )  # fmt: skip
+    )
 
 
 def write_lora(path: Path, *, seed: int, scale: float = 0.2) -> Path:
@@ -82,9 +93,29 @@ def write_joint(path: Path, base_sha256: str, *, seed: int = 5, scale: float = 0
     width = unet.add_embedding.linear_2.out_features
     for table, count in {"role": 3, "order": 8, "state": 2}.items():
         tensors[f"embedding.{table}"] = torch.randn(count, width, generator=generator) * scale
-    stated = {"format": "psdstudio.joint/1", "rank": str(RANK), "alpha": str(RANK), "wide": "false", "base": base_sha256}
+    stated = {
+        "format": "psdstudio.joint/1",
+        "rank": str(RANK),
+        "alpha": str(RANK),
+        "wide": "false",
+        "base": base_sha256,
+    }
     save_file(tensors, path, metadata=stated)
     return model_file(path, ModelKind.JOINT_ADAPTER, JOINT)
+
+
+def write_two_layer(path: Path, kind: ModelKind, *, channels: int, seed: int = 6) -> ModelFile:
+    """Write one of LayerDiffuse's two-layer files, as plain offsets: queries, and a first layer of more channels."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, Tensor] = {}
+    for name, module in tiny.tiny_unet().named_modules():
+        if name.endswith(".to_q"):
+            tensors[f"{name}.weight"] = torch.randn(module.weight.shape, generator=generator) * 0.1
+        elif name == "conv_in":
+            shape = (module.weight.shape[0], channels, 3, 3)
+            tensors["conv_in.weight"] = torch.randn(shape, generator=generator) * 0.1
+    save_file(tensors, path)
+    return model_file(path, kind, path.stem)
 
 
 def _state(module: torch.nn.Module, *, seed: int) -> dict[str, Tensor]:

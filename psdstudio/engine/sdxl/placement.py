@@ -167,8 +167,7 @@ class Placement:
             for part in self._parts.modules:
                 cpu_offload(part, self._device, offload_buffers=True)
         else:
-            for part, dtype in self._formats():
-                part.to(self.device, dtype)
+            self._bring_to(self.device)
 
     def rest(self) -> None:
         """Move out of the device's memory what model offload left there; what is used again comes back by itself."""
@@ -184,10 +183,14 @@ class Placement:
             for part in self._parts.modules:
                 remove_hook_from_module(part, recurse=True)
         was, self._placing = self._placing, None
-        for part, dtype in self._formats():
-            part.to("cpu", dtype)
+        self._bring_to(torch.device("cpu"))
         if was is not None:
             free_unused(self._device)
+
+    def _bring_to(self, device: torch.device) -> None:
+        for part, dtype in self._formats():
+            # diffusers' own `to` warns of every change of format, even where nothing needs float32.
+            nn.Module.to(part, device, dtype)
 
     def _formats(self) -> list[tuple[nn.Module, torch.dtype]]:
         """Parts with the formats they have where they are: float16 is no format for a processor to compute in."""

@@ -75,6 +75,7 @@ class SampleOptions:
         trained: A joint adapter is attached: known rows are shown clean.
         joint: Rows read one another; without it each is sampled as if alone (a baseline).
         share_latents: Objects have the composite's latents where they are to be while that is decided (DreamLayer).
+        image_scale: Of the image tokens of an IP-Adapter, where rows have them.
         halves_together: Evaluate with and without words in one batch; apart it takes half the working memory.
     """
 
@@ -84,6 +85,7 @@ class SampleOptions:
     trained: bool = False
     joint: bool = True
     share_latents: bool = False
+    image_scale: float = 1.0
     halves_together: bool = True
 
 
@@ -220,6 +222,7 @@ class _Run:
             identities=tuple(self._rows[i].identity for i in picked),
             adapters=tuple(self._rows[i].adapters for i in picked),
             image_tokens=self._image_tokens(picked, silent=silent),
+            image_scales=(self._options.image_scale,) * len(picked),
         )
 
     def _on_device(self, given: Tensor) -> Tensor:
@@ -306,9 +309,7 @@ class _Run:
             answer = self._network.predict(
                 grouped(halves),
                 kept=None if alone else memory,
-                steering=None
-                if weights is None or not full
-                else silent_and_said(weights.to(latents.device), silent),
+                steering=None if weights is None or not full else silent_and_said(weights, silent),
                 watch=watch,
                 joint=self._options.joint and not alone,
             )
@@ -357,4 +358,5 @@ def grouped(groups: Sequence[RowBatch]) -> RowBatch:
         groups=len(groups),
         adapters=tuple(one for group in groups for one in group.adapters),
         image_tokens=torch.cat(images) if images else None,
+        image_scales=tuple(one for group in groups for one in group.image_scales),
     )

@@ -301,3 +301,35 @@ def test_values_that_are_no_numbers_stop_the_run_with_a_sentence() -> None:
 def test_a_scene_of_kept_rows_alone_is_a_mistake(network: RowNetwork) -> None:
     with pytest.raises(ValueError, match="all rows are kept"):
         run(network, [background(kept=True, latents=some_latents(1))])
+
+
+def test_image_tokens_guide_as_words_do(network: RowNetwork) -> None:
+    tokens = torch.randn(3, 64)
+    watched = Watched(network)
+    rows = [background(), thing(1, "a swan", image_tokens=tokens)]
+    run(watched, rows, replace(OPTIONS, image_scale=0.7), steps=1)
+    batch, _ = watched.predicted[0]
+    assert batch.image_tokens is not None
+    assert torch.equal(batch.image_tokens[3], tokens)
+    assert bool((batch.image_tokens[:3] == 0).all()), (
+        "neither the silent half nor the background has a picture"
+    )
+    assert batch.image_scales == (0.7,) * 4
+    assert watched.predicted[0][1]["kept"] is None
+
+
+def test_half_precision_paints_what_full_precision_paints(network: RowNetwork) -> None:
+    rows = [background(kept=True, latents=some_latents(1)), thing(1, "a swan")]
+    full, _ = run(network, rows)
+    text = encode_scene(PARTS, rows)
+    halved = {
+        name: getattr(text, name).bfloat16()
+        for name in ("words", "pooled", "negative_words", "negative_pooled")
+    }
+    with RowNetwork(tiny_unet().bfloat16()) as half:
+        watched = Watched(half)
+        running = sample(watched, replace(text, **halved), rows, Schedule(steps=STEPS), OPTIONS)
+        *_, last = running
+    assert watched.predicted[0][0].latents.dtype == torch.bfloat16
+    assert last.clean.dtype == torch.float32
+    assert (last.clean[0] - full[1]).abs().mean() < 0.1 * full[1].abs().mean()

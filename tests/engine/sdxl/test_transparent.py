@@ -309,3 +309,5 @@ def test_shrinking_by_area_keeps_the_mean() -> None:
     small = _area(picture, (50, 40))
     torch.testing.assert_close(small.mean(), picture.mean())
     assert torch.allclose(_area(picture, (30, 24)), nn.functional.avg_pool2d(picture, 2))
+    finer = picture.repeat_interleave(5, 2).repeat_interleave(5, 3)  # sixths of what is made
+    torch.testing.assert_close(small, nn.functional.avg_pool2d(finer, 6))

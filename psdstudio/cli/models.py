@@ -13,7 +13,7 @@ from psdstudio.cli.progress import ProgressBar
 from psdstudio.core.wording import listed
 from psdstudio.errors import CommandError, ModelError, ModelLoadFailed
 from psdstudio.gen.model_files import ModelFile, ModelKind
-from psdstudio.models.adding import find_models, merged, nothing_found
+from psdstudio.models.adding import Findings, find_models, merged, nothing_found
 from psdstudio.models.readiness import missing_for_photoreal, optional_for_photoreal
 from psdstudio.models.reading import Progress
 from psdstudio.models.store import load_models, save_models
@@ -24,6 +24,7 @@ Outcome = dict[str, Any]
 KINDS: Mapping[str, ModelKind] = MappingProxyType(
     {kind.name.lower().replace("_", "-"): kind for kind in ModelKind}
 )
+_MAX_NOTES = 10
 _KINDS_EPILOG = "kinds: " + ", ".join(KINDS) + "\n"
 
 
@@ -104,8 +105,15 @@ def _add(arguments: argparse.Namespace, folders: Folders) -> Outcome:
     return {
         "models": _described([model for model in models if model.path in paths]),
         "missing": list(missing_for_photoreal(models)),
-        "notes": [f"{refusal.error} ({refusal.path})" for refusal in found.refusals],
+        "notes": _notes(found),
     }
+
+
+def _notes(found: Findings) -> list[str]:
+    """Say what was left out, and only the number of it where a folder is full of other programs' models."""
+    notes = [f"{refusal.error} ({refusal.path})" for refusal in found.refusals[:_MAX_NOTES]]
+    more = len(found.refusals) - len(notes)
+    return [*notes, *([f"{more} more files are no models that PSDStudio can use."] if more else [])]
 
 
 def _list(_: argparse.Namespace, folders: Folders) -> Outcome:

@@ -37,7 +37,7 @@ class Counter:
     _told: int = 0
 
     def add(self, count: int) -> None:
-        """Count more bytes and tell it in steps, as small tensors come by the thousand. What the callback raises passes."""
+        """Count more bytes and tell it in steps: small tensors come by the thousand. Raises what the callback does."""
         self.done += count
         if self.progress is not None and (self.done - self._told >= _STEP_BYTES or self.done == self.total):
             self._told = self.done

@@ -61,7 +61,7 @@ def test_a_sharded_unet(tmp_path: Path) -> None:
         recognise(folder)
 
 
-@pytest.mark.parametrize("part", ["unet", "text_encoder", "text_encoder_2", "vae"])
+@pytest.mark.parametrize("part", ["unet", "text_encoder", "text_encoder_2", "vae", "scheduler"])
 def test_a_missing_part_is_named(tmp_path: Path, part: str) -> None:
     folder = samples.write_folder(tmp_path / "m")
     shutil.rmtree(folder / part)

@@ -45,10 +45,17 @@ def missing_for_photoreal(models: Iterable[ModelFile]) -> tuple[str, ...]:
 
 def optional_for_photoreal(models: Iterable[ModelFile]) -> tuple[str, ...]:
     """Return what could be added, and what it would be good for."""
+    models = tuple(models)
     kinds = {model.kind for model in models}
     sentences = [sentence for wanted, sentence in _OPTIONAL if not kinds.intersection(wanted)]
     if ModelKind.IP_ADAPTER in kinds and ModelKind.IMAGE_ENCODER not in kinds:
         sentences.append(_ENCODER_OF_PICTURES)
+    sentences += [
+        f"“{model.title}” is distilled to few steps ({method}); with transparent layers such models are reported to do"
+        " badly."
+        for model in models
+        if model.kind in BASE_KINDS and (method := model.fact("distilled")) is not None
+    ]
     return tuple(sentences)
 
 

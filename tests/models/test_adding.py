@@ -200,6 +200,8 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     samples.write(tmp_path / "ip.safetensors", samples.ip_adapter())
     assert any("image_encoder" in sentence for sentence in optional_for_photoreal(add_models(tmp_path)))
     assert len(missing_for_qwen(models)) == 1
+    turbo = add_models(samples.write(tmp_path / "sdxl_turbo.safetensors", samples.sdxl_checkpoint()))
+    assert any("distilled to few steps (Turbo)" in sentence for sentence in optional_for_photoreal(turbo))
 
 
 def _fault(error: ModelError | None) -> str:

@@ -23,11 +23,19 @@ _QUANTISED = (".quant_state.", ".absmax", ".weight_scale", ".qweight")
 _OTHERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "a ControlNet",
-        ("controlnet_cond_embedding.", "control_model.", "input_hint_block.", "controlnet_down_blocks."),
+        (
+            "lora_controlnet",
+            "lllite_",
+            "controlnet_cond_embedding.",
+            "control_model.",
+            "input_hint_block.",
+            "controlnet_down_blocks.",
+        ),
     ),
     ("a VAE alone", ("encoder.down_blocks.", "decoder.up_blocks.", "decoder.up.0.", "first_stage_model.")),
     ("a text encoder alone", ("text_model.encoder.", "encoder.block.0.layer.", "model.layers.0.self_attn.")),
     ("a picture enlarger", ("RDB1.", "rdb1.", "conv_first.")),
+    ("the UNet of a model alone", ("input_blocks.0.0.",)),
     ("a textual inversion", ("emb_params", "clip_g", "string_to_param")),
 )
 
@@ -60,7 +68,7 @@ def recognise(path: Path, *, kind: ModelKind | None = None) -> Recognised:
             f"There is no file “{path}”.", "Check the name; it may have been moved or renamed."
         )
     elif path.name.endswith(INDEX_ENDINGS) or path.is_file():
-        found = _recognise_file(path, kind)
+        found = recognise_tensors(path, read_inventory(path), kind)
     else:
         raise ModelLoadFailed(f"“{path.name}” is not a file.", "Choose a file that ends in .safetensors.")
     if kind is not None and found.kind is not kind:
@@ -71,8 +79,8 @@ def recognise(path: Path, *, kind: ModelKind | None = None) -> Recognised:
     return found
 
 
-def _recognise_file(path: Path, kind: ModelKind | None) -> Recognised:
-    inventory = read_inventory(path)
+def recognise_tensors(path: Path, inventory: Inventory, kind: ModelKind | None = None) -> Recognised:
+    """Return what a file is of which the tensors are known already; `path` gives its name. Raises ModelIncompatible."""
     if inventory.holds(*_QUANTISED):
         raise ModelIncompatible(
             f"“{path.name}” is a compressed (quantised) edition, which PSDStudio cannot load.",

@@ -56,6 +56,7 @@ def test_a_file_is_told_by_its_tensors(
     found = recognise(path)
     assert found.kind is kind
     assert found.path == path
+    assert ("numbers", "F16") in found.facts
     assert found.size_bytes == path.stat().st_size
     # The ending of the name says nothing.
     renamed = path.rename(tmp_path / f"{name}.bin")
@@ -123,6 +124,8 @@ REFUSED: list[tuple[samples.Shapes, str]] = [
     ),
     ({"somewhere.else.lora_A.weight": (4, 8)}, "does not know"),
     ({"lora_unet_mid_block_x.hada_w1_a": (4, 8)}, "LoHa"),
+    (samples.unet_ldm(), "UNet of a model alone"),
+    ({"lora_controlnet": (0,), "input_blocks.0.0.weight": (8, 4, 3, 3)}, "a ControlNet"),
     ({"model.diffusion_model.x.weight.absmax": (4,)}, "quantised"),
     ({"tensor": (2,)}, "none of the models"),
 ]
@@ -187,6 +190,24 @@ def test_facts_of_files(tmp_path: Path) -> None:
     assert facts("x", samples.offsets(attention=False))["parts"] == "convolutions"
     assert facts("layer_xl_fg2ble", samples.forge_offsets(8))["told_by"] == "file name"
     assert facts("x", samples.peft_lora(), **_JOINT)["rank"] == "8"
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("sd_xl_base_1.0", None),
+        ("juggernautXL_v9Rdphoto2Lightning", "Lightning"),
+        ("sd_xl_turbo_1.0_fp16", "Turbo"),
+        ("realvis-xl-lcm", "LCM"),
+        ("hyperrealXL", None),
+        ("juggernautXL_hyper_8step", "Hyper-SD"),
+    ],
+)
+def test_distilled_models_are_told_by_their_names(tmp_path: Path, name: str, method: str | None) -> None:
+    path = samples.write(tmp_path / f"{name}.safetensors", samples.sdxl_checkpoint())
+    assert dict(recognise(path).facts).get("distilled") == method
+    folder = samples.write_folder(tmp_path / name)
+    assert dict(recognise(folder).facts).get("distilled") == method
 
 
 def test_our_own_adapter_is_told_by_its_metadata(tmp_path: Path) -> None:

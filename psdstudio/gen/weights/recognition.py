@@ -11,7 +11,7 @@ from psdstudio.gen.weights.checkpoints import recognise_checkpoint
 from psdstudio.gen.weights.families import SAFE, family_by_names, wrong_family
 from psdstudio.gen.weights.folders import is_model_folder, recognise_folder
 from psdstudio.gen.weights.image_encoders import recognise_image_encoder
-from psdstudio.gen.weights.inventory import INDEX_ENDINGS, Inventory, read_inventory
+from psdstudio.gen.weights.inventory import Inventory, read_inventory
 from psdstudio.gen.weights.joint import recognise_joint
 from psdstudio.gen.weights.lora import recognise_lora
 from psdstudio.gen.weights.recognised import Recognised
@@ -56,27 +56,34 @@ def recognise(path: Path, *, kind: ModelKind | None = None) -> Recognised:
         ModelLoadFailed: It is cut off, damaged, a pickle, or no model file.
         ModelIncompatible: It is of another family, for another base, incomplete, or unknown.
     """
-    if path.is_dir():
-        if not is_model_folder(path):
-            raise ModelIncompatible(
-                f"The folder “{path.name}” is no model: it has neither model_index.json nor weights of its own.",
-                f"{SAFE} Choose a model's folder, or a file that ends in .safetensors.",
-            )
-        found = recognise_folder(path)
-    elif not path.exists():
-        raise ModelNotFound(
-            f"There is no file “{path}”.", "Check the name; it may have been moved or renamed."
-        )
-    elif path.name.endswith(INDEX_ENDINGS) or path.is_file():
-        found = recognise_tensors(path, read_inventory(path), kind)
-    else:
-        raise ModelLoadFailed(f"“{path.name}” is not a file.", "Choose a file that ends in .safetensors.")
+    try:
+        found = _recognised(path, kind)
+    except OSError as exc:  # a folder that may not be entered, a name that is too long
+        reason = exc.strerror or type(exc).__name__
+        raise ModelNotFound(f"“{path}” could not be read ({reason}).", SAFE) from exc
     if kind is not None and found.kind is not kind:
         raise ModelIncompatible(
             f"“{path.name}” is not what you said it is ({kind.value}): it is of the kind “{found.kind.value}”.",
             f"{SAFE} Add it without saying what it is.",
         )
     return found
+
+
+def _recognised(path: Path, kind: ModelKind | None) -> Recognised:
+    if path.is_dir():
+        if not is_model_folder(path):
+            raise ModelIncompatible(
+                f"The folder “{path.name}” is no model: it has neither model_index.json nor weights of its own.",
+                f"{SAFE} Choose a model's folder, or a file that ends in .safetensors.",
+            )
+        return recognise_folder(path)
+    if not path.exists():
+        raise ModelNotFound(
+            f"There is no file “{path}”.", "Check the name; it may have been moved or renamed."
+        )
+    if not path.is_file():
+        raise ModelLoadFailed(f"“{path.name}” is not a file.", "Choose a file that ends in .safetensors.")
+    return recognise_tensors(path, read_inventory(path), kind)
 
 
 def recognise_tensors(path: Path, inventory: Inventory, kind: ModelKind | None = None) -> Recognised:

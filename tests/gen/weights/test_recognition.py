@@ -31,7 +31,6 @@ KINDS: list[tuple[str, samples.Shapes, ModelKind]] = [
     ("any", samples.offsets(attention=False, channels=12), ModelKind.BLEND_TO_BACKGROUND),
     ("any", samples.ip_adapter(), ModelKind.IP_ADAPTER),
     ("any", samples.ip_adapter_plus(samples.SDXL), ModelKind.IP_ADAPTER),
-    ("any", samples.image_encoder(), ModelKind.IMAGE_ENCODER),
     ("style", samples.kohya_lora(), ModelKind.LORA),
     ("style", samples.kohya_lora(samples.SDXL), ModelKind.LORA),
     ("style", samples.kohya_lora(text=()), ModelKind.LORA),
@@ -217,6 +216,11 @@ def test_our_own_adapter_is_told_by_its_metadata(tmp_path: Path) -> None:
     newer = samples.write(tmp_path / "b.safetensors", shapes, metadata={"format": "psdstudio.joint/2"})
     with pytest.raises(ModelIncompatible, match="newer PSDStudio"):
         recognise(newer)
+    unfinished = samples.write(
+        tmp_path / "c.safetensors", shapes, metadata={"format": "psdstudio.joint-checkpoint/1"}
+    )
+    with pytest.raises(ModelIncompatible, match="a file that a training works with"):
+        recognise(unfinished)
 
 
 def test_the_user_decides_between_kinds_that_are_alike(tmp_path: Path) -> None:
@@ -234,6 +238,16 @@ def test_the_user_decides_between_kinds_that_are_alike(tmp_path: Path) -> None:
         recognise(samples.write(tmp_path / "c.safetensors", samples.forge_offsets(12)), kind=ModelKind.LORA)
 
 
+def test_an_image_encoder_needs_its_description(tmp_path: Path) -> None:
+    path = samples.write(tmp_path / "model.safetensors", samples.image_encoder())
+    with pytest.raises(ModelIncompatible, match=r"has no config\.json beside it"):
+        recognise(path)
+    (tmp_path / "config.json").write_text("{}")
+    assert recognise(path).kind is ModelKind.IMAGE_ENCODER
+    newer = {name.removeprefix("vision_model."): shape for name, shape in samples.image_encoder().items()}
+    assert dict(recognise(samples.write(path, newer)).facts)["layers"] == "2"
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match="There is no file"):
         recognise(tmp_path / "model.safetensors")
@@ -242,3 +256,5 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "empty.safetensors").touch()
     with pytest.raises(ModelLoadFailed, match="is empty"):
         recognise(tmp_path / "empty.safetensors")
+    with pytest.raises(ModelNotFound, match="could not be read"):
+        recognise(tmp_path / ("n" * 5000))

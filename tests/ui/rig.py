@@ -18,7 +18,7 @@ from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.planner import plan_scene
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.inline import InlineWorker
-from psdstudio.jobs.process import ProcessWorker, Worker
+from psdstudio.jobs.process import ProcessWorker
 from psdstudio.jobs.runner import JobRunner
 from psdstudio.jobs.wire import WorkerConfig
 from psdstudio.ui.generate.run_store import RunStore
@@ -65,10 +65,7 @@ def make_rig(
     store = RunStore(document, recovery)
     config = WorkerConfig(engine="fake", fake=replace(script, step_delay_s=step_delay_s))
 
-    def make_worker() -> Worker:
-        return InlineWorker(config) if inline else ProcessWorker(config)
-
-    runner = JobRunner(make_worker, persist=store.persist)
+    runner = JobRunner(InlineWorker if inline else ProcessWorker, config, persist=store.persist)
     lexicon = Lexicon.load(VOCABULARY)
     services = Services(
         session=Session(document),

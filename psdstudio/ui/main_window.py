@@ -83,8 +83,7 @@ class MainWindow(QMainWindow):
             services.store,
             plan=services.plan,
             engine_words=services.engine_words,
-            engine_key=services.engine_key,
-            steps=services.steps,
+            engines=services.engines,
             background=self._words,
             parent=self,
         )

@@ -12,15 +12,19 @@ from psdstudio.core.document import Document
 from psdstudio.core.geometry import Size
 from psdstudio.core.scene import Scene
 from psdstudio.core.session import Session
+from psdstudio.gen.catalogue import engine_card
 from psdstudio.gen.engine_words import known_words
 from psdstudio.gen.fake import FakeScript
 from psdstudio.gen.lexicon import Lexicon
+from psdstudio.gen.model_files import EngineSetup
 from psdstudio.gen.planner import plan_scene
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.inline import InlineWorker
 from psdstudio.jobs.process import ProcessWorker
 from psdstudio.jobs.runner import JobRunner
 from psdstudio.jobs.wire import WorkerConfig
+from psdstudio.settings import Settings, SettingsFile
+from psdstudio.ui.engines import EngineRoom, Engines, Models
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.main_window import MainWindow
 from psdstudio.ui.services import Services
@@ -57,6 +61,7 @@ def make_rig(
     steps: int = 8,
     scene: Scene = Scene(),
     script: FakeScript = FakeScript(),
+    models: Models = (),
 ) -> Iterator[Rig]:
     """Build the window; on leaving, everything is shut down without a question."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +70,16 @@ def make_rig(
     store = RunStore(document, recovery)
     config = WorkerConfig(engine="fake", fake=replace(script, step_delay_s=step_delay_s))
 
+    def config_of(settings: Settings, models: Models) -> WorkerConfig:
+        """Another key is another script: the capabilities of the engine that it stands for."""
+        card = engine_card(settings.engine)
+        if card is None:
+            return config
+        fake = replace(script, step_delay_s=step_delay_s, title=card.title, capabilities=card.capabilities)
+        setup = EngineSetup(models=models, photoreal=settings.photoreal)
+        return replace(config, fake=fake, setup=setup)
+
+    settings = SettingsFile(folder / "settings.toml", Settings(engine="fake", steps=steps))
     runner = JobRunner(InlineWorker if inline else ProcessWorker, config, persist=store.persist)
     lexicon = Lexicon.load(VOCABULARY)
     services = Services(
@@ -74,8 +89,7 @@ def make_rig(
         recovery=recovery,
         plan=lambda sentence: plan_scene(sentence, lexicon),
         engine_words=known_words(lexicon),
-        engine_key="fake",
-        steps=steps,
+        engines=Engines(settings, EngineRoom(use=runner.use, config_of=config_of, models=models)),
     )
     window = MainWindow(services)
     try:

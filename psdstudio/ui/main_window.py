@@ -112,7 +112,7 @@ class MainWindow(QMainWindow):
         self.area = CanvasArea(self.view, self.prompt, self.empty, self.notices)
         self.thumbnails = Thumbnails(self._thumbs, self)
         self.layers = LayersPanel(self.bridge, self.edits, self.thumbnails)
-        self.properties = PropertiesPanel(self.bridge, self.generation)
+        self.properties = PropertiesPanel(self.bridge, self.generation, self._services.engines)
         self.status = StatusBar()
         self.actions_table = Actions(window_actions(self), self)
         self.options = OptionsBar(self.bridge, self.canvas)

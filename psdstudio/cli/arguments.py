@@ -12,6 +12,7 @@ from psdstudio.cli.prompt_options import add_prompt_options
 from psdstudio.cli.psd_options import add_psd_options
 from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.scene import MAX_SEED
+from psdstudio.gen.catalogue import ENGINES
 from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.gen.verbs import Verb
 from psdstudio.io.formats import OUTPUT_SUFFIXES
@@ -213,8 +214,9 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
         "--threads", type=_count, default=None, metavar="N", help="compute threads (default: all cores)"
     )
     sub.add_argument(
-        "--engine", default=EMBEDDED_KEY, metavar="KEY", help="engine to use (default: %(default)s)"
-    )
+        "--engine", default=EMBEDDED_KEY, metavar="KEY",
+        help="engine to use: " + ", ".join(card.key for card in ENGINES) + " (default: %(default)s)",
+    )  # fmt: skip
     _add_output(sub)
     _add_json(sub)
 

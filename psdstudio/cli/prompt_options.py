@@ -31,7 +31,8 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
         help="a LoRA of the list of models for a part, with a weight from 0 to 2 (default 1); repeatable",
     )  # fmt: skip
     group.add_argument(
-        "--guidance", type=_scale, default=None, metavar="X", help="how closely words are followed (default: the engine's own)"
+        "--guidance", type=_scale, default=None, metavar="X",
+        help="how closely words are followed (default: the engine's own)",
     )  # fmt: skip
     group.add_argument(
         "--layout-guidance", type=_scale, default=None, metavar="X",

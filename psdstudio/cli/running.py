@@ -30,7 +30,7 @@ from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorKind, ErrorReport
 from psdstudio.jobs.runner import JobRunner, process_runner
 from psdstudio.jobs.wire import WorkerConfig
-from psdstudio.models.readiness import missing_for
+from psdstudio.models.engine_needs import missing_for
 from psdstudio.models.store import load_models
 from psdstudio.settings import Folders, load_settings
 
@@ -75,7 +75,9 @@ def chosen_engine(key: str, threads: int | None) -> EngineChoice:
             "Add them with “psdstudio models add PATH”, or in the window under Scene, Models.",
         )
     settings = load_settings(folders.settings_file)
-    return EngineChoice(key=key, threads=threads, setup=EngineSetup(models=models, photoreal=settings.photoreal))
+    return EngineChoice(
+        key=key, threads=threads, setup=EngineSetup(models=models, photoreal=settings.photoreal)
+    )
 
 
 def run_generation(request: GenerationRequest, engine: EngineChoice, *, persist: Persist) -> GenerationResult:

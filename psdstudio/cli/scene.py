@@ -35,7 +35,6 @@ from psdstudio.gen.planning import (
 )
 from psdstudio.gen.references import checked_reference
 from psdstudio.gen.request import Raster, Sampling
-from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.splitting import flat_picture, split_scene
 from psdstudio.gen.verbs import Capability
 from psdstudio.io.colour import converted

@@ -26,13 +26,15 @@ from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.runner import process_runner
 from psdstudio.jobs.wire import WorkerConfig
+from psdstudio.models.store import load_models
 from psdstudio.resources_path import resource_dir
 from psdstudio.settings import Folders, Settings, SettingsFile, load_settings
 from psdstudio.ui import theme
-from psdstudio.ui.engines import EngineRoom, Engines, Models
+from psdstudio.ui.engines import EngineRoom, Engines
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.language import Language
 from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.model_list import ModelList, Models
 from psdstudio.ui.panels.error_bar import Notice
 from psdstudio.ui.services import Services
 
@@ -100,7 +102,9 @@ def build_window(file: SettingsFile, folders: Folders, recovery: RecoveryStore |
     def config_of(settings: Settings, models: Models) -> WorkerConfig:
         return worker_config(settings, models, folders)
 
-    runner = process_runner(config_of(settings, ()), persist=store.persist)
+    models, fault = _models(folders)
+    runner = process_runner(config_of(settings, models), persist=store.persist)
+    room = EngineRoom(use=runner.use, config_of=config_of, models=ModelList(folders, models))
     language = Language()
     services = Services(
         session=Session(document),
@@ -109,10 +113,21 @@ def build_window(file: SettingsFile, folders: Folders, recovery: RecoveryStore |
         recovery=recovery,
         plan=language.plan,
         engine_words=language.words,
-        engines=Engines(file, EngineRoom(use=runner.use, config_of=config_of)),
+        engines=Engines(file, room),
         examples=_examples(),
     )
-    return MainWindow(services)
+    window = MainWindow(services)
+    if fault is not None:
+        window.notices.show_notice(Notice(message=fault.user_message, hint=fault.hint))
+    return window
+
+
+def _models(folders: Folders) -> tuple[Models, SettingsError | None]:
+    """Return the user's models; without a readable list there are none, and the window says why."""
+    try:
+        return load_models(folders), None
+    except SettingsError as error:
+        return (), error
 
 
 def worker_config(settings: Settings, models: Models, folders: Folders) -> WorkerConfig:

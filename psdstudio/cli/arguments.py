@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from psdstudio import __version__
+from psdstudio.cli.models import add_models_command
 from psdstudio.cli.prompt_options import add_prompt_options
 from psdstudio.cli.psd_options import add_psd_options
 from psdstudio.core.geometry import BoxF, Size
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _split(commands)
     _export(commands)
     _info(commands)
+    add_models_command(commands)
     return top
 
 

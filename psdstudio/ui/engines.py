@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
 from psdstudio.errors import FileError, SettingsError
 from psdstudio.gen.catalogue import EngineCard, engine_card
-from psdstudio.gen.model_files import ModelFile, ModelKind, PhotorealOptions
+from psdstudio.gen.model_files import ModelKind, PhotorealOptions
 from psdstudio.gen.planning import chosen_sampling
 from psdstudio.gen.request import Sampling
 from psdstudio.jobs.wire import WorkerConfig
+from psdstudio.models.engine_needs import missing_for
 from psdstudio.settings import Settings, SettingsFile, photoreal_fields
-
-Models: TypeAlias = tuple[ModelFile, ...]
+from psdstudio.ui.model_list import ModelList, Models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ class EngineRoom:
 
     use: Callable[[WorkerConfig], None]
     config_of: Callable[[Settings, Models], WorkerConfig]
-    models: Models = field(default=())
+    models: ModelList
 
 
 class Engines(QObject):
@@ -39,7 +38,7 @@ class Engines(QObject):
     def __init__(self, settings: SettingsFile, room: EngineRoom, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings, self._room = settings, room
-        self._models = room.models
+        room.models.changed.connect(self.changed)
         self._running = self._config
 
     @property
@@ -58,14 +57,19 @@ class Engines(QObject):
         return self._settings.now.photoreal
 
     @property
+    def model_list(self) -> ModelList:
+        """The user's models, to be added to."""
+        return self._room.models
+
+    @property
     def models(self) -> Models:
         """The user's models."""
-        return self._models
+        return self._room.models.models
 
     @property
     def loras(self) -> Models:
         """Those that can be given to a layer."""
-        return tuple(model for model in self._models if model.kind is ModelKind.LORA)
+        return tuple(model for model in self.models if model.kind is ModelKind.LORA)
 
     @property
     def sampling(self) -> Sampling:
@@ -74,13 +78,13 @@ class Engines(QObject):
 
     @property
     def _config(self) -> WorkerConfig:
-        return self._room.config_of(self._settings.now, self._models)
+        return self._room.config_of(self._settings.now, self.models)
 
     def would_reload(self, key: str, options: PhotorealOptions) -> bool:
         """Whether `choose` would end the engine that runs and start another."""
         fields = {"engine": key, **photoreal_fields(options)}
         settings = self._settings.now.model_copy(update=fields)
-        return self._room.config_of(settings, self._models) != self._running
+        return self._room.config_of(settings, self.models) != self._running
 
     def choose(self, key: str, options: PhotorealOptions) -> SettingsError | FileError | None:
         """Let this engine paint from now on, started anew where anything about it is different.
@@ -93,14 +97,21 @@ class Engines(QObject):
             self._settings.change(engine=key, **photoreal_fields(options))
         except (SettingsError, FileError) as error:
             problem = error
+        self.catch_up()
+        self.changed.emit()
+        return problem
+
+    def catch_up(self) -> None:
+        """Start the engine anew where anything is different from what it was started with: choice or models."""
         if (config := self._config) != self._running:
             self._running = config
             self._room.use(config)
             self.replaced.emit()
-        self.changed.emit()
-        return problem
 
-    def take_models(self, models: Models) -> None:
-        """The list of the user's models is another one. The engine that runs keeps what it has loaded."""
-        self._models = models
-        self.changed.emit()
+    def missing(self, key: str) -> tuple[str, ...]:
+        """Return what must be added before this engine can run, in sentences."""
+        return missing_for(key, self.models)
+
+    def close(self) -> None:
+        """End the thread that reads models."""
+        self._room.models.close()

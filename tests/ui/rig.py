@@ -23,10 +23,11 @@ from psdstudio.jobs.inline import InlineWorker
 from psdstudio.jobs.process import ProcessWorker
 from psdstudio.jobs.runner import JobRunner
 from psdstudio.jobs.wire import WorkerConfig
-from psdstudio.settings import Settings, SettingsFile
-from psdstudio.ui.engines import EngineRoom, Engines, Models
+from psdstudio.settings import Folders, Settings, SettingsFile
+from psdstudio.ui.engines import EngineRoom, Engines
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.model_list import ModelList, Models
 from psdstudio.ui.services import Services
 
 SENTENCE = "a swan and a flamingo on calm water at sunset"
@@ -82,6 +83,8 @@ def make_rig(
     settings = SettingsFile(folder / "settings.toml", Settings(engine="fake", steps=steps))
     runner = JobRunner(InlineWorker if inline else ProcessWorker, config, persist=store.persist)
     lexicon = Lexicon.load(VOCABULARY)
+    listed = ModelList(Folders(config=folder, state=folder, logs=folder), models)
+    room = EngineRoom(use=runner.use, config_of=config_of, models=listed)
     services = Services(
         session=Session(document),
         runner=runner,
@@ -89,7 +92,7 @@ def make_rig(
         recovery=recovery,
         plan=lambda sentence: plan_scene(sentence, lexicon),
         engine_words=known_words(lexicon),
-        engines=Engines(settings, EngineRoom(use=runner.use, config_of=config_of, models=models)),
+        engines=Engines(settings, room),
     )
     window = MainWindow(services)
     try:

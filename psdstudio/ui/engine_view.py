@@ -30,15 +30,15 @@ class EngineView(QObject):
 
     def __init__(self, engines: Engines, empty: EmptyState, status: StatusBar, window: QWidget) -> None:
         super().__init__(window)
-        self._engines, self._empty, self._status, self._window = engines, empty, status, window
+        self.engines, self._empty, self._status, self._window = engines, empty, status, window
         engines.changed.connect(self._show)
         engines.replaced.connect(status.forget_engine)
-        empty.models_asked.connect(lambda: self.open_models(adds_folder=not self._engines.models))
+        empty.models_asked.connect(lambda: self.open_models(adds_folder=not self.engines.models))
         self._show()
 
     def open_models(self, *, adds_folder: bool = False) -> ModelsDialog:
         """Open the Models dialog; with `adds_folder` it asks for a folder at once."""
-        dialog = ModelsDialog(self._engines, self._window, adds_folder=adds_folder)
+        dialog = ModelsDialog(self.engines, self._window, adds_folder=adds_folder)
         dialog.said.connect(self._status.say)
         dialog.finished.connect(lambda _: dialog.deleteLater())
         dialog.open()
@@ -46,14 +46,14 @@ class EngineView(QObject):
 
     def _show(self) -> None:
         """Say in the empty state which engine paints and what it would take to have another one."""
-        card = self._engines.card
+        card = self.engines.card
         if card is not None:
             self._status.name_engine(card.title)
-        if self._engines.key != EMBEDDED_KEY:
+        if self.engines.key != EMBEDDED_KEY:
             title = "Another engine" if card is None else card.title
             self._empty.show_engine(f"{title} paints what you write.", "Models…")
-        elif not self._engines.models:
+        elif not self.engines.models:
             self._empty.show_engine(*NO_MODELS)
         else:
-            is_complete = not self._engines.missing(PHOTOREAL_KEY)
+            is_complete = not self.engines.missing(PHOTOREAL_KEY)
             self._empty.show_engine(*(ALL_MODELS if is_complete else SOME_MODELS))

@@ -63,6 +63,7 @@ def make_rig(
     scene: Scene = Scene(),
     script: FakeScript = FakeScript(),
     models: Models = (),
+    engine: str = "fake",
 ) -> Iterator[Rig]:
     """Build the window; on leaving, everything is shut down without a question."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,8 +81,9 @@ def make_rig(
         setup = EngineSetup(models=models, photoreal=settings.photoreal)
         return replace(config, fake=fake, setup=setup)
 
-    settings = SettingsFile(folder / "settings.toml", Settings(engine="fake", steps=steps))
-    runner = JobRunner(InlineWorker if inline else ProcessWorker, config, persist=store.persist)
+    settings = SettingsFile(folder / "settings.toml", Settings(engine=engine, steps=steps))
+    made_of = config_of(settings.now, models)
+    runner = JobRunner(InlineWorker if inline else ProcessWorker, made_of, persist=store.persist)
     lexicon = Lexicon.load(VOCABULARY)
     listed = ModelList(Folders(config=folder, state=folder, logs=folder), models)
     room = EngineRoom(use=runner.use, config_of=config_of, models=listed)

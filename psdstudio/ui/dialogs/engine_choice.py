@@ -22,8 +22,8 @@ from psdstudio.ui.widgets import CheckBox, ChoiceBox
 _INDENT = 21
 _MAX_GB = 1024.0
 ACCELERATION_HINT = (
-    "LoRAs for fewer steps. Over a plain SDXL they may do well; whole Lightning checkpoints are known to spoil "
-    "transparent layers."
+    "Acceleration: LoRAs for fewer steps. Over a plain SDXL they may do well; whole Lightning checkpoints are known "
+    "to spoil transparent layers."
 )
 
 
@@ -51,7 +51,8 @@ class EngineRow(QWidget):
         """Let it be chosen only when nothing is missing; say so in place, with the sentences as a tip."""
         self.button.setEnabled(not sentences)
         self.why.setVisible(bool(sentences))
-        self.why.setText("Not yet: models are missing." if sentences else "")
+        why = sentences[0] if len(sentences) == 1 else "Models are missing, see “Your models”."
+        self.why.setText(f"Not yet. {why}" if sentences else "")
         self.setToolTip("\n".join(sentences))
 
 
@@ -89,9 +90,9 @@ class PhotorealControls(QWidget):
         form = QFormLayout()
         form.setVerticalSpacing(6)
         form.addRow("Acceleration", self.acceleration)
-        form.addRow("", hint)
         form.addRow("Memory", self.memory)
         column.addLayout(form)
+        column.addWidget(hint)
         self.upscale = CheckBox("Second pass for large canvases")
         self.upscale.setToolTip(
             "Layers of canvases above the model's own size are painted once more, tile by tile"

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QProgressBar,
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
@@ -25,13 +24,15 @@ from psdstudio.models.engine_needs import is_there
 from psdstudio.models.readiness import missing_for_photoreal, optional_for_photoreal
 from psdstudio.ui import theme
 from psdstudio.ui.model_list import ModelList, Report
+from psdstudio.ui.panels.status import ProgressLine
+from psdstudio.ui.widgets import ElidedLabel
 
 _ROW_PX = 24
 _TITLE, _STATE, _SIZE = range(3)
 _MODEL = Qt.ItemDataRole.UserRole
 _SEVERAL = frozenset({ModelKind.LORA, ModelKind.ACCELERATION})
 """Kinds of which all are at hand; of the others engines take the first."""
-MISSING = "<b>Photoreal layers need:</b> "
+MISSING = "<b>For photoreal layers:</b> "
 READY = "Everything for photoreal layers is here."
 
 
@@ -142,16 +143,12 @@ class ModelShelf(QWidget):
         self.work = QWidget()
         row = QHBoxLayout(self.work)
         row.setContentsMargins(0, 0, 0, 0)
-        self.doing = QLabel()
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(6)
-        self.bar.setRange(0, 1000)
-        self.bar.setAccessibleName("Progress of reading")
+        self.doing = ElidedLabel()
+        self.line = ProgressLine()
         self.stop = QPushButton("Stop")
         self.stop.clicked.connect(self._models.cancel)
-        row.addWidget(self.doing)
-        row.addWidget(self.bar, 1)
+        row.addWidget(self.doing, 1)
+        row.addWidget(self.line)
         row.addWidget(self.stop)
         self.work.hide()
         return self.work
@@ -225,8 +222,8 @@ class ModelShelf(QWidget):
 
     def _on_progress(self, doing: str, fraction: float) -> None:
         self.work.show()
-        self.doing.setText(self.doing.fontMetrics().elidedText(doing, Qt.TextElideMode.ElideMiddle, 220))
-        self.bar.setValue(round(fraction * 1000))
+        self.doing.setText(doing)
+        self.line.set_fraction(fraction)
         self._say("")
         self._show_buttons()
 

@@ -34,7 +34,9 @@ class ModelsDialog(QDialog):
         super().__init__(parent)
         self._engines = engines
         self.setWindowTitle("Models")
-        self.resize(860, 500)
+        self.setMinimumSize(820, 440)
+        room = self.screen().availableSize()  # at 200 % a usual screen has 960 × 540
+        self.resize(min(900, room.width() - 24), min(600, room.height() - 64))
         self.choice = EngineChoicePanel()
         self.shelf = ModelShelf(engines.model_list)
         left = QScrollArea()

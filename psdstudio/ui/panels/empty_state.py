@@ -153,6 +153,7 @@ class EmptyState(QWidget):
         self.models_button = QPushButton()
         self.models_button.setProperty("quiet", True)
         self.models_button.setStyleSheet(f"QPushButton {{ color: {theme.ACCENT_TEXT}; }}")
+        self.models_button.setAccessibleName("Engine and models")
         self.models_button.clicked.connect(self.models_asked)
         row.addStretch(1)
         row.addWidget(self.engine)

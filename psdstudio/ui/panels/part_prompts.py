@@ -21,7 +21,7 @@ from psdstudio.gen.model_files import ModelFile
 from psdstudio.gen.verbs import Capability
 from psdstudio.ui import theme
 from psdstudio.ui.icons import IconColours, icon
-from psdstudio.ui.widgets import ChoiceBox
+from psdstudio.ui.widgets import ChoiceBox, ElidedLabel
 
 _WEIGHT_PX = 58
 _STEP = 0.05
@@ -38,12 +38,7 @@ class LoraRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        self.title = QLabel()
-        self.title.setText(
-            self.title.fontMetrics().elidedText(
-                use.title, Qt.TextElideMode.ElideMiddle, 150 if is_listed else 96
-            )
-        )
+        self.title = ElidedLabel(use.title)
         self.title.setToolTip(use.title)
         row.addWidget(self.title, 1)
         if not is_listed:

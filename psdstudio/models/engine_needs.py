@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from psdstudio.gen.model_files import ModelFile
+from psdstudio.gen.model_files import ModelFile, ModelKind
 from psdstudio.gen.models import PHOTOREAL_KEY, QWEN_KEY
-from psdstudio.models.readiness import missing_for_photoreal, missing_for_qwen
+from psdstudio.models.readiness import BASE_KINDS, missing_for_photoreal, missing_for_qwen
 
+_ALL_AT_HAND = frozenset({ModelKind.LORA, ModelKind.ACCELERATION})
+_ONE_OF = (
+    frozenset(BASE_KINDS),
+    frozenset({ModelKind.TRANSPARENT_LORA, ModelKind.TRANSPARENT_OFFSET}),
+)
 _MISSING = {PHOTOREAL_KEY: missing_for_photoreal, QWEN_KEY: missing_for_qwen}
 
 
@@ -27,6 +32,13 @@ def missing_for(key: str, models: Iterable[ModelFile]) -> tuple[str, ...]:
     )
     missing = ask(there)
     return (*missing, *gone) if missing else ()
+
+
+def rivals(kind: ModelKind) -> frozenset[ModelKind]:
+    """Return the kinds of which an engine takes one model, the first of the list; none where it takes all."""
+    if kind in _ALL_AT_HAND:
+        return frozenset()
+    return next((kinds for kinds in _ONE_OF if kind in kinds), frozenset({kind}))
 
 
 def is_there(model: ModelFile) -> bool:

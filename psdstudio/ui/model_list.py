@@ -15,6 +15,7 @@ from psdstudio.core.wording import counted
 from psdstudio.errors import Cancelled, FileError, StudioError
 from psdstudio.gen.model_files import ModelFile
 from psdstudio.models.adding import Findings, add_models, find_models, merged
+from psdstudio.models.engine_needs import rivals
 from psdstudio.models.reading import Progress
 from psdstudio.models.store import HasConfigFolder, save_models
 from psdstudio.models.verifying import Verdict, verify_model
@@ -55,7 +56,7 @@ class ModelList(QObject):
 
     @property
     def models(self) -> Models:
-        """The models, in the order in which they were added; of several of a kind engines take the first."""
+        """The models; of several that would do (`rivals`) engines take the first."""
         return self._models
 
     @property
@@ -98,9 +99,9 @@ class ModelList(QObject):
             self.ended.emit(Report(message=f"“{model.title}” is off the list; its files are untouched."))
 
     def prefer(self, model: ModelFile) -> None:
-        """Let engines take this one of its kind."""
-        rest = tuple(other for other in self._models if other != model)
-        at = next((i for i, other in enumerate(rest) if other.kind is model.kind), len(rest))
+        """Let engines take this one of those that would do."""
+        rest, kinds = tuple(other for other in self._models if other != model), rivals(model.kind)
+        at = next((i for i, other in enumerate(rest) if other.kind in kinds), len(rest))
         if self._store((*rest[:at], model, *rest[at:])):
             self.ended.emit(Report(message=f"“{model.title}” is used from now on."))
 
@@ -184,7 +185,7 @@ class ModelList(QObject):
         self.changed.emit()
         faults = [verdict for verdict in self._verdicts.values() if verdict.error is not None]
         if not faults:
-            return Report(message=f"All {counted(len(self._verdicts), 'model')} are as they were added.")
+            return Report(message=f"{counted(len(self._verdicts), 'model')} verified: nothing has changed.")
         remarks = tuple(f"{verdict.model.title}: {verdict.error}" for verdict in faults)
         return Report(problem=faults[0].error, remarks=remarks)
 

@@ -59,7 +59,7 @@ def make_rig(
     step_delay_s: float = 0.0,
     inline: bool = False,
     size: Size = Size(640, 480),
-    steps: int = 8,
+    steps: int | None = 8,
     scene: Scene = Scene(),
     script: FakeScript = FakeScript(),
     models: Models = (),

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from psdstudio.gen.model_files import ModelFile, ModelKind
-from psdstudio.models.engine_needs import is_there
+from psdstudio.models.engine_needs import is_there, rivals
 from psdstudio.models.readiness import missing_for_photoreal, optional_for_photoreal
 from psdstudio.ui import theme
 from psdstudio.ui.model_list import ModelList, Report
@@ -30,8 +30,6 @@ from psdstudio.ui.widgets import ElidedLabel
 _ROW_PX = 24
 _TITLE, _STATE, _SIZE = range(3)
 _MODEL = Qt.ItemDataRole.UserRole
-_SEVERAL = frozenset({ModelKind.LORA, ModelKind.ACCELERATION})
-"""Kinds of which all are at hand; of the others engines take the first."""
 MISSING = "<b>For photoreal layers:</b> "
 READY = "Everything for photoreal layers is here."
 
@@ -80,14 +78,14 @@ class ModelTree(QTreeWidget):
             head.setSizeHint(0, QSize(0, _ROW_PX))
             self.addTopLevelItem(head)
             head.setFirstColumnSpanned(True)
-            for place, model in enumerate(of_kind):
-                item = self._item(model, models, is_used=place == 0 and len(of_kind) > 1)
+            for model in of_kind:
+                item = self._item(model, models)
                 head.addChild(item)
                 item.setSelected(selected is not None and model.path == selected.path)
         self.expandAll()
 
-    def _item(self, model: ModelFile, models: ModelList, *, is_used: bool) -> QTreeWidgetItem:
-        state, colour = _state(model, models, is_used=is_used)
+    def _item(self, model: ModelFile, models: ModelList) -> QTreeWidgetItem:
+        state, colour = _state(model, models)
         item = QTreeWidgetItem([model.title, state, _size(model.size_bytes)])
         item.setData(0, _MODEL, model)
         item.setForeground(_STATE, QBrush(QColor(colour)))
@@ -215,8 +213,7 @@ class ModelShelf(QWidget):
             button.setEnabled(is_free)
         self.remove.setEnabled(is_free and selected is not None)
         self.verify.setEnabled(is_free and bool(self._models.models))
-        of_kind = [] if selected is None else [x for x in self._models.models if x.kind is selected.kind]
-        can_prefer = selected is not None and selected.kind not in _SEVERAL and of_kind[0] != selected
+        can_prefer = selected is not None and _rank(selected, self._models) > 0
         self.prefer.setVisible(can_prefer)
         self.prefer.setEnabled(is_free and can_prefer)
 
@@ -245,14 +242,21 @@ class ModelShelf(QWidget):
         self.message.setStyleSheet(f"color: {theme.RED if is_problem else theme.TEXT_DIM};")
 
 
-def _state(model: ModelFile, models: ModelList, *, is_used: bool) -> tuple[str, str]:
+def _rank(model: ModelFile, models: ModelList) -> int:
+    """Return how many models an engine would take rather than this one; -1 where there is nothing to choose from."""
+    kinds = rivals(model.kind)
+    alike = [other for other in models.models if other.kind in kinds]
+    return alike.index(model) if len(alike) > 1 else -1
+
+
+def _state(model: ModelFile, models: ModelList) -> tuple[str, str]:
     """Return what is said of a model's state, and in which colour."""
     if not is_there(model):
         return "not there any more", theme.AMBER
     verdict = models.verdict(model)
     if verdict is not None and verdict.error is not None:
         return "changed or damaged", theme.RED
-    said = ["in use"] if is_used and model.kind not in _SEVERAL else []
+    said = ["in use"] if _rank(model, models) == 0 else []
     return ", ".join([*said, *(["verified"] if verdict is not None else [])]), theme.TEXT_DIM
 
 

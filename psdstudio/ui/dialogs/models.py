@@ -20,7 +20,7 @@ from psdstudio.ui.dialogs.engine_choice import EngineChoicePanel
 from psdstudio.ui.dialogs.model_shelf import ModelShelf
 from psdstudio.ui.engines import Engines
 
-_LEFT_PX = 330
+_LEFT_PX = 326
 
 
 class ModelsDialog(QDialog):
@@ -34,7 +34,7 @@ class ModelsDialog(QDialog):
         super().__init__(parent)
         self._engines = engines
         self.setWindowTitle("Models")
-        self.setMinimumSize(820, 440)
+        self.setMinimumSize(870, 440)
         room = self.screen().availableSize()  # at 200 % a usual screen has 960 × 540
         self.resize(min(900, room.width() - 24), min(600, room.height() - 64))
         self.choice = EngineChoicePanel()

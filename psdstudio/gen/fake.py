@@ -58,6 +58,7 @@ class FakeScript:
     modules_file: str | None = None
     title: str = "Fake engine"
     capabilities: frozenset[Capability] = EMBEDDED_CAPABILITIES
+    only_splits: bool = False
     costs: CostModel | None = None
     notes: tuple[str, ...] = ()
 
@@ -82,6 +83,7 @@ class FakeEngine:
             max_objects=self.script.max_objects,
             native_note="64 px",
             capabilities=self.script.capabilities,
+            only_splits=self.script.only_splits,
             costs=self.script.costs,
         )
 

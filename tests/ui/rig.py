@@ -77,7 +77,8 @@ def make_rig(
         card = engine_card(settings.engine)
         if card is None:
             return config
-        fake = replace(script, step_delay_s=step_delay_s, title=card.title, capabilities=card.capabilities)
+        fake = replace(script, step_delay_s=step_delay_s, title=card.title)
+        fake = replace(fake, capabilities=card.capabilities, only_splits=card.only_splits)
         setup = EngineSetup(models=models, photoreal=settings.photoreal)
         return replace(config, fake=fake, setup=setup)
 

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from psdstudio.core.layers import LoraUse
+
+__all__ = ["EngineSetup", "LoraUse", "ModelFile", "ModelKind", "PhotorealOptions"]
+
 
 class ModelKind(Enum):
     """What a file or folder is, told by the names and shapes of its tensors; the value is what the window calls it."""
@@ -49,14 +53,6 @@ class ModelFile:
     def fact(self, name: str) -> str | None:
         """Return what was read from the file under this name; None when nothing was."""
         return next((value for key, value in self.facts if key == name), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoraUse:
-    """A LoRA given to a layer: the `title` of a model file of kind LORA and its weight (1 = as trained)."""
-
-    title: str
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

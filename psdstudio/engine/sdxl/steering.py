@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
+from psdstudio.engine.sdxl.prompts import SceneText
 from psdstudio.engine.sdxl.rows import MAP_SCALE, RowRole, SceneRow, Steering
 from psdstudio.engine.sdxl.token_chunks import CHUNK_LENGTH, Span
 
@@ -95,6 +96,14 @@ class Layout:
                 steered |= self._steer_composite(made, tokens)
         return weights if steered else None
 
+    def boxes(self, rows: Sequence[SceneRow]) -> dict[LayerId, BoxF]:
+        """Return where the objects in `rows` are to stand, in fractions of the canvas, as far as it is known."""
+        maps = {row.id: self.map_of(row.id) for row in rows if row.identity.role is RowRole.OBJECT}
+        boxes = {
+            layer: box_of(where) for layer, where in maps.items() if layer is not None and where is not None
+        }
+        return {layer: box for layer, box in boxes.items() if box is not None}
+
     def _steer_composite(self, made: Tensor, tokens: int) -> bool:
         for layer, where in self.given.items():
             for start, end in self.spans.get(layer, ()):
@@ -104,6 +113,16 @@ class Layout:
 
     def _weight(self, where: Tensor) -> Tensor:
         return (1 + self.scale * (2 * where - 1)).clamp(min=0)
+
+
+def first_layout(text: SceneText, rows: Sequence[SceneRow], scale: float) -> Layout:
+    """Return what is known before the first step: where the user, or what is kept, says that objects are."""
+    given = {
+        row.id: row.layout.to(text.words.device, torch.float32)
+        for row in rows
+        if row.id is not None and row.layout is not None and row.identity.role is RowRole.OBJECT
+    }
+    return Layout(spans=text.spans, period=text.period, scale=scale, given=given)
 
 
 def silent_and_said(weights: Tensor, silent: int) -> Steering:

@@ -26,8 +26,9 @@ from torch.nn import functional
 from psdstudio.engine.sdxl.adapters_file import Changes, FullOffset
 from psdstudio.engine.sdxl.lora_files import TwoLayerWeights
 from psdstudio.engine.sdxl.prompts import SceneText
+from psdstudio.engine.sdxl.row_states import LATENT_CHANNELS
 from psdstudio.engine.sdxl.rows import KeptMemory, Prediction, RowBatch, RowRole, SceneRow
-from psdstudio.engine.sdxl.sampler import LATENT_CHANNELS, Network, SampleOptions, Step, sample
+from psdstudio.engine.sdxl.sampler import Network, SampleOptions, Step, sample
 from psdstudio.engine.sdxl.schedules import Schedule
 from psdstudio.errors import ModelIncompatible
 

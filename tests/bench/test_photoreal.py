@@ -1,0 +1,80 @@
+"""The measurement of the photoreal engine's network: the published configuration, every figure, the goals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+from psdstudio.bench.__main__ import main
+from psdstudio.bench.photoreal import (
+    UNET_CONFIG,
+    CachedFigures,
+    Figures,
+    StepFigures,
+    counted_ratio,
+    rows_of,
+    table,
+)
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def shapes() -> Any:
+    """The UNet of the published size, without values."""
+    with torch.device("meta"):
+        return UNet2DConditionModel(**UNET_CONFIG).eval().requires_grad_(False)
+
+
+def test_the_full_size_is_the_published_one(shapes: Any) -> None:
+    assert sum(weight.numel() for weight in shapes.parameters()) == 2_567_463_684
+
+
+def test_arithmetic_of_joint_rows_is_counted(shapes: Any) -> None:
+    # Every row reads two more rows of 32x32 places in 60 blocks of width 1280: two products of 2 n n d each.
+    rows = rows_of(shapes, objects=1, side=1024)
+    more = 3 * 2 * 60 * 2 * 2 * 1024 * 1024 * 1280
+    alone = 20.28e12
+    assert counted_ratio(shapes, rows) == pytest.approx(1 + more / alone, rel=1e-3)
+
+
+def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--size", "tiny", "--side", "64", "--objects", "1", "2", "--rounds", "1", "--guided"]
+    assert main(["photoreal", "--json", *arguments]) == 0
+    figures = json.loads(capsys.readouterr().out)["photoreal"]
+    assert (figures["scale"], figures["side"], figures["groups"]) == ("tiny", 64, 2)
+    assert [(step["objects"], step["rows"]) for step in figures["steps"]] == [(1, 3), (2, 4)]
+    for step in figures["steps"]:
+        assert step["joint_s"] > 0 and step["alone_s"] > 0
+        assert step["ratio"] == pytest.approx(step["joint_s"] / step["alone_s"])
+        assert step["counted"] > 1
+    cached = figures["cached"]
+    assert cached["steps"] == 28
+    assert cached["matched_ratio"] == pytest.approx(
+        (cached["remember_s"] + cached["cached_s"]) / cached["joint_s"]
+    )
+
+
+def test_a_side_that_the_network_cannot_paint_gives_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["photoreal", "--size", "tiny", "--side", "100"]) == 2
+    assert "multiple of 64" in capsys.readouterr().err
+
+
+def test_goals_are_those_of_the_published_size() -> None:
+    step = StepFigures(1, 3, 1.1, 1.0, 2_000_000_000, None, 1.09)
+    cached = CachedFigures(28, 0.6, 0.4, 1.0)
+    good = Figures("full", 1024, "a card", 1, 5_135_000_000, (step,), cached)
+    assert good.within_goals
+    assert cached.ratio == pytest.approx(0.6 / 28 + 0.4)
+    slow = replace(good, steps=(step, replace(step, joint_s=1.2)))
+    assert not slow.within_goals
+    assert replace(slow, scale="tiny").within_goals
+    assert not replace(good, cached=replace(cached, cached_s=0.5)).within_goals
+    printed = table(good)
+    assert "| 1 | 3 | 1.100 | 1.000 | 1.100 | 1.090 | 2.00 | - |" in printed
+    assert "5.13 GB of weights" in printed or "5.14 GB of weights" in printed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -11,15 +13,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from psdstudio.bench.__main__ import main
-from psdstudio.bench.photoreal import (
-    UNET_CONFIG,
-    CachedFigures,
-    Figures,
-    StepFigures,
-    counted_ratio,
-    rows_of,
-    table,
-)
+from psdstudio.bench.photoreal_figures import CachedFigures, Figures, StepFigures, table
+from psdstudio.bench.photoreal_rows import UNET_CONFIG, counted_ratio, rows_of
 
 pytestmark = pytest.mark.torch
 
@@ -78,3 +73,8 @@ def test_goals_are_those_of_the_published_size() -> None:
     printed = table(good)
     assert "| 1 | 3 | 1.100 | 1.000 | 1.100 | 1.090 | 2.00 | - |" in printed
     assert "5.13 GB of weights" in printed or "5.14 GB of weights" in printed
+
+
+def test_the_other_measurements_do_not_load_torch() -> None:
+    code = "import sys, psdstudio.bench.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -22,6 +22,10 @@ from psdstudio.errors import EngineFailed
 
 SIDE_STEP = 32
 """Sides of the picture are multiples of this: eight for the encoder, two for the patches, two as it was trained."""
+SIDE_OF_TOKEN = 16
+BYTES_PER_TOKEN = 184
+"""Working memory of a token for each channel of the network, in bfloat16: the published model (3,072 channels) was
+reported to need 78 GB for 4 and 115 GB for 20 layers of 1024x1024 (arXiv 2605.27235, figure 19). Not measured by us."""
 SHIFT_TOKENS = 256
 """The schedule is shifted by the root of how many times more tokens than this the picture has."""
 
@@ -57,6 +61,11 @@ def engine_size(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(wide / SIDE_STEP)) * SIDE_STEP, max(1, round(high / SIDE_STEP)) * SIDE_STEP
 
 
+def working_bytes(width: int, frames: int, side: int) -> int:
+    """Return what a run takes besides weights: a network of `width` channels, its frames and the picture itself."""
+    return BYTES_PER_TOKEN * width * (frames + 1) * (side // SIDE_OF_TOKEN) ** 2
+
+
 def engine_picture(pipeline: Any, picture: U8Array, side: int) -> U8Array:
     """Return a picture (h, w, 4) at the size it is worked on."""
     width, height = engine_size(picture.shape[1], picture.shape[0], side)
@@ -64,15 +73,16 @@ def engine_picture(pipeline: Any, picture: U8Array, side: int) -> U8Array:
 
 
 def condition(
-    pipeline: Any, picture: U8Array, *, words: str, seeds: Sequence[int], guided: bool
+    pipeline: Any, device: torch.device, picture: U8Array, *, words: str, seeds: Sequence[int], guided: bool
 ) -> Condition:
     """Encode the words and the picture (h, w, 4), and draw the noise: one generator a frame, on the processor.
 
-    `seeds` are those of the whole picture and of the layers back to front.
+    `device` is where the parts compute, wherever their weights lie in between. `seeds` are those of the whole picture
+    and of the layers back to front.
     """
     height, width = picture.shape[:2]
     pixels = pipeline.image_processor.preprocess(Image.fromarray(picture), height, width).unsqueeze(2)
-    device, dtype = pipeline._execution_device, pipeline.transformer.dtype  # noqa: SLF001  # the offload hooks' own word
+    dtype = pipeline.transformer.dtype
     scale, channels = pipeline.vae_scale_factor, pipeline.transformer.config.in_channels // 4
     high, wide = height // scale, width // scale
     noise = torch.cat(

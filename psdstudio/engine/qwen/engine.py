@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -14,11 +13,33 @@ from torch import Tensor
 from psdstudio.core.geometry import Rect, Size
 from psdstudio.core.scene import Light
 from psdstudio.engine.pictures import opaque, to_tensor, to_u8
-from psdstudio.engine.qwen.decomposition import Condition, condition, decoded, denoised, engine_picture
+from psdstudio.engine.qwen.decomposition import (
+    Condition,
+    condition,
+    decoded,
+    denoised,
+    engine_picture,
+    working_bytes,
+)
 from psdstudio.engine.qwen.layers import SplitLayers, assigned, clean_alpha, split_layers
-from psdstudio.engine.qwen.loading import ModelFolder, assembled, checked_folder, load_parts
-from psdstudio.engine.qwen.memory import Placement, free_device_bytes, free_host_bytes, placement_for
-from psdstudio.errors import EngineProtocolError, ModelIncompatible, ModelNotFound
+from psdstudio.engine.qwen.loading import assembled, check_memory, checked_folder, load_parts
+from psdstudio.engine.sdxl.device import Precision, this_device
+from psdstudio.engine.sdxl.placement import (
+    Parts,
+    Placement,
+    Placing,
+    Plan,
+    part_sizes,
+    plans_for,
+    with_smaller_plans,
+)
+from psdstudio.errors import (
+    EngineOutOfMemory,
+    EngineProtocolError,
+    ModelError,
+    ModelIncompatible,
+    ModelNotFound,
+)
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.model_files import EngineSetup, ModelFile, ModelKind
 from psdstudio.gen.models import QWEN_KEY
@@ -43,10 +64,10 @@ class QwenLayeredEngine:
         """Load nothing yet. `dtype` is bfloat16, which the model is published in, unless it is given."""
         self._setup = setup
         self._dtype = dtype or torch.bfloat16
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model: ModelFile | None = None
         self._pipeline: Any = None
-        self._placement = Placement.PROCESSOR
+        self._placement: Placement | None = None
+        self._plans: tuple[Plan, ...] = ()
 
     @property
     def info(self) -> EngineInfo:
@@ -57,80 +78,93 @@ class QwenLayeredEngine:
             title="Qwen-Image-Layered",
             weights_sha256=self._model.sha256,
             max_objects=MAX_THINGS,
-            native_note=f"splits pictures at about {NATIVE_SIDE} x {NATIVE_SIDE} px, {self._placement.value}",
+            native_note=f"splits at about {NATIVE_SIDE} x {NATIVE_SIDE} px, {self._plans[0].placing.value}",
             capabilities=frozenset({Capability.SPLIT, Capability.ANY_WORDS}),
             only_splits=True,
         )
 
     def load(self) -> Iterator[Progress]:
-        """Check the folder and the memory, then load. Raises ModelError; see `loading` and `memory`."""
-        os.environ["HF_HUB_OFFLINE"] = "1"
+        """Check the folder and the memory, then load. Raises ModelError; see `loading`."""
         models = self._setup.of_kind(ModelKind.QWEN_LAYERED)
         if not models:
             raise ModelNotFound(
                 "Qwen-Image-Layered is not among your models.",
                 "Add its folder (in the layout of diffusers) to your models, or choose another engine.",
             )
-        self._model = models[0]
-        folder = checked_folder(Path(self._model.path))
-        self._placement = self._placed(folder)
+        folder = checked_folder(Path(models[0].path))
+        device = this_device().capped(self._setup.photoreal.memory_cap_gb)
+        working = working_bytes(folder.width, MAX_THINGS + 2, NATIVE_SIDE)
+        check_memory(device, folder.sizes, working)
         yield Progress(stage=Stage.LOAD, done=0, total=4, fraction=0.0)
         parts: dict[str, Any] = {}
         for name, module in load_parts(folder, dtype=self._dtype):
-            # One by one, so that ordinary memory never has to hold more than one of them beside the card.
-            parts[name] = module.to(self._device) if self._placement is Placement.WHOLE else module
+            parts[name] = module
             yield Progress(stage=Stage.LOAD, done=len(parts), total=4, fraction=len(parts) / 4)
-        self._pipeline = assembled(folder, parts, self._placement, self._device)
+        pipeline = assembled(folder, parts)
+        placed = Parts(text_encoders=(parts["text_encoder"],), unet=parts["transformer"], vae=parts["vae"])
+        try:
+            # What was free before the weights lay in it is what they may take.
+            self._plans = plans_for(device, part_sizes(placed), working)
+        except EngineOutOfMemory as exc:
+            raise ModelError(
+                exc.user_message, exc.hint
+            ) from exc  # no run failed: it is the model that is too large
+        self._placement = Placement(placed, device.torch_device, Precision(self._dtype, self._dtype))
+        self._model, self._pipeline = models[0], pipeline
         yield Progress(stage=Stage.LOAD, done=4, total=4, fraction=1.0)
 
-    def _placed(self, folder: ModelFolder) -> Placement:
-        cap = self._setup.photoreal.memory_cap_gb
-        return placement_for(
-            folder.sizes,
-            device=self._device,
-            device_free=free_device_bytes(self._device, cap),
-            host_free=free_host_bytes(),
-        )
-
     # As a decorator the mode holds while this generator runs and not while its caller does. Not inference_mode: weights
-    # that the offloading moves meanwhile would stay marked as its own.
+    # that are moved meanwhile would stay marked as its own.
     @torch.no_grad()
     def generate(self, request: GenerationRequest) -> Generator[EngineEvent, None, GenerationResult]:
         """Split `request.picture` into its parts; see `gen.engine.Engine`. Closing the generator cancels."""
-        if self._pipeline is None:
+        placement = self._placement
+        if placement is None:
             raise EngineProtocolError("generate() was called before load()")
-        flat = _flat_picture(request)
+        flat, notes = _flat_picture(request), list[str]()
+
+        def attempt(plan: Plan) -> Generator[EngineEvent, None, GenerationResult]:
+            # Where parts take turns on the card, decoding would send the network away and fetch it again.
+            shown = plan.placing in (Placing.FULL, Placing.PROCESSOR)
+            return self._split(request, flat, placement.device, notes, shown=shown)
+
         try:
-            return (yield from self._split(request, flat))
+            return (yield from with_smaller_plans(self._plans, placement.place, attempt, notes))
         finally:
-            self._pipeline.maybe_free_model_hooks()
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
+            placement.rest()
 
     def _split(
-        self, request: GenerationRequest, flat: Raster
+        self,
+        request: GenerationRequest,
+        flat: Raster,
+        device: torch.device,
+        notes: Sequence[str],
+        *,
+        shown: bool,
     ) -> Generator[EngineEvent, None, GenerationResult]:
         yield _progress(Stage.ENCODE, 0, 1)
         small = engine_picture(self._pipeline, flat.rgba, NATIVE_SIDE)
         given = condition(
             self._pipeline,
+            device,
             small,
             words=request.scene_words,
             seeds=[request.seed, request.background.seed, *(part.seed for part in request.objects)],
             guided=request.sampling.text_guidance > 1,
         )
-        latents = yield from self._denoised(request, given)
+        latents = yield from self._denoised(request, given, shown=shown)
         frames = []
         for frame in range(given.frames):
             yield _progress(Stage.DECODE, frame, given.frames)
             frames.append(decoded(self._pipeline, latents, given.grid, frame))
         split = split_layers(flat, to_tensor(small)[:3], frames[1:], request.objects)
-        yield LayoutReady(
-            boxes=tuple((part.id, box) for part, box in zip(request.objects, split.boxes, strict=True))
-        )
-        return _result(request, split, frames[0], self.info.weights_sha256)
+        boxes = zip(request.objects, split.boxes, strict=True)
+        yield LayoutReady(boxes=tuple((part.id, box) for part, box in boxes))
+        return _result(request, split, frames[0], self.info.weights_sha256, tuple(notes))
 
-    def _denoised(self, request: GenerationRequest, given: Condition) -> Generator[EngineEvent, None, Tensor]:
+    def _denoised(
+        self, request: GenerationRequest, given: Condition, *, shown: bool
+    ) -> Generator[EngineEvent, None, Tensor]:
         """Run the loop with a progress event after each step; the frames' latents."""
         # With a single step a schedule that is stretched to its end would divide by zero.
         steps = max(2, request.sampling.steps)
@@ -142,8 +176,7 @@ class QwenLayeredEngine:
             except StopIteration as stop:
                 latents: Tensor = stop.value
                 return latents
-            # Where parts take turns on the card, decoding would send the network away and fetch it again.
-            if step % every == 0 and self._placement in (Placement.WHOLE, Placement.PROCESSOR):
+            if shown and step % every == 0:
                 frames = [decoded(self._pipeline, sure, given.grid, frame) for frame in range(given.frames)]
                 yield _preview(request, frames, step)
             yield _progress(Stage.DENOISE, step, steps)
@@ -165,7 +198,7 @@ def _flat_picture(request: GenerationRequest) -> Raster:
 
 
 def _result(
-    request: GenerationRequest, split: SplitLayers, whole: Tensor, weights_sha256: str
+    request: GenerationRequest, split: SplitLayers, whole: Tensor, weights_sha256: str, notes: tuple[str, ...]
 ) -> GenerationResult:
     made = zip(request.objects, split.boxes, split.looks, strict=True)
     return GenerationResult(
@@ -175,7 +208,7 @@ def _result(
         light=request.light or UNKNOWN_LIGHT,
         composite=_over_canvas(request, opaque(whole[:3])),
         weights_sha256=weights_sha256,
-        notes=split.notes,
+        notes=(*notes, *split.notes),
     )
 
 

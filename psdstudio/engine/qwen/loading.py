@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from psdstudio.engine.sdxl import libraries  # noqa: F401  # before what it makes offline and quiet
+
+# isort: split
 import torch
 from diffusers import (
     AutoencoderKLQwenImage,
@@ -15,13 +18,11 @@ from diffusers import (
     QwenImageLayeredPipeline,
     QwenImageTransformer2DModel,
 )
-from diffusers.utils import logging as diffusers_logging
 from safetensors import SafetensorError
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
-from transformers.utils import logging as transformers_logging
 
-from psdstudio.engine.qwen.memory import Placement
-from psdstudio.errors import ModelIncompatible, ModelLoadFailed, ModelNotFound
+from psdstudio.engine.sdxl.device import GIGABYTE, Backend, ComputeDevice
+from psdstudio.errors import ModelError, ModelIncompatible, ModelLoadFailed, ModelNotFound
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Larger than any index of weights or tokenizer file there is."""
@@ -40,10 +41,17 @@ _ASK = "Download the folder again, complete and in the layout of diffusers, and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFolder:
-    """A folder of which all files are there; `sizes` are the bytes of the weight files of each part."""
+    """A folder of which all files are there.
+
+    Attributes:
+        path: Where it is.
+        sizes: Bytes of the weight files of each part.
+        width: Channels of the network's tokens.
+    """
 
     path: Path
     sizes: Mapping[str, int]
+    width: int
 
 
 def checked_folder(path: Path) -> ModelFolder:
@@ -71,7 +79,8 @@ def checked_folder(path: Path) -> ModelFolder:
             f"“{path.name}” is not Qwen-Image-Layered: its network or its encoder knows no layers.",
             "Nothing was loaded. Qwen-Image and Qwen-Image-Edit paint whole pictures only; add the layered model.",
         )
-    return ModelFolder(path=path, sizes=sizes)
+    width = int(network.get("num_attention_heads", 0)) * int(network.get("attention_head_dim", 0))
+    return ModelFolder(path=path, sizes=sizes, width=width)
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -108,15 +117,38 @@ def _json(file: Path) -> dict[str, Any]:
     return values
 
 
+def check_memory(device: ComputeDevice, sizes: Mapping[str, int], working_bytes: int) -> None:
+    """Look at the memory before a weight is read: all of them lie in the computer's own while they are loaded.
+
+    Raises:
+        ModelError: It is far too small; the sentence says what is needed and what is there.
+    """
+    total = sum(sizes.values())
+    on_device = working_bytes + (total if device.backend is Backend.CPU else 0)
+    if device.host_free_bytes >= total and device.free_bytes >= on_device:
+        return
+    there = f"{_gb(device.host_free_bytes)} of this computer's memory are free"
+    if device.backend is not Backend.CPU:
+        there = f"{_gb(device.free_bytes)} of {device.title} and {there}"
+    needed = (
+        _gb(max(total, on_device)) if device.backend is Backend.CPU else f"{_gb(on_device)} and {_gb(total)}"
+    )
+    raise ModelError(
+        f"Qwen-Image-Layered needs {needed} of memory; {there}.",
+        "Nothing was loaded. Close other programs, split the picture with another engine, or use a larger computer.",
+    )
+
+
+def _gb(size: int) -> str:
+    return f"{size / GIGABYTE:.1f} GB"
+
+
 def load_parts(folder: ModelFolder, *, dtype: torch.dtype) -> Iterator[tuple[str, Any]]:
-    """Yield the networks one after the other, in ordinary memory and evaluation mode.
+    """Yield the networks one after the other, in the computer's memory and evaluation mode.
 
     Raises:
         ModelLoadFailed: A file is damaged, or weights are missing in it or of another shape.
     """
-    # Their bars would go to a terminal that nobody sees, and leave a thread behind; `Progress` tells the user.
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
     for name, kind in _PARTS.items():
         try:
             module, report = kind.from_pretrained(
@@ -139,10 +171,8 @@ def load_parts(folder: ModelFolder, *, dtype: torch.dtype) -> Iterator[tuple[str
         yield name, module.eval().requires_grad_(False)
 
 
-def assembled(
-    folder: ModelFolder, parts: Mapping[str, Any], placement: Placement, device: torch.device
-) -> QwenImageLayeredPipeline:
-    """Return the pipeline with its parts placed.
+def assembled(folder: ModelFolder, parts: Mapping[str, Any]) -> QwenImageLayeredPipeline:
+    """Return the pipeline of these parts.
 
     Raises:
         ModelLoadFailed: Tokenizer or scheduler cannot be read.
@@ -155,11 +185,4 @@ def assembled(
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise ModelLoadFailed(f"The tokenizer of Qwen-Image-Layered cannot be loaded: {exc}", _ASK) from exc
     # The processor would read the picture to write a caption; the user's words are the caption here.
-    pipeline = QwenImageLayeredPipeline(scheduler=scheduler, tokenizer=tokenizer, processor=None, **parts)
-    if placement is Placement.PARTS:
-        pipeline.enable_model_cpu_offload(device=device)
-    elif placement is Placement.BLOCKS:
-        pipeline.enable_sequential_cpu_offload(device=device)
-    else:
-        pipeline.to(device)
-    return pipeline
+    return QwenImageLayeredPipeline(scheduler=scheduler, tokenizer=tokenizer, processor=None, **parts)

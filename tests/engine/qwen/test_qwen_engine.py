@@ -27,6 +27,7 @@ from psdstudio.engine.qwen.decomposition import (
     unpacked,
 )
 from psdstudio.engine.qwen.engine import QwenLayeredEngine
+from psdstudio.engine.sdxl.placement import Placing
 from psdstudio.errors import EngineFailed, EngineProtocolError, ModelIncompatible
 from psdstudio.gen.engine import LayoutReady, Preview, Progress, Stage, refusal_of
 from psdstudio.gen.model_files import EngineSetup
@@ -79,7 +80,7 @@ def test_the_loop_computes_what_the_pipeline_of_diffusers_does(
     picture = blocks(Size(150, 100)).rgba
     with torch.no_grad():
         small = engine_picture(pipeline, picture, 78)
-        given = condition(pipeline, small, words="a fox", seeds=[1, 2, 3], guided=True)
+        given = condition(pipeline, torch.device("cpu"), small, words="a fox", seeds=[1, 2, 3], guided=True)
         loop = denoised(pipeline, given, steps=2, guidance=4.0)
         assert [next(loop).shape for _ in range(2)] == [given.noise.shape] * 2
         with pytest.raises(StopIteration) as stop:
@@ -160,6 +161,41 @@ def test_a_run_may_be_cancelled_at_any_step_and_leaves_nothing(qwen: QwenLayered
         assert active_count() == threads
     assert same(whole, run_inline(qwen, asked))
     assert torch.is_grad_enabled(), "the engine's own mode ends with the run"
+
+
+def test_when_memory_runs_out_the_next_smaller_plan_is_taken_and_said(
+    qwen: QwenLayeredEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request([part("fox")])
+    before = run_inline(qwen, asked)
+    full = replace(qwen._plans[0], placing=Placing.FULL)
+    monkeypatch.setattr(qwen, "_plans", (full, *qwen._plans))
+    decode, attempts = qwen._pipeline.vae.decode, []
+
+    def decode_once_the_memory_is_there(*args: object, **more: object) -> object:
+        attempts.append(1)
+        if len(attempts) == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decode(*args, **more)
+
+    monkeypatch.setattr(qwen._pipeline.vae, "decode", decode_once_the_memory_is_there)
+    result = run_inline(qwen, asked)
+    assert same(before, result)
+    assert any("Memory ran out" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("placing", [Placing.MODEL, Placing.SEQUENTIAL])
+def test_wherever_the_weights_lie_the_layers_are_the_same(
+    qwen: QwenLayeredEngine, monkeypatch: pytest.MonkeyPatch, placing: Placing
+) -> None:
+    asked = request([part("fox")])
+    before = run_inline(qwen, asked)
+    monkeypatch.setattr(qwen, "_plans", (replace(qwen._plans[0], placing=placing),))
+    assert same(before, run_inline(qwen, asked))
+    shown = [event for event in qwen.generate(asked) if isinstance(event, Preview)]
+    assert not shown, "previews would move the weights to and fro"
+    assert qwen._placement is not None
+    qwen._placement.release()
 
 
 def test_numbers_that_are_none_end_the_run_at_the_first_step(qwen: QwenLayeredEngine) -> None:

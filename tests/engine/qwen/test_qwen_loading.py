@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from psdstudio.engine.qwen import engine as engine_module
-from psdstudio.engine.qwen import memory
+from psdstudio.engine.qwen.decomposition import working_bytes
 from psdstudio.engine.qwen.engine import QwenLayeredEngine
-from psdstudio.engine.qwen.loading import checked_folder
-from psdstudio.engine.qwen.memory import GIB, WORKING_BYTES, Placement, free_host_bytes, placement_for
+from psdstudio.engine.qwen.loading import check_memory, checked_folder
+from psdstudio.engine.sdxl.device import GIGABYTE, Backend, ComputeDevice
 from psdstudio.errors import ModelError, ModelIncompatible, ModelLoadFailed, ModelNotFound
-from psdstudio.gen.model_files import EngineSetup
+from psdstudio.gen.model_files import EngineSetup, PhotorealOptions
 from tests.engine.qwen.tiny_qwen import SHA256, setup_of, tiny_transformer, tiny_vae
 
 pytestmark = pytest.mark.torch
 
-CARD, PROCESSOR = torch.device("cuda"), torch.device("cpu")
-SIZES = {"text_encoder": 16 * GIB, "transformer": 41 * GIB, "vae": GIB}
+WORKING = 8 * GIGABYTE
+SIZES = {"text_encoder": 16 * GIGABYTE, "transformer": 40 * GIGABYTE, "vae": GIGABYTE}
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
 
 
@@ -46,7 +46,7 @@ def test_progress_is_told_and_the_model_introduces_itself(folder: Path) -> None:
     assert told == [0, 1, 2, 3, 4]
     assert engine.info.weights_sha256 == SHA256
     assert engine._pipeline.transformer.dtype is torch.bfloat16
-    assert "on the processor" in engine.info.native_note
+    assert "the processor" in engine.info.native_note
 
 
 def test_a_model_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
@@ -142,44 +142,35 @@ def test_other_models_of_the_family_are_refused(folder: Path) -> None:
         load(folder)
 
 
+def device_with(backend: Backend, free: int, host: int) -> ComputeDevice:
+    """A device with so many free gigabytes, of its own and of the computer's."""
+    return ComputeDevice(
+        backend=backend, title="a card", free_bytes=free * GIGABYTE, total_bytes=96 * GIGABYTE,
+        host_free_bytes=host * GIGABYTE, bfloat16=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("free", "host"), [(80, 64), (50, 64), (12, 64)])
+def test_a_card_works_with_parts_of_the_weights(free: int, host: int) -> None:
+    check_memory(device_with(Backend.CUDA, free, host), SIZES, WORKING)
+
+
 @pytest.mark.parametrize(
-    ("device", "card", "host", "placed"),
-    [
-        (CARD, 80, 64, Placement.WHOLE),
-        (CARD, 80, None, Placement.WHOLE),
-        (CARD, 50, 64, Placement.PARTS),
-        (CARD, 12, 64, Placement.BLOCKS),
-        (CARD, 12, None, Placement.BLOCKS),
-        (PROCESSOR, None, 128, Placement.PROCESSOR),
-        (PROCESSOR, None, None, Placement.PROCESSOR),
-    ],
+    ("backend", "free", "host"), [(Backend.CUDA, 80, 32), (Backend.CUDA, 4, 128), (Backend.CPU, 60, 60)]
 )
-def test_the_fastest_way_that_fits_is_taken(
-    device: torch.device, card: int | None, host: int | None, placed: Placement
-) -> None:
-    free = [None if size is None else size * GIB for size in (card, host)]
-    assert placement_for(SIZES, device=device, device_free=free[0], host_free=free[1]) is placed
-
-
-@pytest.mark.parametrize(("device", "card", "host"), [(CARD, 50, 32), (CARD, 4, 128), (PROCESSOR, None, 60)])
-def test_too_little_memory_is_said_with_figures(device: torch.device, card: int | None, host: int) -> None:
-    free = None if card is None else card * GIB
-    with pytest.raises(ModelError, match=r"needs \d+\.\d GB .*has \d+\.\d GB free") as refused:
-        placement_for(SIZES, device=device, device_free=free, host_free=host * GIB)
+def test_too_little_memory_is_said_with_figures(backend: Backend, free: int, host: int) -> None:
+    with pytest.raises(ModelError, match=r"needs .*\d+\.\d GB of memory; .*\.0 GB of") as refused:
+        check_memory(device_with(backend, free, host), SIZES, WORKING)
     assert "Nothing was loaded" in refused.value.hint
 
 
-def test_a_full_model_is_refused_before_a_weight_is_read(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine_module, "free_host_bytes", lambda: WORKING_BYTES)
+def test_a_full_model_is_refused_before_a_weight_is_read(folder: Path) -> None:
+    capped = replace(setup_of(folder), photoreal=PhotorealOptions(memory_cap_gb=0.001))
     with pytest.raises(ModelError, match="needs"):
-        next(QwenLayeredEngine(setup_of(folder)).load())
+        next(QwenLayeredEngine(capped).load())
 
 
-def test_free_memory_is_read_where_the_system_tells(tmp_path: Path) -> None:
-    table = tmp_path / "meminfo"
-    table.write_text("MemTotal: 10 kB\nMemAvailable:    7 kB\n", encoding="ascii")
-    assert free_host_bytes(table) == 7 * 1024
-    assert free_host_bytes(tmp_path / "none") is None
-    assert memory.free_device_bytes(PROCESSOR) is None
+def test_working_memory_is_that_which_was_published() -> None:
+    more = working_bytes(3072, 21, 1024) - working_bytes(3072, 5, 1024)
+    assert more == pytest.approx((115 - 78) * 1e9, rel=0.01)
+    assert working_bytes(3072, 8, 640) < 9 * GIGABYTE

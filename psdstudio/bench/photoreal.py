@@ -4,7 +4,8 @@ A UNet of SDXL's own configuration with random weights (speed does not depend on
 bfloat16 where there is a CUDA device, at half of its width or tiny anywhere. Measured in turns, with medians: a step of
 joint rows (composite, background, one to six objects) against the unchanged UNet on the same rows; and a whole run that
 regenerates one layer of five, the others remembered, against a joint run of all five. Words, VAE and transparent
-decoding are left out. "Counted" is the ratio of the arithmetic alone, counted on a UNet that has shapes and no values.
+decoding are left out there. "Counted" is the ratio of the arithmetic alone, counted on a UNet that has shapes and no
+values. With `--caps` the whole model (words, network, VAE, transparent decoder) is placed in less and less memory.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from psdstudio.bench.photoreal_figures import Figures, table
+from psdstudio.bench.photoreal_figures import LAYERS, Figures, table
 
 SUMMARY = "photoreal engine: joint rows against independent rows, one regenerated layer of five against all"
 SIDES = {"full": 1024, "half": 512, "tiny": 128}
@@ -37,6 +38,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=int, default=5, help="times each thing is measured (default: %(default)s)"
     )
     parser.add_argument(
+        "--caps", type=float, nargs="+", default=[], metavar="GB",
+        help="also place the whole model with no more memory than each of these (CUDA only), as in 8 12 16 24",
+    )  # fmt: skip
+    parser.add_argument(
         "--guided",
         action="store_true",
         help="two groups of rows in a batch, with and without words, as runs have",
@@ -46,16 +51,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print; exit code 1 when the published size misses a goal."""
     # torch and diffusers are imported here and not before: the other measurements share this command line.
-    from psdstudio.bench.photoreal_rows import machine, measure, usual_size
+    from psdstudio.bench.photoreal_plans import measure_plans
+    from psdstudio.bench.photoreal_rows import measure
+    from psdstudio.bench.photoreal_timing import has_cuda, machine
 
-    size = args.size or usual_size()
+    size = args.size or ("full" if has_cuda() else "tiny")
     side = args.side or SIDES[size]
     if side % 64 or side < 64:
         print(f"no figures: {side} is not a multiple of 64", file=sys.stderr)
         return 2
-    figures = measure(
-        size, side=side, objects=args.objects, rounds=args.rounds, groups=2 if args.guided else 1
-    )
+    if args.caps and not has_cuda():
+        print("no figures: only the memory of a CUDA device can be capped", file=sys.stderr)
+        return 2
+    groups = 2 if args.guided else 1
+    figures = measure(size, side=side, objects=args.objects, rounds=args.rounds, groups=groups)
+    if args.caps:
+        plans = measure_plans(
+            size, side=side, objects=LAYERS - 1, groups=groups, caps=args.caps, rounds=args.rounds
+        )
+        figures = replace(figures, plans=plans)
     if args.json:
         print(json.dumps({"machine": machine(), "photoreal": _as_values(figures)}, indent=2))
     else:

@@ -48,6 +48,18 @@ class CachedFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanFigures:
+    """A run with no more memory than `cap_gb`: the fastest placing that runs, or None; seconds and the most bytes."""
+
+    cap_gb: float
+    placing: str | None
+    words_s: float | None
+    step_s: float | None
+    decode_s: float | None
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """All measurements."""
 
@@ -58,6 +70,7 @@ class Figures:
     weights_bytes: int
     steps: tuple[StepFigures, ...]
     cached: CachedFigures
+    plans: tuple[PlanFigures, ...] = ()
 
     @property
     def within_goals(self) -> bool:
@@ -92,7 +105,21 @@ def table(figures: Figures) -> str:
         f"| regenerated | {cached.joint_s:.3f} | {cached.cached_s:.3f} | {cached.remember_s:.3f} | {cached.ratio:.3f} "
         f"| {cached.matched_ratio:.3f} |",
     ]
+    if figures.plans:
+        lines += ["", *_plan_lines(figures.plans)]
     return "\n".join(lines)
+
+
+def _plan_lines(plans: tuple[PlanFigures, ...]) -> list[str]:
+    lines = [
+        f"| memory, GB | placing, {LAYERS} layers | words, s | s/step | decode a layer, s | peak, GB |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for one in plans:
+        seconds = ["-" if s is None else f"{s:.3f}" for s in (one.words_s, one.step_s, one.decode_s)]
+        cells = [f"{one.cap_gb:g}", one.placing or "does not run", *seconds, _gb(one.peak_bytes)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _gb(size: int | None) -> str:

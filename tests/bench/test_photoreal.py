@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 
 from psdstudio.bench.__main__ import main
-from psdstudio.bench.photoreal_figures import CachedFigures, Figures, StepFigures, table
-from psdstudio.bench.photoreal_rows import UNET_CONFIG, counted_ratio, rows_of
+from psdstudio.bench.photoreal_figures import CachedFigures, Figures, PlanFigures, StepFigures, table
+from psdstudio.bench.photoreal_parts import parts_of, unet_of
+from psdstudio.bench.photoreal_plans import OFFLOADS, fastest_plan
+from psdstudio.bench.photoreal_rows import counted_ratio, rows_of
+from psdstudio.engine.sdxl.device import Precision
+from psdstudio.engine.sdxl.placement import Placement
 
 pytestmark = pytest.mark.torch
 
@@ -22,8 +25,7 @@ pytestmark = pytest.mark.torch
 @pytest.fixture(scope="module")
 def shapes() -> Any:
     """The UNet of the published size, without values."""
-    with torch.device("meta"):
-        return UNet2DConditionModel(**UNET_CONFIG).eval().requires_grad_(False)
+    return unet_of("full", torch.device("meta"))
 
 
 def test_the_full_size_is_the_published_one(shapes: Any) -> None:
@@ -55,6 +57,38 @@ def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_every_way_of_placing_is_measured_and_the_next_one_taken_when_memory_runs_out() -> None:
+    parts, processor = parts_of("tiny"), torch.device("cpu")
+    placement = Placement(parts, processor, Precision(torch.float32, torch.float32))
+    small = {"side": 64, "objects": 1, "groups": 1, "cap": 8.0, "rounds": 1}
+    for way in OFFLOADS:
+        figures = fastest_plan(placement, parts, ways=[way], **small)  # type: ignore[arg-type]  # names are its own
+        assert figures.placing == way.value
+        assert figures.words_s and figures.step_s and figures.decode_s
+    placement.release()
+    decode, fails = parts.vae.decode, [True, True]
+
+    def decode_in_too_little_memory(*args: Any, **more: Any) -> Any:
+        if fails and fails.pop():
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decode(*args, **more)  # type: ignore[operator]  # diffusers' method
+
+    parts.vae.decode = decode_in_too_little_memory  # type: ignore[assignment]  # of the module's own object
+    figures = fastest_plan(placement, parts, **small)  # type: ignore[arg-type]  # as above
+    assert figures.placing == OFFLOADS[2].value
+    fails += [True] * 3
+    assert fastest_plan(placement, parts, **small).placing is None  # type: ignore[arg-type]  # as above
+    placement.release()
+
+
+def test_a_cap_needs_a_device_that_can_be_capped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["photoreal", "--size", "tiny", "--caps", "8"]) == 2
+    assert "CUDA" in capsys.readouterr().err
+
+
 def test_a_side_that_the_network_cannot_paint_gives_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["photoreal", "--size", "tiny", "--side", "100"]) == 2
     assert "multiple of 64" in capsys.readouterr().err
@@ -70,7 +104,13 @@ def test_goals_are_those_of_the_published_size() -> None:
     assert not slow.within_goals
     assert replace(slow, scale="tiny").within_goals
     assert not replace(good, cached=replace(cached, cached_s=0.5)).within_goals
-    printed = table(good)
+    plans = (
+        PlanFigures(8.0, "model offload", 0.1, 1.5, 0.2, 7_900_000_000),
+        PlanFigures(2.0, None, None, None, None, None),
+    )
+    printed = table(replace(good, plans=plans))
+    assert "| 8 | model offload | 0.100 | 1.500 | 0.200 | 7.90 |" in printed
+    assert "| 2 | does not run | - | - | - | - |" in printed
     assert "| 1 | 3 | 1.100 | 1.000 | 1.100 | 1.090 | 2.00 | - |" in printed
     assert "5.13 GB of weights" in printed or "5.14 GB of weights" in printed
 

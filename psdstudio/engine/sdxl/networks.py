@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from psdstudio.engine.sdxl.acceleration import Acceleration, acceleration_of
-from psdstudio.engine.sdxl.adapters_file import AdapterWeights, read_joint_adapter
+from psdstudio.engine.sdxl.adapters_file import AdapterWeights, JointAdapter, read_joint_adapter
 from psdstudio.engine.sdxl.device import Precision
 from psdstudio.engine.sdxl.image_reading import ImageReader, load_image_reader
 from psdstudio.engine.sdxl.layer_embedding import LayerEmbedding
@@ -170,7 +170,7 @@ def load_networks(setup: EngineSetup, precision: Precision) -> Generator[str, No
     decoder = _first(setup, (ModelKind.TRANSPARENT_DECODER,), "transparent decoder (LayerDiffuse)")
     layers = _first(setup, TRANSPARENT_KINDS, "transparent layers for SDXL (LayerDiffuse)")
     encoder = next(iter(setup.of_kind(ModelKind.TRANSPARENT_ENCODER)), None)
-    joint = next(iter(setup.of_kind(ModelKind.JOINT_ADAPTER)), None)
+    acceleration = _chosen_acceleration(setup)
     yield model.title
     base = load_base(model, dtype=precision.network, vae_dtype=precision.vae)
     yield decoder.title
@@ -180,45 +180,61 @@ def load_networks(setup: EngineSetup, precision: Precision) -> Generator[str, No
         encoder=None if encoder is None else load_transparent_encoder(encoder, dtype=precision.vae),
     )
     yield layers.title
-    adapters = [(layers, read_adapter(layers, base))]
-    acceleration = _chosen_acceleration(setup)
-    if acceleration is not None:
-        adapters.append((acceleration, read_adapter(acceleration, base)))
-    wide, embedding, notes = setup.photoreal.wide_joint, None, []
-    if joint is not None:
-        yield joint.title
-        read = read_joint_adapter(joint)
-        wide, adapters = read.wide, [*adapters, (joint, read.adapter)]
-        embedding = LayerEmbedding.from_state(read.embedding, dim=LayerEmbedding.of(base.unet).role.shape[1])
-        if read.base != model.sha256:
-            notes.append(f"“{joint.title}” was trained on another base model than “{model.title}”.")
+    adapters = [(file, read_adapter(file, base)) for file in (layers, acceleration) if file is not None]
+    joint = yield from _joint_adapter(setup, base, model)
     images = yield from _image_reader(setup, base, precision)
-    network = RowNetwork(base.unet, wide=wide, embedding=embedding)
+    wide = setup.photoreal.wide_joint if joint is None else joint.weights.wide
+    network = RowNetwork(base.unet, wide=wide, embedding=None if joint is None else joint.embedding)
     if images is not None:
         network.attach_images(images.layers)
     texts = (RowAdapters(base.text_encoders[0]), RowAdapters(base.text_encoders[1]))
+    if joint is not None:
+        adapters.append((joint.file, joint.weights.adapter))
     for file, weights in adapters:
         _attach(network, texts, file.title, weights)
-    every = {file.title: 1.0 for file in (acceleration, joint) if file is not None}
-    files = (
-        model,
-        decoder,
-        encoder,
-        *(file for file, _ in adapters),
-        *(() if images is None else images.files),
-    )
+    read = [model, decoder, *(file for file, _ in adapters), *([] if encoder is None else [encoder])]
     return Networks(
         base=base,
         transparent=transparent,
         network=network,
         text_adapters=texts,
-        names=RowAdapterNames(every=every, objects={layers.title: 1.0}),
+        names=RowAdapterNames(
+            every={file.title: 1.0 for file, _ in adapters if file is not layers}, objects={layers.title: 1.0}
+        ),
         trained=joint is not None,
         wide=wide,
         images=images,
         acceleration=acceleration,
-        used=tuple(file for file in files if file is not None),
-        notes=tuple(notes),
+        used=(*read, *(() if images is None else images.files)),
+        notes=() if joint is None else joint.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Joint:
+    """The trained adapter of the user with its embedding."""
+
+    file: ModelFile
+    weights: JointAdapter
+    embedding: LayerEmbedding
+    notes: tuple[str, ...]
+
+
+def _joint_adapter(
+    setup: EngineSetup, base: BaseModel, model: ModelFile
+) -> Generator[str, None, _Joint | None]:
+    file = next(iter(setup.of_kind(ModelKind.JOINT_ADAPTER)), None)
+    if file is None:
+        return None
+    yield file.title
+    weights = read_joint_adapter(file)
+    width = LayerEmbedding.of(base.unet).role.shape[1]
+    stranger = f"“{file.title}” was trained on another base model than “{model.title}”."
+    return _Joint(
+        file=file,
+        weights=weights,
+        embedding=LayerEmbedding.from_state(weights.embedding, dim=width),
+        notes=() if weights.base == model.sha256 else (stranger,),
     )
 
 

@@ -21,8 +21,8 @@ from psdstudio.engine.sdxl.two_layer import (
     Path,
     TwoLayerAdapter,
     applies,
+    conditioned,
     sample_two_layers,
-    split_conv_in,
 )
 from psdstudio.gen.model_files import EngineSetup, ModelFile, ModelKind
 from psdstudio.gen.request import GenerationRequest
@@ -81,18 +81,15 @@ class TwoLayers:
                 networks.network.detach(name)
 
     def _attach(self, networks: Networks, file: ModelFile, attached: list[str]) -> TwoLayerAdapter:
-        read = read_two_layer(file, networks.base)
-        assert read.conv_in.weight is not None, "checked when it was read"
-        own, extra = split_conv_in(read.conv_in.weight, read.conv_in.bias)
-        networks.network.attach(file.title, {**read.adapter.unet, "conv_in": own})
-        attached.append(file.title)
         makes_transparent = file.kind is ModelKind.BLEND_TO_FOREGROUND
-        return TwoLayerAdapter(
-            name=file.title,
-            extra=extra,
+        changes, adapter = conditioned(
+            read_two_layer(file, networks.base),
             replaces=frozenset(networks.names.objects) if makes_transparent else frozenset(),
             stop_at=STOP_AT if file.kind is ModelKind.BLEND_TO_BACKGROUND else 1.0,
         )
+        networks.network.attach(adapter.name, changes)
+        attached.append(adapter.name)
+        return adapter
 
     def _kept(self, networks: Networks, device: torch.device) -> Tensor:
         """Return the latents of the kept layer as an ordinary picture, a transparent one on grey."""

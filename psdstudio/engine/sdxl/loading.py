@@ -140,7 +140,10 @@ class _Folder:
         return {_short_text_name(name): tensor for name, tensor in state.items()}
 
     def scheduler(self) -> dict[str, Any]:
-        return read_json(self.path / "scheduler" / "scheduler_config.json")
+        config = read_json(self.path / "scheduler" / "scheduler_config.json")
+        if str(config.get("_class_name")).startswith("EDM"):
+            raise _other_noise(self.path)
+        return config
 
     def _weight_files(self, part: str) -> list[Path]:
         stem = "model" if part.startswith("text_encoder") else "diffusion_pytorch_model"
@@ -201,6 +204,10 @@ class _Checkpoint:
         if "ztsnr" in names:
             config["rescale_betas_zero_snr"] = True
         return config
+
+
+def _other_noise(path: Path) -> ModelIncompatible:
+    return ModelIncompatible(f"“{path.name}” was trained with another kind of noise (EDM).", _FAMILY)
 
 
 def _check_family(title: str, configs: Mapping[str, dict[str, Any]]) -> None:

@@ -100,17 +100,21 @@ def load_base(
         vae_dtype = torch.float32 if dtype is torch.float16 else dtype
     configs = {part: source.config(part) for part in ("unet", "vae", "text_encoder", "text_encoder_2")}
     _check_family(model.title, configs)
+    scheduler = source.scheduler()
+    # The UNet last: what the others lack is known before it is read, which takes the longest.
+    vae = _filled(lambda: AutoencoderKL.from_config(configs["vae"]), source, "vae", vae_dtype)
+    text_encoders = (
+        _filled(lambda: CLIPTextModel(_text_config(configs, 1)), source, "text_encoder", dtype),
+        _filled(
+            lambda: CLIPTextModelWithProjection(_text_config(configs, 2)), source, "text_encoder_2", dtype
+        ),
+    )
     return BaseModel(
         unet=_filled(lambda: UNet2DConditionModel.from_config(configs["unet"]), source, "unet", dtype),
-        vae=_filled(lambda: AutoencoderKL.from_config(configs["vae"]), source, "vae", vae_dtype),
-        text_encoders=(
-            _filled(lambda: CLIPTextModel(_text_config(configs, 1)), source, "text_encoder", dtype),
-            _filled(
-                lambda: CLIPTextModelWithProjection(_text_config(configs, 2)), source, "text_encoder_2", dtype
-            ),
-        ),
+        vae=vae,
+        text_encoders=text_encoders,
         tokenizers=clip_tokenizers(),
-        scheduler=source.scheduler(),
+        scheduler=scheduler,
     )
 
 

@@ -20,6 +20,7 @@ def test_the_libraries_are_offline_and_quiet_whatever_the_environment_says() -> 
     environment = {**os.environ, "HF_HUB_OFFLINE": "0"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
+        cwd=Path(__file__).parents[3],
         env=environment,
         capture_output=True,
         text=True,

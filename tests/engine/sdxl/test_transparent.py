@@ -277,11 +277,11 @@ def test_offset_scale_is_found_by_a_round_trip(vae: TransparentVae, monkeypatch:
         loss.backward()
         optimizer.step()
     decoder.requires_grad_(requires_grad=False)
-    assert TransparentVae(vae=vae.vae, decoder=decoder, encoder=encoder).scale() == 1.0
+    assert TransparentVae(vae=vae.vae, decoder=decoder, encoder=encoder).scale(torch.device("cpu")) == 1.0
     with torch.no_grad():
         for parameter in encoder.blocks[-1].parameters():
             parameter.div_(300)
-    assert TransparentVae(vae=vae.vae, decoder=decoder, encoder=encoder).scale() == 300.0
+    assert TransparentVae(vae=vae.vae, decoder=decoder, encoder=encoder).scale(torch.device("cpu")) == 300.0
 
 
 def test_padded_colour_keeps_what_is_opaque_and_fills_the_rest() -> None:

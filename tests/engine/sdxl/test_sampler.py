@@ -227,6 +227,27 @@ def test_the_known_part_is_shown_at_the_noise_of_the_step(network: RowNetwork) -
         assert torch.equal(batch.latents[0][:, :, :8], schedule.scaled(noised, step)[:, :, :8])
 
 
+@pytest.mark.parametrize("solver", list(Solver))
+def test_steps_of_partly_known_rows_are_taken_again(network: RowNetwork, solver: Solver) -> None:
+    known, unknown = some_latents(1), torch.zeros(LATENT_SHAPE[1:])
+    unknown[:, 8:] = 1
+    row, options = background(latents=known, unknown=unknown), replace(OPTIONS, resampling=3)
+    watched, schedule = Watched(network), Schedule(solver=solver, steps=STEPS)
+    made, steps = run(watched, [row], options, solver=solver)
+    taken = [schedule.timesteps.index(float(batch.timesteps[0])) for batch, _ in watched.predicted]
+    assert taken == [0, 0, 0, 1, 1, 1, 2, 3]
+    assert [(step.index, step.total) for step in steps] == [(i, 8) for i in range(1, 9)]
+    assert torch.equal(made[0][:, :, :8], known[:, :, :8])
+    for step, (batch, _) in zip(taken, watched.predicted, strict=True):
+        noised = schedule.scaled(schedule.noised(known, row_noise(row, LATENT_SHAPE), step), step)
+        assert torch.equal(batch.latents[0][:, :, :8], noised[:, :, :8])
+    again, _ = run(network, [row], options, solver=solver)
+    assert torch.equal(again, made)
+    plain, _ = run(network, [background()], options, solver=solver)
+    once, _ = run(network, [background()], solver=solver)
+    assert torch.equal(plain, once), "nothing is known in part, so nothing is taken again"
+
+
 @pytest.mark.parametrize("trained", [False, True])
 def test_a_row_of_less_strength_waits_as_context_and_starts_later(network: RowNetwork, trained: bool) -> None:
     rows = [background(latents=some_latents(1), strength=0.5), thing(1, "a swan")]

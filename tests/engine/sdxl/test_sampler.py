@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import EulerAncestralDiscreteScheduler
 from torch import Tensor
 
 from psdstudio.engine.sdxl.guidance import Guidance
@@ -35,7 +34,8 @@ from tests.engine.sdxl.scenes import (
     thing,
 )
 from tests.engine.sdxl.test_prompts import pipeline
-from tests.engine.sdxl.tiny import SCHEDULER_CONFIG, tiny_unet
+from tests.engine.sdxl.test_schedules import diffusers_scheduler
+from tests.engine.sdxl.tiny import tiny_unet
 
 pytestmark = pytest.mark.torch
 
@@ -66,8 +66,15 @@ class Watched:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("solver", [Solver.EULER, Solver.EULER_ANCESTRAL])
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
+@pytest.mark.parametrize(
+    ("solver", "guidance"),
+    [
+        (Solver.EULER, 5.0),
+        (Solver.EULER, 1.0),
+        (Solver.EULER_ANCESTRAL, 5.0),
+        (Solver.DPM_2M_SDE_KARRAS, 5.0),
+    ],
+)
 def test_one_row_is_the_picture_of_diffusers_pipeline_to_the_bit(
     solver: Solver, guidance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,9 +83,7 @@ def test_one_row_is_the_picture_of_diffusers_pipeline_to_the_bit(
     )  # the pipeline's progress bar would leave a thread
     pipe = pipeline()
     row = background("a swan, a cat", negative="a fog")
-    if solver is Solver.EULER_ANCESTRAL:
-        config = {key: value for key, value in SCHEDULER_CONFIG.items() if key != "interpolation_type"}
-        pipe.scheduler = EulerAncestralDiscreteScheduler(**config)
+    pipe.scheduler = diffusers_scheduler(solver)
     pipe.set_progress_bar_config(disable=True)
     wanted = pipe(
         row.words,

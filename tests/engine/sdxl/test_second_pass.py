@@ -77,7 +77,7 @@ def test_a_layer_passes_through_all_networks_and_its_clear_part_does_not() -> No
         second = SecondPass(
             encode=encode,
             denoise=row_denoiser(network, text, row, schedule, GUIDANCE),
-            decode=lambda latents: vae.decode(latents, final=True),
+            decode=lambda latents: vae.decode(latents, final=False),
             tiling=Tiling(tile=128, overlap=32, margin=8),
         )
         size = Size(256, 256)

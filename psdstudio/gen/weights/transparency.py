@@ -90,7 +90,7 @@ def recognise_offsets(path: Path, inventory: Inventory, kind: ModelKind | None) 
         return None
     _refuse_whole_unet(inventory)
     _refuse_other_base(inventory)
-    low_rank = next((shape for _, shape in inventory.ending("::lora::1")), None)
+    low_rank = next((shape for _, shape in inventory.ending("::lora::1") if shape), None)
     channels = _channels(inventory)
     facts = [("style", style), ("numbers", inventory.dtype())]
     if channels in TWO_LAYER_CHANNELS:

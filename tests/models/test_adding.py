@@ -64,6 +64,34 @@ def test_a_folder_of_models_is_searched(tmp_path: Path) -> None:
     assert add_models(tmp_path) == found.models
 
 
+def test_what_was_put_into_a_models_own_folder_is_found_too(tmp_path: Path) -> None:
+    base = samples.write_folder(tmp_path / "base")
+    samples.write(base / "layer_xl_transparent_attn.safetensors", samples.forge_lora())
+    samples.write(base / "sd_xl_base_1.0.safetensors", samples.sdxl_checkpoint())
+    samples.write(base / "something.safetensors", {"x": (1,)})
+    for place in (base, tmp_path):
+        found = find_models(place)
+        assert [(model.kind, model.title) for model in found.models] == [
+            (ModelKind.SDXL_FOLDER, "base"),
+            (ModelKind.TRANSPARENT_LORA, "layer_xl_transparent_attn"),
+        ]
+        assert found.refusals == ()
+    broken = base / "vae" / "diffusion_pytorch_model.safetensors"
+    broken.write_bytes(broken.read_bytes()[:-2] + b"\xff\xff")
+    with pytest.raises(ModelLoadFailed, match="NaN or infinite"):
+        add_models(base)
+    assert [model.kind for model in add_models(tmp_path)] == [ModelKind.TRANSPARENT_LORA]
+
+
+def test_an_image_encoder_among_other_files(tmp_path: Path) -> None:
+    samples.write(tmp_path / "model.safetensors", samples.image_encoder())
+    (tmp_path / "config.json").write_text("{}")
+    (alone,) = add_models(tmp_path)
+    assert alone.path == str(tmp_path)
+    samples.write(tmp_path / "ip-adapter_sdxl.safetensors", samples.ip_adapter())
+    assert {model.kind for model in add_models(tmp_path)} == {ModelKind.IMAGE_ENCODER, ModelKind.IP_ADAPTER}
+
+
 def test_a_folder_without_models_says_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelIncompatible, match="no model in the folder “empty”"):

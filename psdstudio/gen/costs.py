@@ -43,8 +43,9 @@ def estimated(costs: CostModel, request: GenerationRequest) -> RunCost:
         again = math.ceil(costs.second_pass * steps)
         evaluations += again * halves * rows.delivered * larger * TILE_OVERLAP
     seconds = costs.seconds_per_row_step * evaluations + costs.seconds_fixed * rows.all
-    # Kept rows leave keys and values behind, which take no more than a row that is evaluated.
-    working = costs.bytes_per_row * (halves * rows.free + rows.kept)
+    working = costs.bytes_per_row * halves * rows.free + costs.bytes_per_kept_row * rows.kept
+    # They are evaluated by themselves, before the free ones.
+    working = max(working, costs.bytes_per_row * rows.kept + costs.bytes_per_kept_row * rows.kept)
     chosen = _fastest_fitting(costs, working)
     moving = costs.moving_seconds[chosen] if costs.moving_seconds else 0.0
     plan, weights = costs.plans[chosen]

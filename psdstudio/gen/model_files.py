@@ -65,6 +65,8 @@ class PhotorealOptions:
         wide_joint: Let rows attend to one another at the 64x64 level too, not at 32x32 alone.
         compile: Compile the network with torch.compile: minutes at first, faster afterwards.
         memory_cap_gb: Use no more of the device's memory than this; None for what is free.
+        side_px: Paint canvases at about the area of a square of this side. 1024 is what SDXL was trained at; less is
+            faster and takes less memory, and comes out worse.
     """
 
     acceleration: str | None = None
@@ -72,6 +74,7 @@ class PhotorealOptions:
     wide_joint: bool = False
     compile: bool = False
     memory_cap_gb: float | None = None
+    side_px: int = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

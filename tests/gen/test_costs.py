@@ -27,6 +27,7 @@ COSTS = CostModel(
         ("sequential offload", GIGABYTE),
     ),
     free_bytes=11 * GIGABYTE,
+    bytes_per_kept_row=GIGABYTE // 8,
     moving_seconds=(0.0, 0.0, 2.0),
 )
 PICTURE = Raster(rgba=np.full((4, 4, 4), 255, np.uint8), rect=Rect(0, 0, 4, 4))

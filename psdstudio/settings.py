@@ -111,7 +111,10 @@ class Settings(BaseModel):
     photoreal_side_px: Annotated[
         int,
         Field(
-            ge=128, le=2048, description="Photoreal canvases are painted at about the area of such a square."
+            ge=128,
+            le=2048,
+            multiple_of=64,
+            description="Side of the square whose area the photoreal engine paints.",
         ),
     ] = 1024
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"

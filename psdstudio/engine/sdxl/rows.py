@@ -56,6 +56,7 @@ class RowBatch:
         groups: How many groups of equal length the batch is made of.
         adapters: By row, which attached adapters act on it and how strongly.
         image_tokens: (r, m, 2048) of an IP-Adapter, or None; a row without a reference has zeros.
+        image_scales: By row, how strongly its image tokens act; empty: 1 each.
     """
 
     latents: Tensor
@@ -67,6 +68,7 @@ class RowBatch:
     groups: int = 1
     adapters: tuple[Mapping[str, float], ...] = ()
     image_tokens: Tensor | None = None
+    image_scales: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -117,7 +117,8 @@ def scene_errors(
     device = rows.batch.latents.device
     times = torch.tensor(plan.timesteps, device=device)
     memory: KeptMemory | None = None
-    if plan.kept_rows and joint and not plan.context_dropped:
+    joint = joint and not plan.context_dropped
+    if plan.kept_rows and joint:
         at = list(plan.kept_rows)
         seen = table.noised(rows.kept[at], rows.noise[at], times[at])
         memory = network.remember(part_of(rows.batch, at, seen, times[at], kept=True), clean=True)

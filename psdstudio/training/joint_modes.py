@@ -20,8 +20,11 @@ KEPT_LEVELS = 15
 (`stabilization_level` of Diffusion Forcing)."""
 HIGH_NOISE, HIGH_SHARE = 850, 0.3
 """Where something is kept, this share of the timesteps is drawn from `HIGH_NOISE` on: layout is decided there."""
-DROP_WORDS, DROP_CONTEXT, JITTER = 0.1, 0.1, 0.1
-"""Shares of the scenes without words, of those whose kept rows nobody sees, and of the kept rows that are jittered."""
+DROP_ONE, DROP_BOTH = 0.05, 0.05
+"""Shares of scenes with kept rows that lose their words alone, their context alone, and both (InstructPix2Pix
+2211.09800, section 3.2.1); scenes without kept rows lose their words in the sum of both."""
+JITTER = 0.1
+"""Share of the kept rows that are jittered."""
 COMPOSITE, BACKGROUND, FIRST_OBJECT = 0, 1, 2
 """Places of the rows."""
 
@@ -58,7 +61,7 @@ class RowPlan:
         jittered: By row; only kept rows are.
         weighs_by_noise: The loss of a row is weighted by its own noise level (min-SNR).
         words_dropped: All rows read the empty words.
-        context_dropped: Free rows do not see the kept ones.
+        context_dropped: No row sees another one.
     """
 
     mode: Mode
@@ -96,14 +99,16 @@ def draw_plan(rng: np.random.Generator, objects: int, mode: Mode | None = None) 
         times = [int(t) for t in rng.integers(0, TIMESTEPS, rows)]
     else:
         times = [int(rng.integers(0, KEPT_LEVELS + 1)) if held else free_time for held in kept]
+    lost = float(rng.random())
     return RowPlan(
         mode=mode,
         kept=kept,
         timesteps=tuple(times),
         jittered=tuple(bool(held and rng.random() < JITTER) for held in kept),
         weighs_by_noise=mode is Mode.INDEPENDENT_TIMES,
-        words_dropped=bool(rng.random() < DROP_WORDS),
-        context_dropped=bool(any(kept) and rng.random() < DROP_CONTEXT),
+        words_dropped=lost < DROP_BOTH + DROP_ONE,
+        context_dropped=any(kept)
+        and (lost < DROP_BOTH or DROP_BOTH + DROP_ONE <= lost < DROP_BOTH + 2 * DROP_ONE),
     )
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from psdstudio.training.joint_modes import (
     COMPOSITE,
-    DROP_CONTEXT,
-    DROP_WORDS,
+    DROP_BOTH,
+    DROP_ONE,
     HIGH_NOISE,
     HIGH_SHARE,
     KEPT_LEVELS,
@@ -107,5 +107,10 @@ def test_times_lean_to_high_noise_where_something_is_kept_alone() -> None:
 
 def test_words_and_context_are_dropped_in_their_shares() -> None:
     drawn = plans(2, DRAWS, Mode.KEEP_SOME)
-    assert_share(float(np.mean([plan.words_dropped for plan in drawn])), DROP_WORDS, DRAWS)
-    assert_share(float(np.mean([plan.context_dropped for plan in drawn])), DROP_CONTEXT, DRAWS)
+    counts = Counter((plan.words_dropped, plan.context_dropped) for plan in drawn)
+    assert_share(counts[True, True] / DRAWS, DROP_BOTH, DRAWS)
+    assert_share(counts[True, False] / DRAWS, DROP_ONE, DRAWS)
+    assert_share(counts[False, True] / DRAWS, DROP_ONE, DRAWS)
+    free = plans(2, DRAWS, Mode.JOINT)
+    assert not any(plan.context_dropped for plan in free)
+    assert_share(float(np.mean([plan.words_dropped for plan in free])), DROP_BOTH + DROP_ONE, DRAWS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -43,6 +44,12 @@ class LayerEmbedding(nn.Module):
             + orders[[row.order for row in identities]]
             + self.state[[int(row.kept) for row in identities]]
         )
+
+    @classmethod
+    def of(cls, unet: UNet2DConditionModel) -> LayerEmbedding:
+        """Return tables of zeros as wide as the time embedding of `unet`, on its device; float32."""
+        last = unet.add_embedding.linear_2
+        return cls(last.out_features).to(last.weight.device)
 
     @classmethod
     def from_state(cls, tensors: Mapping[str, Tensor], *, dim: int) -> LayerEmbedding:

@@ -77,6 +77,10 @@ class RowAdapters:
             if self._hooks[path].remove(name):
                 del self._hooks[path]
 
+    def changes(self, name: str) -> dict[str, ModuleChange]:
+        """Return what an adapter changes, as it is stored here; KeyError when it is not attached."""
+        return {path: self._hooks[path].changes[name] for path in self._names[name]}
+
     def close(self) -> None:
         """Forget all adapters."""
         for name in self.names:

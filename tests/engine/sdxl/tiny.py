@@ -13,6 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from psdstudio.engine.sdxl.transparent_decoder import TransparentDecoder
+from psdstudio.engine.sdxl.transparent_encoder import TransparentEncoder
+
 WORDS_DIM, POOLED_DIM = 64, 40
 """Width of the token states (24 + 40 channels of the two encoders) and of the pooled state: 2048 and 1280 in SDXL."""
 UNET_CONFIG: dict[str, Any] = {
@@ -274,3 +277,35 @@ _CLIP_LAYER = {
     "mlp.fc1": "mlp.c_fc",
     "mlp.fc2": "mlp.c_proj",
 }
+
+
+DECODER_CHANNELS = (8, 8, 8, 8, 16, 16, 16)
+ENCODER_WIDTHS = (8, 8, 8, 16)
+
+
+def tiny_transparent_encoder(seed: int = 0) -> TransparentEncoder:
+    """Return a transparent encoder whose last layer is not zero, float32."""
+    torch.manual_seed(seed)
+    encoder = TransparentEncoder(ENCODER_WIDTHS)
+    torch.nn.init.normal_(encoder.blocks[-1].weight, std=0.1)  # type: ignore[arg-type]
+    return encoder.eval().requires_grad_(False)
+
+
+def tiny_transparent_decoder(seed: int = 0) -> TransparentDecoder:
+    """Return a transparent decoder that reads the latents and whose output is spread around 0..1, float32."""
+    torch.manual_seed(seed)
+    decoder = TransparentDecoder(DECODER_CHANNELS)
+    torch.nn.init.normal_(decoder.latent_conv_in.weight, std=0.3)
+    torch.nn.init.constant_(decoder.conv_out.bias, 0.5)  # type: ignore[arg-type]
+    return decoder.eval().requires_grad_(False)
+
+
+def write_transparent(path: Path, *, seed: int = 0) -> tuple[Path, Path]:
+    """Write the transparent encoder and decoder under their published file names; return the two paths."""
+    path.mkdir(parents=True, exist_ok=True)
+    files = path / "vae_transparent_encoder.safetensors", path / "vae_transparent_decoder.safetensors"
+    for file, network in zip(
+        files, (tiny_transparent_encoder(seed), tiny_transparent_decoder(seed)), strict=True
+    ):
+        save_file(network.state_dict(), file)
+    return files

@@ -28,7 +28,7 @@ _OTHER_RUN = "Choose another --out folder, or the settings that the training was
 
 @dataclass(slots=True)
 class Progress:
-    """How far a training is: optimizer steps, scenes shown in all processes, and the scale of the loss (fp16, else 0)."""
+    """How far a training is: optimizer steps, scenes shown in all processes, scale of the loss (fp16, else 0)."""
 
     step: int = 0
     scenes: int = 0

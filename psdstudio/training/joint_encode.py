@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported
+from psdstudio.errors import FileCorrupt, FileError, FileTooLarge, FileUnsupported, PromptError
 from psdstudio.io.files import atomic_write
 from psdstudio.training.joint_jitter import jittered
 from psdstudio.training.joint_scenes import JointScene, NoScene, SceneSource, U8Array
@@ -133,13 +133,13 @@ class SceneCache:
             path = self._path(source, coder.identity, at)
             if path.exists():
                 continue
-            try:
-                scene = source.scene(at)
-            except (NoScene, FileError) as fault:
-                tell(f"left out: {fault.user_message}")
-                continue
             seed = int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:8], "little")
-            self._write(path, encode_scene(scene, coder, np.random.default_rng(seed)), len(source))
+            try:
+                encoded = encode_scene(source.scene(at), coder, np.random.default_rng(seed))
+            except (NoScene, FileError, PromptError) as fault:
+                tell(f"Left out “{source.name(at)}”: {fault.user_message}")
+                continue
+            self._write(path, encoded, len(source))
 
     def paths(self, source: SceneSource, identity: str) -> tuple[Path, ...]:
         """Return the files of all scenes that could be encoded, in their order.

@@ -92,12 +92,18 @@ class JointCall:
         readings: Of the rows of each group; together they name every row once.
         memory: What was remembered before, or None.
         remembered: Receives the keys and values of each layer by its name, where they are asked for.
+        last: The layer after which all is remembered and `AllRemembered` is raised; None to go on.
     """
 
     groups: int
     readings: tuple[Reading, ...]
     memory: KeptMemory | None = None
     remembered: dict[str, tuple[Tensor, Tensor]] | None = None
+    last: str | None = None
+
+
+class AllRemembered(Exception):
+    """No error: all keys and values are stored, and what comes after them (a fifth of SDXL) is not wanted."""
 
 
 class JointSelfAttention:
@@ -121,6 +127,8 @@ class JointSelfAttention:
         query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
         if call.remembered is not None:
             call.remembered[self.name] = (key, value)
+            if self.name == call.last:
+                raise AllRemembered
         remembered = None
         if call.memory is not None:
             remembered = (call.memory.keys[self.name], call.memory.values[self.name])
@@ -189,16 +197,25 @@ def _dot_product(query: Tensor, key: Tensor, value: Tensor, heads: int, chunk: i
     return out.transpose(1, 2).flatten(2)
 
 
-def joint_layers(names: Iterable[str], *, wide: bool) -> tuple[str, ...]:
-    """Return which of the UNet's modules attend jointly. Raises ModelIncompatible when there are none."""
+def joint_layers(names: Iterable[str], *, wide: bool, every: int = 1) -> tuple[str, ...]:
+    """Return which of the UNet's modules attend jointly, in the order of evaluation.
+
+    Args:
+        names: Of all modules.
+        wide: Include the level above.
+        every: Of the transformer blocks in a row only each second, third, ... is joint, the last ones of such a run.
+
+    Raises ModelIncompatible when there are none.
+    """
     levels = JOINT_LEVEL + (WIDE_LEVEL if wide else ())
-    found = tuple(name for name in names if name.startswith(levels) and name.endswith(".attn1"))
-    if not found:
+    found = [name for name in names if name.startswith(levels) and name.endswith(".attn1")]
+    chosen = [name for name in found if (int(name.split(".")[-2]) + 1) % every == 0]
+    if not chosen:
         raise ModelIncompatible(
             "This model has no layers in which the pictures of a scene could see one another.",
             "Choose a model of the SDXL family.",
         )
-    return found
+    return tuple(sorted(chosen, key=lambda name: ("down", "mid", "up").index(name.split("_")[0])))
 
 
 def joined(*memories: KeptMemory) -> KeptMemory:

@@ -8,7 +8,7 @@ outside attention works on each row by itself. Nothing here knows prompts, sched
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -29,6 +29,7 @@ from psdstudio.engine.sdxl.cross_attention import (
 )
 from psdstudio.engine.sdxl.joint_attention import (
     JOINT_LEVEL,
+    AllRemembered,
     JointCall,
     JointSelfAttention,
     joint_layers,
@@ -57,18 +58,33 @@ class RowNetwork:
 
     Attributes:
         adapters: Of the UNet; rows name them in `RowBatch.adapters`.
-        joint_layers: Names of the self-attention modules in which rows see one another.
+        joint_layers: Names of the self-attention modules in which rows see one another, in the order of evaluation.
         embedding: Tells rows apart, or None.
     """
 
     def __init__(
-        self, unet: UNet2DConditionModel, *, wide: bool = False, embedding: LayerEmbedding | None = None
+        self,
+        unet: UNet2DConditionModel,
+        *,
+        wide: bool = False,
+        every: int = 1,
+        embedding: LayerEmbedding | None = None,
     ) -> None:
-        """Open `unet`; with `wide`, rows also meet at half of the latents. Raises ModelIncompatible."""
+        """Open `unet`. Raises ModelIncompatible when rows can meet nowhere in it.
+
+        Args:
+            unet: Of the SDXL family, in evaluation mode.
+            wide: Rows also meet at half of the latents.
+            every: Rows meet in each block (1), in every second, third, ...: the surplus over independent rows falls
+                to that share. A trained adapter holds for the `wide` and `every` that it was trained with.
+            embedding: Tells the UNet which layer a row is; None: it is not told.
+        """
         self.unet: Any = unet
         self.adapters = RowAdapters(unet)
         self.embedding = embedding
-        self.joint_layers = joint_layers((name for name, _ in self.unet.named_modules()), wide=wide)
+        self.joint_layers = joint_layers(
+            (name for name, _ in self.unet.named_modules()), wide=wide, every=every
+        )
         self._joint: CallSlot[JointCall] = CallSlot()
         self._cross: CallSlot[CrossCall] = CallSlot()
         self._identities: CallSlot[tuple[RowIdentity, ...]] = CallSlot()
@@ -180,8 +196,11 @@ class RowNetwork:
             raise ValueError("rows that are remembered for one timestep were given several")
         _rows_of_group(batch)
         remembered: dict[str, tuple[Tensor, Tensor]] = {}
-        call = JointCall(groups=1, readings=remembering(readers), remembered=remembered)
-        self._evaluated(batch, call, self._cross_call(batch, None, None))
+        # Recomputing checkpointed parts would meet the exception again, so with gradients all is evaluated.
+        last = None if torch.is_grad_enabled() else self.joint_layers[-1]
+        call = JointCall(groups=1, readings=remembering(readers), remembered=remembered, last=last)
+        with suppress(AllRemembered):
+            self._evaluated(batch, call, self._cross_call(batch, None, None))
         return KeptMemory(
             keys={name: key for name, (key, _) in remembered.items()},
             values={name: value for name, (_, value) in remembered.items()},

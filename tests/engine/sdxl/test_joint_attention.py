@@ -163,5 +163,9 @@ def test_layers_of_the_levels() -> None:
         "up_blocks.0",
     ]
     assert len(joint_layers(names, wide=True)) == 5
+    blocks = [f"mid_block.attentions.0.transformer_blocks.{i}.attn1" for i in range(10)]
+    assert [int(name.split(".")[-2]) for name in joint_layers(blocks, wide=False, every=3)] == [2, 5, 8]
+    reversed_order = joint_layers([blocks[0].replace("mid_block", "up_blocks.0"), *blocks], wide=False)
+    assert reversed_order[-1].startswith("up_blocks.0")
     with pytest.raises(ModelIncompatible):
         joint_layers(names[:3], wide=False)

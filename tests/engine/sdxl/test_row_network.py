@@ -262,12 +262,48 @@ def test_a_batch_that_contradicts_itself_is_refused(network: RowNetwork) -> None
         network.predict(replace(batch, adapters=({"ghost": 1.0}, {}, {}, {})))
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_remembering_ends_when_all_is_known(unet: Any, wide: bool) -> None:
+    """It evaluates no more than it must, and stores the same as a whole evaluation."""
+    kept, evaluated = random_batch(KEPT_BACKGROUND, thing(1, kept=True)), []
+    handle = unet.conv_out.register_forward_hook(lambda *_: evaluated.append(1))
+    with RowNetwork(unet, wide=wide) as network:
+        whole = network.remember(kept, clean=True)
+        with torch.no_grad():
+            early = network.remember(kept, clean=True)
+    handle.remove()
+    assert len(evaluated) == 1
+    assert set(early.keys) == set(network.joint_layers)
+    assert same_memory(early, whole)
+
+
 def test_a_unet_without_joint_layers_is_refused() -> None:
     flat = tiny_unet(
         down_block_types=("DownBlock2D",) * 3, up_block_types=("UpBlock2D",) * 3, mid_block_type=None
     )
     with pytest.raises(ModelIncompatible, match="see one another"):
         RowNetwork(flat)
+
+
+def test_layers_of_sdxl() -> None:
+    """Its real size, without weights: 60 of 70 blocks are joint, all of them with `wide`, fewer with `every`."""
+    with torch.device("meta"):
+        full = tiny_unet(
+            block_out_channels=(320, 640, 1280),
+            transformer_layers_per_block=(1, 2, 10),
+            attention_head_dim=(5, 10, 20),
+            norm_num_groups=32,
+            cross_attention_dim=2048,
+            addition_time_embed_dim=256,
+            projection_class_embeddings_input_dim=2816,
+        )
+    assert sum(parameter.numel() for parameter in full.parameters()) == 2_567_463_684
+    counts = {}
+    for wide, every in ((False, 1), (True, 1), (False, 2), (False, 3)):
+        with RowNetwork(full, wide=wide, every=every) as network:
+            counts[wide, every] = len(network.joint_layers)
+            assert len(network.cross_layers) == 70
+    assert counts == {(False, 1): 60, (True, 1): 70, (False, 2): 30, (False, 3): 18}
 
 
 def test_memory_is_of_the_joint_layers_alone(network: RowNetwork) -> None:

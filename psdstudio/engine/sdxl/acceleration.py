@@ -35,7 +35,7 @@ class Acceleration:
 def acceleration_of(model: ModelFile, *, text_guidance: float) -> Acceleration:
     """Return how this adapter is used; `text_guidance` is the user's and counts where the adapter keeps guidance.
 
-    The number of steps is the file's fact "steps", else what its title or file name says ("8-step", "8steps", "8s").
+    The number of steps is the file's fact "steps", else what its title or file name says ("8-step", "8steps").
     Timesteps are trailing, so that the first one is pure noise as in the distillation (Lin et al. 2305.08891, table 2).
 
     Raises:
@@ -44,7 +44,7 @@ def acceleration_of(model: ModelFile, *, text_guidance: float) -> Acceleration:
     words = f"{model.title} {PurePath(model.path).name}".lower()
     steps = model.fact("steps")
     if steps is None or not steps.isdecimal():
-        found = re.search(r"(\d+)[\s_-]?(?:steps?\b|s\b)", words)
+        found = re.search(r"(\d+)[\s_-]?steps?(?![a-z])", words)
         steps = found.group(1) if found else None
     if steps is None or not 1 <= int(steps) <= MAX_STEPS:
         raise ModelIncompatible(

@@ -6,15 +6,16 @@ Token states are `hidden_states[-2]` of both encoders side by side, the pooled s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from psdstudio.core.layers import LayerId
+from psdstudio.engine.sdxl.row_adapters import RowAdapters
 from psdstudio.engine.sdxl.rows import RowRole, SceneRow
 from psdstudio.engine.sdxl.token_chunks import (
     CHUNK_LENGTH,
@@ -33,6 +34,20 @@ Adapting = Callable[[tuple[Mapping[str, float], ...]], AbstractContextManager[ob
 SHORTENED_NOTE = (
     "The layers together have more words than the picture of the whole scene reads: the first of each."
 )
+
+
+def adapting_rows(adapters: tuple[RowAdapters, RowAdapters], device: torch.device | str) -> Adapting:
+    """Return how the adapters of both encoders act on rows; those that change no text encoder are passed over."""
+
+    @contextmanager
+    def adapting(sets: tuple[Mapping[str, float], ...]) -> Iterator[None]:
+        with ExitStack() as entered:
+            for own in adapters:
+                named = [{name: row[name] for name in row if name in own.names} for row in sets]
+                entered.enter_context(own.acting(own.strengths(named, device)))
+            yield
+
+    return adapting
 
 
 def unadapted(_sets: tuple[Mapping[str, float], ...]) -> AbstractContextManager[object]:
@@ -76,6 +91,17 @@ class SceneText:
     spans: Mapping[LayerId, tuple[Span, ...]] = field(default_factory=dict)
     period: int = CHUNK_LENGTH
     notes: tuple[str, ...] = ()
+
+    def of_row(self, at: int) -> SceneText:
+        """Return what the network reads of one row by itself, without the layers that its words speak of."""
+        return replace(
+            self,
+            words=self.words[at : at + 1],
+            pooled=self.pooled[at : at + 1],
+            negative_words=self.negative_words[at : at + 1],
+            negative_pooled=self.negative_pooled[at : at + 1],
+            spans={},
+        )
 
 
 def encode_scene(

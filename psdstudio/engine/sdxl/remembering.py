@@ -43,11 +43,13 @@ class Batching(Protocol):
 class Memories:
     """Makes the memory of each step; one of clean rows is made once and serves until other rows are context."""
 
-    def __init__(self, batch: Batching, network: Remembering, schedule: Schedule, *, clean: bool) -> None:
-        self._batch, self._network, self._schedule, self._clean = batch, network, schedule, clean
+    def __init__(self, network: Remembering, schedule: Schedule, *, clean: bool) -> None:
+        self._network, self._schedule, self._clean = network, schedule, clean
         self._made: tuple[tuple[int, ...], KeptMemory] | None = None
 
-    def at(self, step: int, context: Sequence[Known], referred: Sequence[Known]) -> KeptMemory | None:
+    def at(
+        self, step: int, batch: Batching, context: Sequence[Known], referred: Sequence[Known]
+    ) -> KeptMemory | None:
         """Return the memory for step `step`; None when there is nothing to remember.
 
         `context` are the rows that all free rows read, and that read one another. `referred` are references, each of
@@ -55,33 +57,35 @@ class Memories:
         no adapter of ours was trained on clean ones.
         """
         if not self._clean:
-            return self._noised(step, context, referred)
+            return self._noised(step, batch, context, referred)
         memories = [
             memory
-            for memory in (self._cleaned(context), self._noised(step, (), referred))
+            for memory in (self._cleaned(batch, context), self._noised(step, batch, (), referred))
             if memory is not None
         ]
         return joined(memories) if memories else None
 
-    def _cleaned(self, context: Sequence[Known]) -> KeptMemory | None:
+    def _cleaned(self, batch: Batching, context: Sequence[Known]) -> KeptMemory | None:
         at = tuple(known.row for known in context)
         if not at:
             return None
         if self._made is None or self._made[0] != at:
             latents = torch.stack([known.clean for known in context])
-            batch = self._batch(at, latents, CLEAN_TIMESTEP)
-            self._made = at, self._network.remember(kept_rows(batch), clean=True)
+            rows = kept_rows(batch(at, latents, CLEAN_TIMESTEP))
+            self._made = at, self._network.remember(rows, clean=True)
         return self._made[1]
 
-    def _noised(self, step: int, context: Sequence[Known], referred: Sequence[Known]) -> KeptMemory | None:
-        rows = (*context, *referred)
-        if not rows:
+    def _noised(
+        self, step: int, batch: Batching, context: Sequence[Known], referred: Sequence[Known]
+    ) -> KeptMemory | None:
+        every = (*context, *referred)
+        if not every:
             return None
-        noised = torch.stack([self._schedule.noised(known.clean, known.noise, step) for known in rows])
-        scaled = self._schedule.scaled(noised, step)
-        batch = kept_rows(self._batch([known.row for known in rows], scaled, self._schedule.timesteps[step]))
-        orders = [batch.identities[i].order for i in range(len(context), len(rows))]
-        return self._network.remember(batch, readers=((None,) * len(context) + tuple(orders)), clean=False)
+        noised = torch.stack([self._schedule.noised(known.clean, known.noise, step) for known in every])
+        scaled, timestep = self._schedule.scaled(noised, step), self._schedule.timesteps[step]
+        rows = kept_rows(batch([known.row for known in every], scaled, timestep))
+        orders = [identity.order for identity in rows.identities[len(context) :]]
+        return self._network.remember(rows, readers=((None,) * len(context) + tuple(orders)), clean=False)
 
 
 def kept_rows(batch: RowBatch) -> RowBatch:

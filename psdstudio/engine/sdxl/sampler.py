@@ -170,7 +170,7 @@ class _Run:
         }
         self._latents = {i: self._starting_latents(i) for i in self.free}
         self._ids = time_ids(len(rows), options.size_px, text.words)
-        self._memories = Memories(self.batch, network, schedule, clean=options.trained)
+        self._memories = Memories(network, schedule, clean=options.trained)
         self._layout = self._first_layout()
         self._layout_steps = layout_steps(schedule.timesteps)
         self.boxes: Mapping[LayerId, BoxF] | None = None
@@ -329,9 +329,8 @@ class _Run:
         context = [
             Known(i, self._known[i], self._noise[i]) for i in range(len(self._rows)) if i not in active
         ]
-        return self._memories.at(
-            step, context, [self._references[i] for i in active if i in self._references]
-        )
+        referred = [self._references[i] for i in active if i in self._references]
+        return self._memories.at(step, self.batch, context, referred)
 
     def _found_boxes(self) -> Mapping[LayerId, BoxF]:
         found: dict[LayerId, BoxF] = {}

@@ -6,6 +6,7 @@ DPM++ (Karras et al. 2206.00364, table 1: variance exploding and preserving).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -141,8 +142,11 @@ class Schedule:
         return RowSolver(self._made(self.steps), start, generator)
 
     def _made(self, steps: int) -> Any:
-        scheduler = _scheduler(self.solver, self._config)
-        scheduler.set_timesteps(steps)
+        with warnings.catch_warnings():
+            # diffusers 0.42 makes numpy arrays of tensors in the way that numpy 2 is about to drop.
+            warnings.filterwarnings("ignore", message="__array__ implementation", category=DeprecationWarning)
+            scheduler = _scheduler(self.solver, self._config)
+            scheduler.set_timesteps(steps)
         return scheduler
 
     def _sigma(self, step: int) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -14,13 +12,16 @@ from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
 from psdstudio.core.layers import LayerId
-from psdstudio.engine.sdxl.prompts import SHORTENED_NOTE, encode_scene, time_ids
+from psdstudio.engine.sdxl.adapters_file import FullOffset
+from psdstudio.engine.sdxl.prompts import SHORTENED_NOTE, adapting_rows, encode_scene, time_ids
+from psdstudio.engine.sdxl.row_adapters import RowAdapters
 from psdstudio.engine.sdxl.token_chunks import CHUNK_LENGTH, in_chunks, joined
 from psdstudio.errors import PromptError
 from tests.engine.sdxl.scenes import background, composite, text_parts, thing, tokenizers
 from tests.engine.sdxl.tiny import POOLED_DIM, WORDS_DIM, tiny_scheduler, tiny_unet, tiny_vae
 
 pytestmark = pytest.mark.torch
+FIRST_LAYER = "encoder.layers.0.mlp.fc1"
 
 
 def pipeline(*, zeros_for_empty: bool = True) -> StableDiffusionXLPipeline:
@@ -142,26 +143,22 @@ def test_sizes_are_said_as_diffusers_says_them() -> None:
     assert torch.equal(time_ids(3, (128, 192), torch.zeros(1)), wanted.repeat(3, 1))
 
 
-def test_adapters_act_on_the_words_of_their_rows_alone() -> None:
+def test_loras_act_on_the_words_of_their_rows_alone() -> None:
     parts = text_parts()
-    weight = parts.encoders[0].get_parameter(
-        next(name for name, _ in parts.encoders[0].named_parameters() if "fc1.weight" in name)
-    )
-
-    @contextmanager
-    def adapting(sets: tuple[Mapping[str, float], ...]) -> Iterator[None]:
-        strength = sets[0].get("style", 0.0)
-        weight.add_(strength)
-        yield
-        weight.sub_(strength)
-
+    adapters = RowAdapters(parts.encoders[0]), RowAdapters(parts.encoders[1])
+    for own, width in zip(adapters, (24, 40), strict=True):
+        own.attach("style", {FIRST_LAYER: FullOffset(weight=torch.randn(2 * width, width))})
     rows = [
-        thing(1, "a cat", adapters={"style": 0.5}),
+        thing(1, "a cat", adapters={"style": 0.5, "of the UNet alone": 1.0}),
         thing(2, "a cat"),
-        thing(3, "a cat", adapters={"style": 0.5}),
+        thing(3, "a cat", adapters={"style": 0.5}, negative="a dog"),
     ]
     plain = encode_scene(text_parts(), rows)
-    styled = encode_scene(replace(parts, adapting=adapting), rows)
-    assert not torch.equal(styled.words[0], plain.words[0])
+    styled = encode_scene(replace(parts, adapting=adapting_rows(adapters, "cpu")), rows)
+    assert torch.equal(styled.words[1], plain.words[1])
     assert torch.equal(styled.words[0], styled.words[2])
-    torch.testing.assert_close(styled.words[1], plain.words[1], atol=1e-5, rtol=1e-5)
+    changed = (styled.words[0] - plain.words[0]).abs()
+    assert changed[:, :24].max() > 1e-2, "the first encoder's channels"
+    assert changed[:, 24:].max() > 1e-2, "the second encoder's"
+    assert (styled.negative_words[2] - plain.negative_words[2]).abs().max() > 1e-2
+    assert torch.equal(styled.negative_words[:2], torch.zeros_like(styled.negative_words[:2]))

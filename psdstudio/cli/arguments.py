@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from psdstudio import __version__
+from psdstudio.cli.models import add_models_command
 from psdstudio.cli.psd_options import add_psd_options
 from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.scene import MAX_SEED
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     _split(commands)
     _export(commands)
     _info(commands)
+    add_models_command(commands)
     return top
 
 

@@ -17,6 +17,7 @@ from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
 from psdstudio.cli.documents import describe, info_json, open_document, save_document
+from psdstudio.cli.models import models_text, run_models_command
 from psdstudio.cli.psd_options import psd_options
 from psdstudio.cli.running import EngineChoice
 from psdstudio.core.document import Document
@@ -250,6 +251,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "split": _split,
     "export": _export,
     "info": _info,
+    "models": run_models_command,
 }
 
 
@@ -281,6 +283,8 @@ def _run_outcome(outcome: scene.RunOutcome, seed: int) -> Outcome:
 def _text(arguments: argparse.Namespace, outcome: Outcome) -> str:
     if arguments.command == "info":
         return _table(outcome)
+    if arguments.command == "models":
+        return models_text(outcome)
     count = f", {_layers(outcome)}" if "layers" in outcome else ""
     return f"{outcome['output']}: {_bytes(outcome['bytes'])}{count}, {outcome['seconds']:.1f} s"
 

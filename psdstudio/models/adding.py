@@ -54,12 +54,17 @@ def add_models(
         ModelIncompatible: It is of another family, incomplete or unknown, or there is nothing in the folder.
     """
     found = find_models(path, kind=kind, progress=progress)
-    if found.models:
-        return found.models
+    if not found.models:
+        raise nothing_found(path, found)
+    return found.models
+
+
+def nothing_found(path: Path, found: Findings) -> ModelError:
+    """Return what to say of a folder in which there is no model that we can use."""
     if len(found.refusals) == 1:
-        raise found.refusals[0].error
+        return found.refusals[0].error
     why = f" The first of {len(found.refusals)} files: {found.refusals[0].error}" if found.refusals else ""
-    raise ModelIncompatible(
+    return ModelIncompatible(
         f"There is no model in the folder “{path.name}” that PSDStudio can use.{why}",
         "Choose the folder of an SDXL model, or one with LayerDiffuse's files.",
     )

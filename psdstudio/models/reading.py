@@ -15,8 +15,9 @@ from psdstudio.gen.weights.header import TensorEntry, WeightsHeader, cut_off, sh
 from psdstudio.gen.weights.recognised import Recognised
 
 Progress = Callable[[int, int], None]
-"""Told (bytes read, bytes in all) after every piece; may raise `Cancelled` to stop."""
+"""Told (bytes read, bytes in all) every few megabytes and at the end; may raise `Cancelled` to stop."""
 _PIECE_BYTES = 8 * 2**20
+_STEP_BYTES = 4 * 2**20
 # An exponent of ones alone is infinity or NaN (IEEE 754; bfloat16 is the upper half of float32).
 _EXPONENTS: dict[str, tuple[type[np.unsignedinteger], int]] = {
     "F16": (np.uint16, 0x7C00),
@@ -33,11 +34,13 @@ class Counter:
     total: int
     progress: Progress | None
     done: int = 0
+    _told: int = 0
 
     def add(self, count: int) -> None:
-        """Count more bytes. Whatever the callback raises passes."""
+        """Count more bytes and tell it in steps: small tensors come by the thousand. Raises what the callback does."""
         self.done += count
-        if self.progress is not None:
+        if self.progress is not None and (self.done - self._told >= _STEP_BYTES or self.done == self.total):
+            self._told = self.done
             self.progress(self.done, self.total)
 
 

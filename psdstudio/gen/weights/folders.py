@@ -73,7 +73,7 @@ def _sdxl(folder: Path) -> Recognised:
     unet = _part(folder, "unet")
     width, conv_in = words_width(unet), unet.shape("conv_in.weight")
     refuse_other_unet("folder", unet, width, None if conv_in is None or len(conv_in) != 4 else conv_in[1])
-    _refuse_missing(folder, _SDXL_PARTS)
+    _refuse_missing(folder, (*_SDXL_PARTS, "scheduler"))
     parts = {"unet": unet} | {name: _part(folder, name) for name in _SDXL_PARTS[1:]}
     check_widths(folder, width, _tokens(parts["text_encoder"]), _tokens(parts["text_encoder_2"]))
     if not any(True for _ in parts["text_encoder_2"].ending("text_projection.weight")):
@@ -84,7 +84,7 @@ def _sdxl(folder: Path) -> Recognised:
     facts = [("words_width", str(width)), ("numbers", unet.dtype())]
     if any(f".{VARIANT}." in file.name for file in unet.files):
         facts.append(("variant", VARIANT))
-    prediction = _config(folder / "scheduler" / "scheduler_config.json", optional=True).get("prediction_type")
+    prediction = _config(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
     if prediction == "v_prediction":
         facts.append(("prediction", prediction))
     return Recognised(
@@ -147,9 +147,7 @@ def _refuse_pickles(folder: Path) -> None:
             read_header(file)
 
 
-def _config(path: Path, *, optional: bool = False) -> dict[str, object]:
-    if optional and not path.is_file():
-        return {}
+def _config(path: Path) -> dict[str, object]:
     try:
         table = json.loads(read_small(path, MAX_CONFIG_BYTES))
     except (ValueError, RecursionError):

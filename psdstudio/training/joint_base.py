@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from psdstudio.core.layers import LayerId
+from psdstudio.engine.sdxl.adapters_file import Changes
 from psdstudio.engine.sdxl.loading import BaseModel, load_base
+from psdstudio.engine.sdxl.lora_files import read_adapter
 from psdstudio.engine.sdxl.prompts import TextParts, encode_scene
 from psdstudio.engine.sdxl.rows import SceneRow
 from psdstudio.engine.sdxl.transparent_vae import (
@@ -35,7 +37,7 @@ class BaseFiles:
     base: ModelFile
     encoder: ModelFile
     decoder: ModelFile
-    transparent: ModelFile | None
+    transparent: ModelFile
 
 
 def find_base(base: Path, layerdiffuse: Path) -> BaseFiles:
@@ -47,7 +49,7 @@ def find_base(base: Path, layerdiffuse: Path) -> BaseFiles:
     """
     models = [*add_models(base), *find_models(layerdiffuse).models]
     return BaseFiles(
-        base=_wanted(models, BASE_KINDS, base, "an SDXL model"),
+        base=_wanted(models, BASE_KINDS, base, "An SDXL model"),
         encoder=_wanted(
             models,
             (ModelKind.TRANSPARENT_ENCODER,),
@@ -60,12 +62,19 @@ def find_base(base: Path, layerdiffuse: Path) -> BaseFiles:
             layerdiffuse,
             "LayerDiffuse's transparent decoder (vae_transparent_decoder.safetensors)",
         ),
-        transparent=_first(models, (ModelKind.TRANSPARENT_LORA, ModelKind.TRANSPARENT_OFFSET)),
+        transparent=_wanted(
+            models,
+            (ModelKind.TRANSPARENT_LORA, ModelKind.TRANSPARENT_OFFSET),
+            layerdiffuse,
+            "LayerDiffuse's transparent layers for SDXL (layer_xl_transparent_attn.safetensors)",
+        ),
     )
 
 
 class BaseCoder:
     """The encoders and decoders of a base model on one device; see `joint_encode.SceneCoder`.
+
+    `object_changes` are LayerDiffuse's changes of the UNet for object rows, on the processor.
 
     Args:
         files: What to load.
@@ -82,6 +91,7 @@ class BaseCoder:
         )
         self.identity = f"{files.base.sha256} {files.encoder.sha256} {files.decoder.sha256}"
         self._text = TextParts(tokenizers=self.base.tokenizers, encoders=self.base.text_encoders)
+        self.object_changes: Changes = read_adapter(files.transparent, self.base).unet
         self._device = torch.device("cpu")
         self.to(device)
 
@@ -123,16 +133,10 @@ class BaseCoder:
         return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float().to(self._device) / 255
 
 
-def _first(models: Iterable[ModelFile], kinds: tuple[ModelKind, ...]) -> ModelFile | None:
-    return next((model for kind in kinds for model in models if model.kind is kind), None)
-
-
 def _wanted(models: Iterable[ModelFile], kinds: tuple[ModelKind, ...], where: Path, what: str) -> ModelFile:
     found = [model for model in models if model.kind in kinds]
     if not found:
-        raise ModelNotFound(f"There is no file of {what} in “{where}”.", "Give the folder that holds it.")
+        raise ModelNotFound(f"{what} is missing in “{where}”.", "Give the folder that holds it.")
     if len(found) > 1:
-        raise ModelIncompatible(
-            f"“{where}” holds more than one file of {what}.", "Give a folder that holds one."
-        )
+        raise ModelIncompatible(f"“{where}” holds more than one file of {what}.", "Give a folder of one.")
     return found[0]

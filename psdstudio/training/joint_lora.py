@@ -1,8 +1,8 @@
 """Train the joint adapter: `python -m psdstudio.training.joint_lora --base SDXL --layerdiffuse FOLDER --data PSDS`.
 
 Several processes by accelerate's own launcher, with `--cpu` where there is no GPU:
-`accelerate launch --num_processes 2 -m psdstudio.training.joint_lora ...`. Stopped at any point, by its budget, a signal
-or a fault, the same command goes on.
+`accelerate launch --num_processes 2 -m psdstudio.training.joint_lora ...`. Stopped at any point, by its budget, a
+signal or a fault, the same command goes on.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def train(args: argparse.Namespace) -> None:
     unet = coder.base.unet.to(device, PRECISIONS[precision])
     shape = AdapterShape(rank=args.rank, alpha=args.alpha or float(args.rank), wide=args.wide)
     table = NoiseTable.of_scheduler(coder.base.scheduler)
-    module = JointModule(unet, shape, table, seed=args.seed)
+    module = JointModule(unet, shape, table, seed=args.seed, transparent=coder.object_changes)
     module.network.checkpoint_gradients(on=args.checkpoint_gradients)
     args.out.mkdir(parents=True, exist_ok=True)
     try:

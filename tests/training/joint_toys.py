@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
+from safetensors.torch import save_file
 
 from psdstudio.core.geometry import Rect, Size
 from psdstudio.io.formats import ExportFormat, export_file
-from tests.engine.sdxl.tiny import write_folder, write_transparent
+from tests.engine.sdxl.tiny import tiny_unet, write_folder, write_transparent
 from tests.strategies import scene_document
 
 CANVAS = Size(128, 128)
@@ -16,9 +18,19 @@ WORDS = ("a duck", "a boat", "a lamp", "a kite")
 
 
 def write_base(folder: Path) -> Path:
-    """Write `base` and `layerdiffuse` into a folder; return it."""
+    """Write `base` and `layerdiffuse` (both networks, the change of the UNet) into a folder; return it."""
     write_folder(folder / "base")
     write_transparent(folder / "layerdiffuse")
+    generator = torch.Generator().manual_seed(0)
+    lora = {}
+    for path, module in tiny_unet().named_modules():
+        if path.endswith(("attn1.to_q", "attn1.to_v")) and isinstance(module, torch.nn.Linear):
+            down = torch.randn(2, module.in_features, generator=generator)
+            lora[f"unet.{path}.lora_A.weight"] = down
+            lora[f"unet.{path}.lora_B.weight"] = (
+                torch.randn(module.out_features, 2, generator=generator) * 0.1
+            )
+    save_file(lora, folder / "layerdiffuse" / "diffuser_layer_xl_transparent_attn.safetensors")
     return folder
 
 

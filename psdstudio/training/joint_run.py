@@ -6,6 +6,7 @@ goes on is the training that was never stopped. Runs in every process that accel
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -177,9 +178,20 @@ class JointRun:
         return loss
 
     def _save(self) -> None:
-        """Write checkpoint and adapter from the first process; the parameters are checked before."""
+        """Write checkpoint and adapter from the first process; the parameters are checked before.
+
+        Raises:
+            EngineFailed: A parameter is not a number, or the processes do not hold the same ones any more.
+        """
         if not all(bool(parameter.isfinite().all()) for parameter in self._parameters):
             raise self._not_finite()
+        held = torch.tensor([self._digest()], dtype=torch.int64, device=self._accelerator.device)
+        digests = self._accelerator.gather(held).tolist()
+        if len(set(digests)) > 1:
+            raise EngineFailed(
+                "The processes of this training hold different weights; it was stopped.",
+                self._what_is_saved(),
+            )
         if self._accelerator.is_main_process:
             scaler = self._accelerator.scaler
             self.progress.loss_scale = 0.0 if scaler is None else float(scaler.get_scale())
@@ -189,7 +201,15 @@ class JointRun:
             )
             write_adapter(out / ADAPTER, self._module, base=self._base, steps=self.progress.step)
         self._saved_step = self.progress.step
+        self._tell({"saved_at": self.progress.step, "digests": digests})
         self._accelerator.wait_for_everyone()
+
+    def _digest(self) -> int:
+        """Return 63 bits of the SHA-256 of all trained parameters."""
+        made = hashlib.sha256()
+        for parameter in self._parameters:
+            made.update(parameter.detach().cpu().numpy().tobytes())
+        return int.from_bytes(made.digest()[:8], "big") >> 1
 
     def _restore_scale(self) -> None:
         scaler = self._accelerator.scaler
@@ -209,15 +229,15 @@ class JointRun:
         self._accelerator.wait_for_everyone()
 
     def _not_finite(self) -> EngineFailed:
-        saved = (
-            f"What was saved at step {self._saved_step} is untouched."
-            if self._saved_step is not None
-            else "Nothing was saved yet."
-        )
         return EngineFailed(
             f"The loss is not a number at step {self.progress.step + 1}; the training was stopped.",
-            f"{saved} Go on with a lower --rate, or with --precision bf16 or no.",
+            f"{self._what_is_saved()} Go on with a lower --rate, or with --precision bf16 or no.",
         )
+
+    def _what_is_saved(self) -> str:
+        if self._saved_step is None:
+            return "Nothing was saved yet."
+        return f"What was saved at step {self._saved_step} is untouched."
 
     def _tell(self, facts: dict[str, object]) -> None:
         if self._accelerator.is_main_process:

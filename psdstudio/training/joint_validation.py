@@ -23,7 +23,7 @@ from psdstudio.training.joint_modes import FIRST_OBJECT, KEPT_LEVELS, Mode, RowP
 from psdstudio.training.joint_network import JointModule, identities
 
 VALIDATION_SEED = 77_000_002
-TIMES = (950, 800, 500, 200)
+TIMES = (950, 700, 300)
 SHEET_STEPS, SHEET_GUIDANCE, TILE_PX = 20, 5.0, 256
 CHECKS = (235, 200)
 """The two greys that show through transparent pictures."""

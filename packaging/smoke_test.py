@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROMPT = "a swan on calm water at sunset"
 WINDOW_S = 8.0
-STRANGERS = ("/pytest", "psdstudio/training", "torch/test")
+STRANGERS = ("/pytest", "/diffusers", "/transformers", "psdstudio/training", "torch/test")
 
 
 class SmokeFailure(Exception):

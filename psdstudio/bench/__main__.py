@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from psdstudio.bench import composite, files, files_project, generate, psd_corpus, window
+from psdstudio.bench import composite, files, files_project, generate, photoreal, psd_corpus, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ BENCHES: dict[str, Bench] = {
     "composite": Bench(composite.SUMMARY, composite.add_options, composite.run),
     "files": Bench(files.SUMMARY, files.add_options, files.run),
     "generate": Bench(generate.SUMMARY, generate.add_options, generate.run),
+    "photoreal": Bench(photoreal.SUMMARY, photoreal.add_options, photoreal.run),
     "project": Bench(files_project.SUMMARY, files_project.add_options, files_project.run),
     "psd_corpus": Bench(psd_corpus.SUMMARY, psd_corpus.add_options, psd_corpus.run),
     "window": Bench(window.SUMMARY, window.add_options, window.run),

@@ -18,8 +18,9 @@ from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
 from psdstudio.cli.documents import describe, info_json, open_document, save_document
 from psdstudio.cli.models import models_text, run_models_command
+from psdstudio.cli.prompt_options import prompts_of, sampling_of
 from psdstudio.cli.psd_options import psd_options
-from psdstudio.cli.running import EngineChoice
+from psdstudio.cli.running import chosen_engine
 from psdstudio.core.document import Document
 from psdstudio.errors import (
     Cancelled,
@@ -256,11 +257,13 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
 
 
 def _run_options(arguments: argparse.Namespace, seed: int) -> scene.RunOptions:
+    engine = chosen_engine(arguments.engine, arguments.threads)
     return scene.RunOptions(
         output=arguments.output,
         seed=seed,
-        engine=EngineChoice(key=arguments.engine, threads=arguments.threads),
-        steps=arguments.steps,
+        engine=engine,
+        sampling=sampling_of(arguments),
+        prompts=prompts_of(arguments, engine),
         strip_prompts=arguments.strip_prompts,
         references=dict(getattr(arguments, "reference", ())),
     )

@@ -15,6 +15,8 @@ from psdstudio.gen.request import Raster
 
 MAX_STEEPER = 4.0
 U8Array = npt.NDArray[np.uint8]
+PixelBox = tuple[float, float, float, float]
+"""Left, top, right and bottom edge in pixels, not necessarily whole."""
 
 
 def to_tensor(rgba: U8Array) -> Tensor:
@@ -74,31 +76,37 @@ def to_u8(picture: Tensor) -> U8Array:
     return np.ascontiguousarray(out)
 
 
-def resized_u8(picture: Tensor, width: int, height: int) -> U8Array:
+def resized_u8(picture: Tensor, width: int, height: int, box: PixelBox | None = None) -> U8Array:
     """Resize (c, h, w) in 0..1 to (height, width, c) uint8, bicubic, antialiased when shrinking; colour must be padded.
 
-    Channel by channel: at 8192 x 8192 one channel in float is 270 MB.
+    `box` is the part of the picture that is shown, all of it when None. Channel by channel: at 8192 x 8192 one channel
+    in float is 270 MB.
     """
     out = np.empty((height, width, picture.shape[0]), np.uint8)
     for c, channel in enumerate(picture.float()):
-        big = Image.fromarray(channel.numpy()).resize((width, height), Image.Resampling.BICUBIC)
+        big = Image.fromarray(channel.numpy()).resize((width, height), Image.Resampling.BICUBIC, box)
         out[..., c] = np.asarray(big).clip(0, 1) * np.float32(255) + np.float32(0.5)
     return out
 
 
-def enlarged_look(picture: Tensor, width: int, height: int) -> U8Array:
+def enlarged_look(picture: Tensor, width: int, height: int, box: PixelBox | None = None) -> U8Array:
     """Resize straight RGBA (4, h, w) in 0..1 to (height, width, 4) uint8; outlines keep the steepness they had.
+
+    `box` is the part of the picture that is shown, all of it when None.
 
     Bicubic enlargement by s spreads a one-pixel edge over s pixels. Where the neighbourhood runs from clear to opaque
     (an outline), alpha is made s times steeper about one half; inside smoke or glass it is left alone.
     """
-    big = resized_u8(picture, width, height)
-    scale = min(MAX_STEEPER, (width * height / (picture.shape[1] * picture.shape[2])) ** 0.5)
+    big = resized_u8(picture, width, height, box)
+    left, top, right, bottom = box or (0.0, 0.0, picture.shape[2], picture.shape[1])
+    scale = min(MAX_STEEPER, (width * height / ((right - left) * (bottom - top))) ** 0.5)
     if scale <= 1:
         return big
     alpha = picture[3:4][None]
     span = F.max_pool2d(alpha, 5, 1, 2) + F.max_pool2d(-alpha, 5, 1, 2)
-    outline = resized_u8(((span[0] - 0.6) / 0.3).clamp(0, 1), width, height)[..., 0].astype(np.float32) / 255
+    outline = (
+        resized_u8(((span[0] - 0.6) / 0.3).clamp(0, 1), width, height, box)[..., 0].astype(np.float32) / 255
+    )
     soft = big[..., 3].astype(np.float32)
     steep = np.clip((soft - 127.5) * scale + 127.5, 0, 255)
     big[..., 3] = np.floor(soft + (steep - soft) * outline + 0.5).astype(np.uint8)

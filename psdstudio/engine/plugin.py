@@ -12,3 +12,10 @@ def embedded(setup: EngineSetup) -> Engine:
 
     del setup
     return EmbeddedEngine()
+
+
+def photoreal(setup: EngineSetup) -> Engine:
+    """Return the photoreal engine on the user's own SDXL and LayerDiffuse files, not yet loaded."""
+    from psdstudio.engine.sdxl.engine import PhotorealEngine  # diffusers and transformers are imported here
+
+    return PhotorealEngine(setup)

@@ -77,7 +77,7 @@ def find_models(path: Path, *, kind: ModelKind | None = None, progress: Progress
         As `add_models`, except for what lies in a searched folder.
     """
     path = Path(os.path.abspath(path))
-    if not path.is_dir() or is_model_folder(path):
+    if not _is_place(path):
         found = recognise(path, kind=kind)
         return Findings(models=(_read(found, progress),))
     if kind is not None:
@@ -170,13 +170,28 @@ def _candidates(folder: Path) -> Iterator[Path]:
                     f"The folder “{folder.name}” holds more than {MAX_LOOKED_AT:,} files.",
                     "Nothing was changed. Choose the folder in which the models lie.",
                 )
-            if path.is_dir():
-                if is_model_folder(path):
-                    yield path
-                elif depth < MAX_DEPTH and not path.name.startswith("."):
-                    waiting.append((path, depth + 1))
-            elif path.suffix.lower() in (_WEIGHTS, *_PICKLES) and path.is_file():
+            if _is_model(path):
                 yield path
+            elif depth < MAX_DEPTH and not path.name.startswith(".") and _is_place(path):
+                waiting.append((path, depth + 1))
+
+
+def _is_model(path: Path) -> bool:
+    """Return whether a path looks like one model: a folder that says so, or a file by its ending."""
+    try:
+        if path.is_dir():
+            return is_model_folder(path)
+        return path.suffix.lower() in (_WEIGHTS, *_PICKLES) and path.is_file()
+    except OSError:  # a folder that the user may not enter: passed by
+        return False
+
+
+def _is_place(path: Path) -> bool:
+    """Return whether a path is a folder in which models may lie."""
+    try:
+        return path.is_dir() and not is_model_folder(path)
+    except OSError:
+        return False
 
 
 def _listed(folder: Path, *, is_first: bool) -> list[Path]:

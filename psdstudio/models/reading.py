@@ -47,6 +47,8 @@ class Counter:
 def hash_of(found: Recognised, progress: Progress | None = None) -> str:
     """Read all weight files of a model; return its SHA-256 as `ModelFile` defines it.
 
+    Numbers of 16 bits and more are looked through on the way; smaller ones (fp8) are not.
+
     Raises:
         ModelLoadFailed: A file holds numbers that are not finite, or ended early; the sentence names the tensor.
         ModelNotFound: A file cannot be read any more.

@@ -68,6 +68,25 @@ def test_the_layers_give_the_picture_back(seed: int, count: int) -> None:
         assert np.array_equal(new.look.rgba[..., 3], old[..., 3]), "silhouettes stay"
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 6))
+def test_without_shadows_every_picture_comes_back_exactly(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    canvas = Rect(0, 0, 20, 16)
+
+    def noise() -> Raster:
+        rgba = rng.integers(0, 256, (canvas.height, canvas.width, 4), dtype=np.uint8)
+        rgba[rng.random(rgba.shape[:2]) < 0.3, 3] = rng.choice([0, 255])
+        return Raster(rgba=rgba, rect=canvas)
+
+    picture, ground = noise(), noise()
+    picture.rgba[..., 3] = ground.rgba[..., 3] = 255
+    background, fitted = fitted_to_picture(
+        picture, ground, [SplitObject(None, None, noise()) for _ in range(count)]
+    )
+    assert np.abs(np.rint(stacked(background, fitted)) - picture.rgba[..., :3]).max() <= 1
+
+
 def test_hidden_colours_stay_as_painted() -> None:
     canvas = Rect(0, 0, 12, BAND + 40)
     flat = np.full((canvas.height, canvas.width, 4), (200, 30, 30, 255), np.uint8)

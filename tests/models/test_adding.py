@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from psdstudio.errors import Cancelled, ModelError, ModelIncompatible, ModelLoadFailed, ModelNotFound
-from psdstudio.gen.model_files import ModelKind
+from psdstudio.gen.model_files import ModelFile, ModelKind
+from psdstudio.gen.weights.pairing import reference_pair
 from psdstudio.models import adding, reading
 from psdstudio.models.adding import add_models, find_models, merged
 from psdstudio.models.readiness import missing_for_photoreal, missing_for_qwen, optional_for_photoreal
@@ -197,12 +198,52 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     models = add_models(tmp_path)
     assert missing_for_photoreal(models) == ()
     assert any("transparent encoder" in sentence for sentence in optional_for_photoreal(models))
-    samples.write(tmp_path / "ip.safetensors", samples.ip_adapter())
-    assert any("image_encoder" in sentence for sentence in optional_for_photoreal(add_models(tmp_path)))
     assert len(missing_for_qwen(models)) == 1
+
+
+def test_what_fits_badly_is_said(tmp_path: Path) -> None:
+    turbo = add_models(samples.write(tmp_path / "sdxl_turbo.safetensors", samples.sdxl_checkpoint()))
+    assert _says(turbo, "distilled to few steps (Turbo)")
+    metadata = {"format": "psdstudio.joint/1", "base": turbo[0].sha256}
+    joint = add_models(samples.write(tmp_path / "j.safetensors", samples.peft_lora(), metadata=metadata))
+    assert not _says((*turbo, *joint), "trained on another")
+    assert not _says(joint, "trained on another")
+    base = add_models(samples.write_folder(tmp_path / "base"))
+    assert _says((*base, *joint), "“j” was trained on another SDXL model")
+
+
+@pytest.mark.parametrize("adapter", [samples.ip_adapter(), samples.ip_adapter_plus()])
+def test_an_ip_adapter_goes_with_its_own_image_encoder(tmp_path: Path, adapter: samples.Shapes) -> None:
+    models = add_models(samples.write(tmp_path / "ip.safetensors", adapter))
+    assert _says(models, "needs its image encoder")
+    encoder = tmp_path / "image_encoder"
+    samples.write(encoder / "model.safetensors", samples.image_encoder())
+    (encoder / "config.json").write_text("{}")
+    other = tmp_path / "other"
+    other_shapes = samples.image_encoder() | {"visual_projection.weight": (30, 32)}
+    other_shapes["vision_model.embeddings.patch_embedding.weight"] = (48, 3, 14, 14)
+    samples.write(other / "model.safetensors", other_shapes)
+    (other / "config.json").write_text("{}")
+    wrong = merged(models, add_models(other))
+    assert _says(wrong, "made for another image encoder")
+    assert reference_pair(wrong) is None
+    right = merged(wrong, add_models(encoder))
+    assert not _says(right, "image encoder")
+    pair = reference_pair(right)
+    assert pair is not None
+    assert [model.title for model in pair] == ["ip", "image_encoder"]
+
+
+def _says(models: tuple[ModelFile, ...], words: str) -> bool:
+    return any(words in sentence for sentence in optional_for_photoreal(models))
 
 
 def _fault(error: ModelError | None) -> str:
     assert error is not None
     assert error.hint
     return error.user_message
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match="could not be read"):
+        add_models(tmp_path / ("n" * 5000))

@@ -9,9 +9,7 @@ alpha is a small signal in the latents, which such adapters were never trained o
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from psdstudio.engine.sdxl.schedules import Solver
 from psdstudio.errors import ModelIncompatible
@@ -20,6 +18,8 @@ from psdstudio.gen.model_files import ModelFile
 MAX_STEPS = 16
 KEPT_GUIDANCE = (5.0, 8.0)
 """Scales that the guidance-preserving Hyper-SD adapters were made for."""
+
+_OTHER_SCHEDULERS = ("LCM", "TCD", "DMD")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,23 +35,25 @@ class Acceleration:
 def acceleration_of(model: ModelFile, *, text_guidance: float) -> Acceleration:
     """Return how this adapter is used; `text_guidance` is the user's and counts where the adapter keeps guidance.
 
-    The number of steps is the file's fact "steps", else what its title or file name says ("8-step", "8steps").
-    Timesteps are trailing, so that the first one is pure noise as in the distillation (Lin et al. 2305.08891, table 2).
+    From the file's facts "method", "steps" and "guidance". Timesteps are trailing, so that the first one is pure noise
+    as in the distillation (Lin et al. 2305.08891, table 2).
 
     Raises:
-        ModelIncompatible: The file does not say for how many steps it was made.
+        ModelIncompatible: It was distilled for a scheduler that is not here, or does not say for how many steps.
     """
-    words = f"{model.title} {PurePath(model.path).name}".lower()
-    steps = model.fact("steps")
-    if steps is None or not steps.isdecimal():
-        found = re.search(r"(\d+)[\s_-]?steps?(?![a-z])", words)
-        steps = found.group(1) if found else None
-    if steps is None or not 1 <= int(steps) <= MAX_STEPS:
+    method, steps = model.fact("method"), model.fact("steps")
+    if method in _OTHER_SCHEDULERS:
+        raise ModelIncompatible(
+            f"“{model.title}” is of the kind {method}, which has a scheduler of its own that is not built in.",
+            "Use a LoRA of SDXL-Lightning or Hyper-SD, or switch the acceleration off.",
+        )
+    if steps is None or not steps.isdecimal() or not 1 <= int(steps) <= MAX_STEPS:
         raise ModelIncompatible(
             f"“{model.title}” does not say for how many steps it was made.",
-            "Give the file a name such as “lightning 8step”, or switch the acceleration off.",
+            "Give the file a name such as “lightning 8step” and add it again, or switch the acceleration off.",
         )
-    if "cfg" in words or model.fact("guidance") == "kept":
+    if model.fact("guidance") == "kept":
         low, high = KEPT_GUIDANCE
         return Acceleration(steps=int(steps), text_guidance=min(max(text_guidance, low), high))
-    return Acceleration(steps=int(steps))
+    solver = Solver.EULER_ANCESTRAL if method == "Turbo" else Solver.EULER
+    return Acceleration(steps=int(steps), solver=solver)

@@ -100,17 +100,21 @@ def load_base(
         vae_dtype = torch.float32 if dtype is torch.float16 else dtype
     configs = {part: source.config(part) for part in ("unet", "vae", "text_encoder", "text_encoder_2")}
     _check_family(model.title, configs)
+    scheduler = source.scheduler()
+    # The UNet last: what the others lack is known before it is read, which takes the longest.
+    vae = _filled(lambda: AutoencoderKL.from_config(configs["vae"]), source, "vae", vae_dtype)
+    text_encoders = (
+        _filled(lambda: CLIPTextModel(_text_config(configs, 1)), source, "text_encoder", dtype),
+        _filled(
+            lambda: CLIPTextModelWithProjection(_text_config(configs, 2)), source, "text_encoder_2", dtype
+        ),
+    )
     return BaseModel(
         unet=_filled(lambda: UNet2DConditionModel.from_config(configs["unet"]), source, "unet", dtype),
-        vae=_filled(lambda: AutoencoderKL.from_config(configs["vae"]), source, "vae", vae_dtype),
-        text_encoders=(
-            _filled(lambda: CLIPTextModel(_text_config(configs, 1)), source, "text_encoder", dtype),
-            _filled(
-                lambda: CLIPTextModelWithProjection(_text_config(configs, 2)), source, "text_encoder_2", dtype
-            ),
-        ),
+        vae=vae,
+        text_encoders=text_encoders,
         tokenizers=clip_tokenizers(),
-        scheduler=source.scheduler(),
+        scheduler=scheduler,
     )
 
 
@@ -140,7 +144,10 @@ class _Folder:
         return {_short_text_name(name): tensor for name, tensor in state.items()}
 
     def scheduler(self) -> dict[str, Any]:
-        return read_json(self.path / "scheduler" / "scheduler_config.json")
+        config = read_json(self.path / "scheduler" / "scheduler_config.json")
+        if str(config.get("_class_name")).startswith("EDM"):
+            raise _other_noise(self.path)
+        return config
 
     def _weight_files(self, part: str) -> list[Path]:
         stem = "model" if part.startswith("text_encoder") else "diffusion_pytorch_model"
@@ -201,6 +208,10 @@ class _Checkpoint:
         if "ztsnr" in names:
             config["rescale_betas_zero_snr"] = True
         return config
+
+
+def _other_noise(path: Path) -> ModelIncompatible:
+    return ModelIncompatible(f"“{path.name}” was trained with another kind of noise (EDM).", _FAMILY)
 
 
 def _check_family(title: str, configs: Mapping[str, dict[str, Any]]) -> None:

@@ -48,8 +48,8 @@ _ENDINGS = (
     (re.compile(r"[._]lora(_linear_layer)?\.down\.weight$"), Role.DOWN),
     (re.compile(r"[._]lora(_linear_layer)?\.up\.weight$"), Role.UP),
     (re.compile(r"\.alpha$"), Role.ALPHA),
-    (re.compile(r"\.diff$"), Role.WEIGHT),
-    (re.compile(r"\.diff_b$"), Role.BIAS),
+    (re.compile(r"\.(diff|w_norm)$"), Role.WEIGHT),
+    (re.compile(r"\.(diff_b|b_norm)$"), Role.BIAS),
 )
 _STRANGE = re.compile(r"lora|dora_scale|hada_|lokr_|oft_|\.diff_|reconstruct|magnitude")
 _OWN = re.compile(r"\.(weight|bias)$")

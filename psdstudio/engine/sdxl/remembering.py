@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from psdstudio.engine.sdxl.row_states import Known
 from psdstudio.engine.sdxl.rows import KeptMemory, RowBatch
 from psdstudio.engine.sdxl.schedules import Schedule
 
@@ -24,15 +25,6 @@ class Remembering(Protocol):
         """Return the keys and values of rows that are not to be denoised."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Known:
-    """What is remembered for row `row` (a place among the rows): clean latents and their noise, both (4, h, w)."""
-
-    row: int
-    clean: Tensor
-    noise: Tensor
-
-
 class Batching(Protocol):
     """Makes one group of rows the network's input."""
 
@@ -43,13 +35,11 @@ class Batching(Protocol):
 class Memories:
     """Makes the memory of each step; one of clean rows is made once and serves until other rows are context."""
 
-    def __init__(self, network: Remembering, schedule: Schedule, *, clean: bool) -> None:
-        self._network, self._schedule, self._clean = network, schedule, clean
+    def __init__(self, network: Remembering, schedule: Schedule, batch: Batching, *, clean: bool) -> None:
+        self._network, self._schedule, self._batch, self._clean = network, schedule, batch, clean
         self._made: tuple[tuple[int, ...], KeptMemory] | None = None
 
-    def at(
-        self, step: int, batch: Batching, context: Sequence[Known], referred: Sequence[Known]
-    ) -> KeptMemory | None:
+    def at(self, step: int, context: Sequence[Known], referred: Sequence[Known]) -> KeptMemory | None:
         """Return the memory for step `step`; None when there is nothing to remember.
 
         `context` are the rows that all free rows read, and that read one another. `referred` are references, each of
@@ -57,33 +47,31 @@ class Memories:
         no adapter of ours was trained on clean ones.
         """
         if not self._clean:
-            return self._noised(step, batch, context, referred)
+            return self._noised(step, context, referred)
         memories = [
             memory
-            for memory in (self._cleaned(batch, context), self._noised(step, batch, (), referred))
+            for memory in (self._cleaned(context), self._noised(step, (), referred))
             if memory is not None
         ]
         return joined(memories) if memories else None
 
-    def _cleaned(self, batch: Batching, context: Sequence[Known]) -> KeptMemory | None:
+    def _cleaned(self, context: Sequence[Known]) -> KeptMemory | None:
         at = tuple(known.row for known in context)
         if not at:
             return None
         if self._made is None or self._made[0] != at:
             latents = torch.stack([known.clean for known in context])
-            rows = kept_rows(batch(at, latents, CLEAN_TIMESTEP))
+            rows = kept_rows(self._batch(at, latents, CLEAN_TIMESTEP))
             self._made = at, self._network.remember(rows, clean=True)
         return self._made[1]
 
-    def _noised(
-        self, step: int, batch: Batching, context: Sequence[Known], referred: Sequence[Known]
-    ) -> KeptMemory | None:
+    def _noised(self, step: int, context: Sequence[Known], referred: Sequence[Known]) -> KeptMemory | None:
         every = (*context, *referred)
         if not every:
             return None
         noised = torch.stack([self._schedule.noised(known.clean, known.noise, step) for known in every])
         scaled, timestep = self._schedule.scaled(noised, step), self._schedule.timesteps[step]
-        rows = kept_rows(batch([known.row for known in every], scaled, timestep))
+        rows = kept_rows(self._batch([known.row for known in every], scaled, timestep))
         orders = [identity.order for identity in rows.identities[len(context) :]]
         return self._network.remember(rows, readers=((None,) * len(context) + tuple(orders)), clean=False)
 

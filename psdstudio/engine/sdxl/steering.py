@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from psdstudio.core.geometry import BoxF
 from psdstudio.core.layers import LayerId
+from psdstudio.engine.sdxl.prompts import SceneText
 from psdstudio.engine.sdxl.rows import MAP_SCALE, RowRole, SceneRow, Steering
 from psdstudio.engine.sdxl.token_chunks import CHUNK_LENGTH, Span
 
@@ -74,22 +75,34 @@ class Layout:
         }
 
     def weights(self, rows: Sequence[SceneRow], tokens: int, size: tuple[int, int]) -> Tensor | None:
-        """Return `Steering.weights` (r, tokens, h/4, w/4) of `rows`, float32; None when nothing is steered.
+        """Return `Steering.weights` (r, tokens, h/4, w/4) of `rows`, on the device of the maps; None: nothing to do.
 
         In an object's row every token but the starts of chunks is its own: ends and padding sum up the sentence in
         CLIP, too. The start, which most attention rests on, stays: where nothing else may act, it says nothing.
         """
-        weights = torch.ones(len(rows), tokens, *size)
+        known = (*self.given.values(), *self.found.values())
+        if not known or self.scale == 0.0:
+            return None
+        weights = torch.ones(len(rows), tokens, *size, device=known[0].device)
         steered = False
         for row, made in zip(rows, weights, strict=True):
             if row.identity.role is RowRole.OBJECT:
                 where = self.map_of(row.id)
                 if where is not None:
-                    made[torch.arange(tokens) % CHUNK_LENGTH != 0] = self._weight(where)
+                    for start in range(0, tokens, CHUNK_LENGTH):
+                        made[start + 1 : start + CHUNK_LENGTH] = self._weight(where)
                     steered = True
             elif row.identity.role is RowRole.COMPOSITE:
                 steered |= self._steer_composite(made, tokens)
-        return weights if steered and self.scale != 0.0 else None
+        return weights if steered else None
+
+    def boxes(self, rows: Sequence[SceneRow]) -> dict[LayerId, BoxF]:
+        """Return where the objects in `rows` are to stand, in fractions of the canvas, as far as it is known."""
+        maps = {row.id: self.map_of(row.id) for row in rows if row.identity.role is RowRole.OBJECT}
+        boxes = {
+            layer: box_of(where) for layer, where in maps.items() if layer is not None and where is not None
+        }
+        return {layer: box for layer, box in boxes.items() if box is not None}
 
     def _steer_composite(self, made: Tensor, tokens: int) -> bool:
         for layer, where in self.given.items():
@@ -100,6 +113,16 @@ class Layout:
 
     def _weight(self, where: Tensor) -> Tensor:
         return (1 + self.scale * (2 * where - 1)).clamp(min=0)
+
+
+def first_layout(text: SceneText, rows: Sequence[SceneRow], scale: float) -> Layout:
+    """Return what is known before the first step: where the user, or what is kept, says that objects are."""
+    given = {
+        row.id: row.layout.to(text.words.device, torch.float32)
+        for row in rows
+        if row.id is not None and row.layout is not None and row.identity.role is RowRole.OBJECT
+    }
+    return Layout(spans=text.spans, period=text.period, scale=scale, given=given)
 
 
 def silent_and_said(weights: Tensor, silent: int) -> Steering:
@@ -114,7 +137,7 @@ def box_of(where: Tensor) -> BoxF | None:
     The map's places at half height or more, less 2 % of their mass at each side (ours), so that a stray place does not
     stretch the box; a drawn rectangle of up to 50 places across comes back exactly.
     """
-    heights = where.double() * (where >= BOX_LEVEL)
+    heights = where.cpu().double() * (where.cpu() >= BOX_LEVEL)  # some devices have no float64
     if not bool(heights.sum() > 0):
         return None
     top, bottom = _extent(heights.sum(1))

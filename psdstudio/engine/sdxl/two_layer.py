@@ -23,10 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from psdstudio.engine.sdxl.adapters_file import FullOffset
+from psdstudio.engine.sdxl.adapters_file import Changes, FullOffset
+from psdstudio.engine.sdxl.lora_files import TwoLayerWeights
 from psdstudio.engine.sdxl.prompts import SceneText
+from psdstudio.engine.sdxl.row_states import LATENT_CHANNELS
 from psdstudio.engine.sdxl.rows import KeptMemory, Prediction, RowBatch, RowRole, SceneRow
-from psdstudio.engine.sdxl.sampler import LATENT_CHANNELS, Network, SampleOptions, Step, sample
+from psdstudio.engine.sdxl.sampler import Network, SampleOptions, Step, sample
 from psdstudio.engine.sdxl.schedules import Schedule
 from psdstudio.errors import ModelIncompatible
 
@@ -59,20 +61,21 @@ class TwoLayerAdapter:
     stop_at: float = 1.0
 
 
-def split_conv_in(widened: Tensor, bias: Tensor | None = None) -> tuple[FullOffset, Tensor]:
-    """Split the change of a widened `conv_in` (out, 8 or 12, 3, 3) into that of the model's own channels and the rest.
+def conditioned(
+    weights: TwoLayerWeights, *, replaces: frozenset[str] = frozenset(), stop_at: float = 1.0
+) -> tuple[Changes, TwoLayerAdapter]:
+    """Return a file's changes, to be attached under the adapter's name, and the adapter.
 
-    The model's convolution is taken as widened with zeros before the change is added, as the released code does.
-
-    Raises:
-        ModelIncompatible: It has another number of channels.
+    The first four channels of `conv_in` are an ordinary change of the model's own; the others, which the released code
+    adds to zeros, are the condition's.
     """
-    if widened.ndim != 4 or widened.shape[1] not in (2 * LATENT_CHANNELS, 3 * LATENT_CHANNELS):
-        raise ModelIncompatible(
-            f"The two-layer file's first layer reads {widened.shape[1]} channels; 8 or 12 are known.",
-            "Use the SDXL files of LayerDiffuse: layer_xl_bg2ble, bgble2fg, fg2ble, fgble2bg.",
-        )
-    return FullOffset(weight=widened[:, :LATENT_CHANNELS], bias=bias), widened[:, LATENT_CHANNELS:]
+    widened = weights.conv_in.weight
+    assert widened is not None
+    own = FullOffset(weight=widened[:, :LATENT_CHANNELS], bias=weights.conv_in.bias)
+    adapter = TwoLayerAdapter(
+        name=weights.adapter.name, extra=widened[:, LATENT_CHANNELS:], replaces=replaces, stop_at=stop_at
+    )
+    return {**weights.adapter.unet, "conv_in": own}, adapter
 
 
 def applies(rows: Sequence[SceneRow]) -> Path | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from psdstudio.errors import ModelIncompatible
 from psdstudio.gen.model_files import ModelKind
+from psdstudio.gen.weights.acceleration import method_of_model
 from psdstudio.gen.weights.families import SAFE, Family, family_by_names, family_by_width, wrong_family
 from psdstudio.gen.weights.inventory import Inventory
 from psdstudio.gen.weights.recognised import Recognised
@@ -65,7 +66,14 @@ def recognise_checkpoint(path: Path, inventory: Inventory) -> Recognised | None:
         "v"
     ):
         facts.append(("prediction", _V_PREDICTION))
+    facts += distilled(path)
     return Recognised(kind=ModelKind.SDXL_CHECKPOINT, path=path, parts=(inventory,), facts=tuple(facts))
+
+
+def distilled(path: Path) -> list[tuple[str, str]]:
+    """Return how a model was distilled to fewer steps, if its name says so."""
+    method = method_of_model(path.name)
+    return [("distilled", method)] if method else []
 
 
 def words_width(inventory: Inventory) -> int | None:

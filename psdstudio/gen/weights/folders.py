@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psdstudio.errors import ModelIncompatible, ModelLoadFailed
 from psdstudio.gen.model_files import ModelKind
-from psdstudio.gen.weights.checkpoints import check_widths, refuse_other_unet, words_width
+from psdstudio.gen.weights.checkpoints import check_widths, distilled, refuse_other_unet, words_width
 from psdstudio.gen.weights.families import SAFE, family_by_pipeline, wrong_family
 from psdstudio.gen.weights.header import read_header
 from psdstudio.gen.weights.image_encoders import recognise_image_encoder
@@ -87,6 +87,7 @@ def _sdxl(folder: Path) -> Recognised:
     prediction = _config(folder / "scheduler" / "scheduler_config.json").get("prediction_type")
     if prediction == "v_prediction":
         facts.append(("prediction", prediction))
+    facts += distilled(folder)
     return Recognised(
         kind=ModelKind.SDXL_FOLDER, path=folder, parts=tuple(parts.values()), facts=tuple(facts)
     )

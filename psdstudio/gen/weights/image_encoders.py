@@ -11,8 +11,9 @@ from psdstudio.gen.weights.families import SAFE
 from psdstudio.gen.weights.inventory import Inventory
 from psdstudio.gen.weights.recognised import Recognised
 
-_PATCHES, _PROJECTION = "vision_model.embeddings.patch_embedding.weight", "visual_projection.weight"
-_LAYER = re.compile(r"vision_model\.encoder\.layers\.(\d+)\.")
+_PATCHES, _PROJECTION = "embeddings.patch_embedding.weight", "visual_projection.weight"
+_LAYER = re.compile(r"(vision_model\.)?encoder\.layers\.(\d+)\.")
+_CONFIG = "config.json"
 
 
 def recognise_image_encoder(path: Path, inventory: Inventory) -> Recognised | None:
@@ -26,7 +27,9 @@ def recognise_image_encoder(path: Path, inventory: Inventory) -> Recognised | No
             "This image encoder is in OpenCLIP's layout; PSDStudio loads that of transformers.",
             f"{SAFE} Get the “image_encoder” folder that IP-Adapters are published with.",
         )
-    patches, projection = inventory.shape(_PATCHES), inventory.shape(_PROJECTION)
+    # transformers has dropped and kept the prefix in turn.
+    patches = inventory.shape("vision_model." + _PATCHES) or inventory.shape(_PATCHES)
+    projection = inventory.shape(_PROJECTION)
     if patches is None or len(patches) != 4:
         return None
     if projection is None or len(projection) != 2:
@@ -34,7 +37,13 @@ def recognise_image_encoder(path: Path, inventory: Inventory) -> Recognised | No
             "This image encoder has no projection, which IP-Adapters need.",
             f"{SAFE} Get the “image_encoder” folder that IP-Adapters are published with.",
         )
-    layers = {match[1] for name in inventory.shapes if (match := _LAYER.match(name))}
+    folder = path if path.is_dir() else path.parent
+    if not (folder / _CONFIG).is_file():
+        raise ModelIncompatible(
+            f"The image encoder “{path.name}” has no {_CONFIG} beside it, which says how it is built.",
+            f"{SAFE} Get the whole “image_encoder” folder that IP-Adapters are published with.",
+        )
+    layers = {match[2] for name in inventory.shapes if (match := _LAYER.match(name))}
     facts = (
         ("width", str(patches[0])),
         ("layers", str(len(layers))),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from psdstudio.errors import ModelIncompatible
 from psdstudio.gen.model_files import ModelKind
+from psdstudio.gen.weights.acceleration import facts_of_lora, method_of_lora
 from psdstudio.gen.weights.families import SAFE, Family, family_by_names, family_by_width, wrong_base
 from psdstudio.gen.weights.inventory import Inventory
 from psdstudio.gen.weights.recognised import Recognised
@@ -38,15 +39,6 @@ _DEEP = re.compile(r"transformer_blocks[._][1-9]")
 _CROSS_KEYS = re.compile(r"attn2[._]to_[kv]")
 _TEXT_QUERIES = re.compile(r"(lora_te_|^text_encoder\.).*self_attn[._]q_proj")
 _TRANSPARENT = re.compile(r"transparent|layer_?diffus")
-_METHODS = (
-    ("Lightning", re.compile(r"sdxl[-_ ]?lightning|lightning[-_ ]?sdxl|lightning.*\d[-_ ]?step")),
-    ("Hyper-SD", re.compile(r"hyper[-_ ]?(sd|\d)|hyper.*\d[-_ ]?step")),
-    ("LCM", re.compile(r"(?<![a-z])lcm(?![a-z])")),
-    ("TCD", re.compile(r"(?<![a-z])tcd(?![a-z])")),
-    ("DMD", re.compile(r"(?<![a-z])dmd2?(?![a-z])")),
-    ("Turbo", re.compile(r"sdxl[-_ ]?turbo|turbo[-_ ]?(sdxl|lora)|(?<![a-z])turbo.*\d[-_ ]?step")),
-)
-_STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?")
 _WORDS_IN_METADATA = ("ss_output_name", "modelspec.title", "ss_base_model_version")
 _ATTENTION_ALONE = re.compile(r"attn[12][._](to_[qkv]|to_out[._]0|processor\.to_(q|k|v|out)_lora)")
 
@@ -71,7 +63,7 @@ def recognise_lora(path: Path, inventory: Inventory, kind: ModelKind | None) -> 
     words = " ".join([path.stem, *(inventory.metadata.get(key, "") for key in _WORDS_IN_METADATA)]).lower()
     found, told_by = _kind_of_lora(words, downs, kind)
     if found is ModelKind.ACCELERATION:
-        facts += _of_acceleration(words)
+        facts += facts_of_lora(words)
     facts += [("told_by", told_by)] if told_by else []
     return Recognised(kind=found, path=path, parts=(inventory,), facts=tuple(facts))
 
@@ -83,18 +75,9 @@ def _kind_of_lora(
         return kind, BY_CHOICE
     if _TRANSPARENT.search(words) and all(_ATTENTION_ALONE.search(name) for name in downs):
         return ModelKind.TRANSPARENT_LORA, BY_NAME
-    if any(pattern.search(words) for _, pattern in _METHODS):
+    if method_of_lora(words) is not None:
         return ModelKind.ACCELERATION, BY_NAME
     return ModelKind.LORA, None
-
-
-def _of_acceleration(words: str) -> list[tuple[str, str]]:
-    method = next((name for name, pattern in _METHODS if pattern.search(words)), None)
-    steps = _STEPS.search(words)
-    facts = [("method", method)] if method else []
-    facts += [("steps", steps[1])] if steps else []
-    # Hyper-SD's editions for 8 and 12 steps that are used with guidance as a slow model is.
-    return facts + ([("guidance", "kept")] if re.search(r"(?<![a-z])cfg(?![a-z])", words) else [])
 
 
 def _style(inventory: Inventory) -> str:

@@ -21,8 +21,8 @@ class Recognised:
     of the token states), "variant" ("fp16" for a folder's smaller files), "prediction" ("v_prediction"), "rank",
     "style" (key style of a LoRA: kohya, peft, diffusers, forge), "parts" (what a LoRA or offsets act on), "method" and
     "steps" and "guidance" (of an acceleration), "tokens" and "image_width" and "edition" (of an IP-Adapter), "width",
-    "layers", "projection" (of an image encoder), "offset_scale" (of a transparent encoder), "told_by" ("file name" or
-    "your choice" where tensors alone do not tell).
+    "layers", "projection" (of an image encoder), "distilled" (how a whole model was, by its name), "told_by" ("file
+    name" or "your choice" where tensors alone do not tell).
     """
 
     kind: ModelKind

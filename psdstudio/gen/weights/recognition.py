@@ -11,7 +11,7 @@ from psdstudio.gen.weights.checkpoints import recognise_checkpoint
 from psdstudio.gen.weights.families import SAFE, family_by_names, wrong_family
 from psdstudio.gen.weights.folders import is_model_folder, recognise_folder
 from psdstudio.gen.weights.image_encoders import recognise_image_encoder
-from psdstudio.gen.weights.inventory import INDEX_ENDINGS, Inventory, read_inventory
+from psdstudio.gen.weights.inventory import Inventory, read_inventory
 from psdstudio.gen.weights.joint import recognise_joint
 from psdstudio.gen.weights.lora import recognise_lora
 from psdstudio.gen.weights.recognised import Recognised
@@ -23,11 +23,19 @@ _QUANTISED = (".quant_state.", ".absmax", ".weight_scale", ".qweight")
 _OTHERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "a ControlNet",
-        ("controlnet_cond_embedding.", "control_model.", "input_hint_block.", "controlnet_down_blocks."),
+        (
+            "lora_controlnet",
+            "lllite_",
+            "controlnet_cond_embedding.",
+            "control_model.",
+            "input_hint_block.",
+            "controlnet_down_blocks.",
+        ),
     ),
     ("a VAE alone", ("encoder.down_blocks.", "decoder.up_blocks.", "decoder.up.0.", "first_stage_model.")),
     ("a text encoder alone", ("text_model.encoder.", "encoder.block.0.layer.", "model.layers.0.self_attn.")),
     ("a picture enlarger", ("RDB1.", "rdb1.", "conv_first.")),
+    ("the UNet of a model alone", ("input_blocks.0.0.",)),
     ("a textual inversion", ("emb_params", "clip_g", "string_to_param")),
 )
 
@@ -48,21 +56,11 @@ def recognise(path: Path, *, kind: ModelKind | None = None) -> Recognised:
         ModelLoadFailed: It is cut off, damaged, a pickle, or no model file.
         ModelIncompatible: It is of another family, for another base, incomplete, or unknown.
     """
-    if path.is_dir():
-        if not is_model_folder(path):
-            raise ModelIncompatible(
-                f"The folder “{path.name}” is no model: it has neither model_index.json nor weights of its own.",
-                f"{SAFE} Choose a model's folder, or a file that ends in .safetensors.",
-            )
-        found = recognise_folder(path)
-    elif not path.exists():
-        raise ModelNotFound(
-            f"There is no file “{path}”.", "Check the name; it may have been moved or renamed."
-        )
-    elif path.name.endswith(INDEX_ENDINGS) or path.is_file():
-        found = _recognise_file(path, kind)
-    else:
-        raise ModelLoadFailed(f"“{path.name}” is not a file.", "Choose a file that ends in .safetensors.")
+    try:
+        found = _recognised(path, kind)
+    except OSError as exc:  # a folder that may not be entered, a name that is too long
+        reason = exc.strerror or type(exc).__name__
+        raise ModelNotFound(f"“{path}” could not be read ({reason}).", SAFE) from exc
     if kind is not None and found.kind is not kind:
         raise ModelIncompatible(
             f"“{path.name}” is not what you said it is ({kind.value}): it is of the kind “{found.kind.value}”.",
@@ -71,8 +69,25 @@ def recognise(path: Path, *, kind: ModelKind | None = None) -> Recognised:
     return found
 
 
-def _recognise_file(path: Path, kind: ModelKind | None) -> Recognised:
-    inventory = read_inventory(path)
+def _recognised(path: Path, kind: ModelKind | None) -> Recognised:
+    if path.is_dir():
+        if not is_model_folder(path):
+            raise ModelIncompatible(
+                f"The folder “{path.name}” is no model: it has neither model_index.json nor weights of its own.",
+                f"{SAFE} Choose a model's folder, or a file that ends in .safetensors.",
+            )
+        return recognise_folder(path)
+    if not path.exists():
+        raise ModelNotFound(
+            f"There is no file “{path}”.", "Check the name; it may have been moved or renamed."
+        )
+    if not path.is_file():
+        raise ModelLoadFailed(f"“{path.name}” is not a file.", "Choose a file that ends in .safetensors.")
+    return recognise_tensors(path, read_inventory(path), kind)
+
+
+def recognise_tensors(path: Path, inventory: Inventory, kind: ModelKind | None = None) -> Recognised:
+    """Return what a file is of which the tensors are known already; `path` gives its name. Raises ModelIncompatible."""
     if inventory.holds(*_QUANTISED):
         raise ModelIncompatible(
             f"“{path.name}” is a compressed (quantised) edition, which PSDStudio cannot load.",

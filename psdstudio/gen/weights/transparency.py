@@ -49,9 +49,7 @@ def recognise_encoder(path: Path, inventory: Inventory) -> Recognised | None:
         raise wrong_base("transparent encoder", Family.FLUX)
     if last[0] != 4 or len(inventory.shapes) != 18:
         return None
-    # Two editions of one architecture: that of LayerDiffuse_Diffusers writes offsets 300 times smaller.
-    scale = (("offset_scale", "300"),) if "ld_diffusers" in path.stem.lower() else ()
-    facts = (*scale, ("numbers", inventory.dtype()))
+    facts = (("numbers", inventory.dtype()),)
     return Recognised(kind=ModelKind.TRANSPARENT_ENCODER, path=path, parts=(inventory,), facts=facts)
 
 
@@ -152,7 +150,8 @@ def _two_layer(
     if kind in candidates:
         return kind, BY_CHOICE
     if channels == 12:
-        # Of the two published ones only that which paints the foreground changes attention too (3.62 GB, not 0.70).
+        # Convolutions alone are 702 MB in fp16, the size of the published file that paints the background; that which
+        # paints the foreground has 3.62 GB: everything but attention's queries, keys and values.
         deep = inventory.holds("transformer_blocks.")
         return (ModelKind.BLEND_TO_FOREGROUND if deep else ModelKind.BLEND_TO_BACKGROUND), None
     by_name = [found for found in candidates if _NAMES_OF_KINDS[found].search(path.stem.lower())]

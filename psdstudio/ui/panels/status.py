@@ -56,6 +56,8 @@ class StatusBar(QStatusBar):
         self._saved_at: float | None = None
         self._is_dirty = False
         self.engine_info: EngineInfo | None = None
+        self._engine_title = "Engine"
+        self._engine_phase: EnginePhase | None = None
         self.zoom = QLineEdit("100 %")
         self.zoom.setFixedWidth(64)
         self.zoom.setAccessibleName("Zoom")
@@ -117,20 +119,30 @@ class StatusBar(QStatusBar):
         self.phase.setText(f"{run.phase}{left}")
         self.line.set_fraction(run.fraction)
 
+    def name_engine(self, title: str) -> None:
+        """Say which engine is chosen; until it is loaded that is all there is to say."""
+        self._engine_title = title
+        if self.engine_info is None and self._engine_phase is None:
+            self.engine.setText(f"{title}: not loaded yet")
+
+    def forget_engine(self) -> None:
+        """Another engine takes over: what the last one said of itself is out of date."""
+        self.engine_info = None
+
     def show_engine(self, state: EngineState) -> None:
         """Show how the engine is; the tip says what it can do, or why it stopped."""
-        self.engine_info = state.info or self.engine_info
-        tip = ""
+        self.engine_info, self._engine_phase = state.info or self.engine_info, state.phase
+        tip, title = "", self._engine_title
         match state.phase:
             case EnginePhase.LOADING:
-                self.engine.setText("Engine: loading")
+                share = f" {state.fraction * 100:.0f} %" if state.fraction > 0 else ""
+                self.engine.setText(f"{title}: loading{share}")
             case EnginePhase.READY:
-                self.engine.setText("Engine: ready" if state.info is None else f"{state.info.title}: ready")
+                self.engine.setText(f"{title}: ready" if state.info is None else f"{state.info.title}: ready")
                 tip = engine_facts(state.info)
             case EnginePhase.STOPPED:
-                self.engine.setText(
-                    "Engine: stopped" if state.report is not None else "Engine: not loaded yet"
-                )
+                is_fault = state.report is not None
+                self.engine.setText(f"{title}: stopped" if is_fault else f"{title}: not loaded yet")
                 tip = "" if state.report is None else f"{state.report.message} {state.report.hint}"
         self.engine.setToolTip(tip)
 

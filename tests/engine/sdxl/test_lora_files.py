@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from psdstudio.engine.sdxl.adapters_file import FullOffset, LowRank, read_joint_adapter
+from psdstudio.engine.sdxl.adapters_file import FullOffset, LowRank
 from psdstudio.engine.sdxl.libraries import UNet2DConditionModel, init_empty_weights
 from psdstudio.engine.sdxl.loading import BaseModel
 from psdstudio.engine.sdxl.lora_files import _module_path, _modules_by_flat_name, read_adapter, read_two_layer
@@ -212,6 +214,27 @@ def test_convolutions_and_matrices_in_either_form(base: BaseModel, tmp_path: Pat
     }
 
 
+def test_trained_norms_and_biases_are_offsets(base: BaseModel, tmp_path: Path) -> None:
+    norm, conv = "down_blocks.0.resnets.0.norm1", "down_blocks.0.resnets.0.conv1"
+    state = {
+        f"lora_unet_{flat(original(norm))}.w_norm": torch.ones(32),
+        f"lora_unet_{flat(original(norm))}.b_norm": torch.zeros(32),
+        f"lora_unet_{flat(original(conv))}.diff": torch.ones(32, 32, 3, 3),
+        f"lora_unet_{flat(original(conv))}.diff_b": torch.ones(32),
+    }
+    read = read_adapter(written(tmp_path / "norm.safetensors", state), base).unet
+    assert read.keys() == {norm, conv}
+    assert all(
+        isinstance(c, FullOffset) and c.weight is not None and c.bias is not None for c in read.values()
+    )
+
+
+@given(st.text(alphabet=st.sampled_from("lora_.unetABdw:0weightbiasprocessorto_qk"), max_size=60))
+def test_any_name_is_taken_apart_or_refused(name: str) -> None:
+    key = adapter_key(name)
+    assert key is None or isinstance(key.role, Role)
+
+
 @pytest.mark.parametrize("forge", [False, True])
 @pytest.mark.parametrize("attention", [False, True])
 def test_offsets_are_added_to_the_weights_they_name(
@@ -329,60 +352,3 @@ def test_names_are_taken_apart() -> None:
     key = adapter_key("diffusion_model.out.2.bias::diff::0")
     assert key is not None and (key.part, key.module, key.role) == (Part.UNET, "out.2", Role.BIAS)
     assert adapter_key("diffusion_model.out.2.bias::lora::0") is None
-
-
-def joint(lora: Lora) -> dict[str, Tensor]:
-    state = {f"lora.{path}.down": down for path, (down, _) in lora.items()}
-    state |= {f"lora.{path}.up": up for path, (_, up) in lora.items()}
-    return state | {"embedding.role": torch.zeros(3, 128), "embedding.order": torch.ones(8, 128)}
-
-
-JOINT = {
-    "format": "psdstudio.joint/1",
-    "rank": "4",
-    "alpha": "8.0",
-    "wide": "false",
-    "base": "ab",
-    "steps": "9",
-}
-
-
-def test_joint_adapters_are_read(lora: Lora, tmp_path: Path) -> None:
-    read = read_joint_adapter(written(tmp_path / "joint.safetensors", joint(lora), JOINT))
-    assert read.adapter.unet.keys() == lora.keys() and read.embedding.keys() == {"role", "order"}
-    assert (read.wide, read.base) == (False, "ab")
-    assert all(isinstance(change, LowRank) and change.scale == 2.0 for change in read.adapter.unet.values())
-
-
-@pytest.mark.parametrize(
-    ("metadata", "kind"),
-    [
-        ({"format": "psdstudio.joint/2"}, ModelIncompatible),
-        ({"alpha": "much"}, ModelLoadFailed),
-        ({"alpha": "nan"}, ModelLoadFailed),
-        ({"wide": "perhaps"}, ModelLoadFailed),
-    ],
-)
-def test_damaged_joint_adapters_are_refused(
-    lora: Lora, tmp_path: Path, metadata: dict[str, str], kind: type[StudioError]
-) -> None:
-    with pytest.raises(kind):
-        read_joint_adapter(written(tmp_path / "joint.safetensors", joint(lora), {**JOINT, **metadata}))
-
-
-@pytest.mark.parametrize("missing", ["down", "role", "order", "extra"])
-def test_joint_adapters_with_too_little_or_too_much_are_refused(
-    lora: Lora, tmp_path: Path, missing: str
-) -> None:
-    state = joint(lora)
-    if missing == "extra":
-        state["extra"] = torch.ones(1)
-    else:
-        state = {name: tensor for name, tensor in state.items() if not name.endswith(missing)}
-    if missing in (
-        "role",
-        "order",
-    ):  # which tables there must be is the embedding's to say; there must be some
-        state = {name: tensor for name, tensor in state.items() if not name.startswith("embedding.")}
-    with pytest.raises(ModelLoadFailed, match="damaged"):
-        read_joint_adapter(written(tmp_path / "joint.safetensors", state, JOINT))

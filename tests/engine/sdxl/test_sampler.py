@@ -16,7 +16,7 @@ from psdstudio.engine.sdxl.guidance import Guidance
 from psdstudio.engine.sdxl.noise import row_noise, step_generator
 from psdstudio.engine.sdxl.prompts import encode_scene
 from psdstudio.engine.sdxl.row_network import RowNetwork
-from psdstudio.engine.sdxl.rows import KeptMemory, Prediction, RowBatch
+from psdstudio.engine.sdxl.rows import KeptMemory, Prediction, RowBatch, SceneRow
 from psdstudio.engine.sdxl.sampler import sample
 from psdstudio.engine.sdxl.schedules import Schedule, Solver
 from psdstudio.errors import EngineFailed
@@ -261,8 +261,6 @@ def test_a_reference_is_read_by_its_own_object_alone(network: RowNetwork) -> Non
     watched = Watched(network)
     run(watched, [kept, *both], replace(options, trained=True), steps=2)
     assert watched.predicted[-1][1]["kept"].readers == (None, 1, 2)
-    with pytest.raises(ValueError, match="only objects"):
-        run(network, [background(reference=some_latents(1))])
 
 
 def test_cancelling_at_any_step_leaves_the_network_as_it_was(network: RowNetwork) -> None:
@@ -298,6 +296,54 @@ def test_values_that_are_no_numbers_stop_the_run_with_a_sentence() -> None:
     assert failed.value.hint
 
 
-def test_a_scene_of_kept_rows_alone_is_a_mistake(network: RowNetwork) -> None:
-    with pytest.raises(ValueError, match="all rows are kept"):
-        run(network, [background(kept=True, latents=some_latents(1))])
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([background(kept=True, latents=some_latents(1))], "all rows are kept"),
+        ([background(kept=True), thing(1, "a swan")], "has no latents"),
+        ([background(reference=some_latents(1))], "only objects have references"),
+        (
+            [background(latents=some_latents(1)[:, :8])],
+            r"latents of background: \(4, 8, 16\) instead of \(4, 16, 16\)",
+        ),
+        ([thing(1, "a swan", layout=torch.ones(16, 16))], "layout of object 1"),
+        ([background(latents=some_latents(1), unknown=torch.ones(4, 4))], "unknown of background"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_before_the_first_step(
+    network: RowNetwork, rows: list[SceneRow], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        run(network, rows)
+
+
+def test_image_tokens_guide_as_words_do(network: RowNetwork) -> None:
+    tokens = torch.randn(3, 64)
+    watched = Watched(network)
+    rows = [background(), thing(1, "a swan", image_tokens=tokens)]
+    run(watched, rows, replace(OPTIONS, image_scale=0.7), steps=1)
+    batch, _ = watched.predicted[0]
+    assert batch.image_tokens is not None
+    assert torch.equal(batch.image_tokens[3], tokens)
+    assert bool((batch.image_tokens[:3] == 0).all()), (
+        "neither the silent half nor the background has a picture"
+    )
+    assert batch.image_scales == (0.7,) * 4
+    assert watched.predicted[0][1]["kept"] is None
+
+
+def test_half_precision_paints_what_full_precision_paints(network: RowNetwork) -> None:
+    rows = [background(kept=True, latents=some_latents(1)), thing(1, "a swan")]
+    full, _ = run(network, rows)
+    text = encode_scene(PARTS, rows)
+    halved = {
+        name: getattr(text, name).bfloat16()
+        for name in ("words", "pooled", "negative_words", "negative_pooled")
+    }
+    with RowNetwork(tiny_unet().bfloat16()) as half:
+        watched = Watched(half)
+        running = sample(watched, replace(text, **halved), rows, Schedule(steps=STEPS), OPTIONS)
+        *_, last = running
+    assert watched.predicted[0][0].latents.dtype == torch.bfloat16
+    assert last.clean.dtype == torch.float32
+    assert (last.clean[0] - full[1]).abs().mean() < 0.1 * full[1].abs().mean()

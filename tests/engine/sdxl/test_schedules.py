@@ -146,31 +146,40 @@ def accelerator(title: str, **facts: str) -> ModelFile:
 
 
 @pytest.mark.parametrize(
-    ("title", "facts", "steps", "guidance"),
+    ("facts", "made"),
     [
-        ("sdxl_lightning_8step_lora", {}, 8, 1.0),
-        ("sdxl_lightning_4step_lora", {"steps": "2"}, 2, 1.0),
-        ("Hyper-SDXL-8steps-CFG-lora", {}, 8, 6.0),
-        ("Hyper-SDXL-12steps-CFG-lora", {"steps": "12"}, 12, 6.0),
+        ({"method": "Lightning", "steps": "8"}, Acceleration(steps=8)),
+        ({"method": "Turbo", "steps": "4"}, Acceleration(steps=4, solver=Solver.EULER_ANCESTRAL)),
+        (
+            {"method": "Hyper-SD", "steps": "12", "guidance": "kept"},
+            Acceleration(steps=12, text_guidance=6.0),
+        ),
+        ({"steps": "2"}, Acceleration(steps=2)),
     ],
 )
-def test_acceleration_is_read_from_the_file(
-    title: str, facts: dict[str, str], steps: int, guidance: float
-) -> None:
-    made = acceleration_of(accelerator(title, **facts), text_guidance=6.0)
-    assert made == Acceleration(steps=steps, text_guidance=guidance)
+def test_acceleration_is_read_from_the_facts_of_the_file(facts: dict[str, str], made: Acceleration) -> None:
+    assert acceleration_of(accelerator("some LoRA", **facts), text_guidance=6.0) == made
     schedule = Schedule(solver=made.solver, steps=made.steps, spacing=made.spacing)
     assert schedule.timesteps[0] == 999
-    assert schedule.steps == steps
+    assert schedule.steps == made.steps
 
 
 def test_kept_guidance_stays_in_the_range_it_was_made_for() -> None:
-    model = accelerator("Hyper-SDXL-8steps-CFG-lora")
+    model = accelerator("some LoRA", steps="8", guidance="kept")
     assert acceleration_of(model, text_guidance=2.0).text_guidance == 5.0
     assert acceleration_of(model, text_guidance=20.0).text_guidance == 8.0
 
 
-def test_acceleration_without_steps_is_refused() -> None:
-    with pytest.raises(ModelIncompatible, match="how many steps") as refused:
-        acceleration_of(accelerator("lcm-lora"), text_guidance=6.0)
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"method": "LCM", "steps": "4"}, "LCM, which has a scheduler of its own"),
+        ({"method": "Lightning"}, "how many steps"),
+        ({"steps": "50"}, "how many steps"),
+        ({"steps": "0"}, "how many steps"),
+    ],
+)
+def test_acceleration_that_cannot_be_stepped_is_refused(facts: dict[str, str], said: str) -> None:
+    with pytest.raises(ModelIncompatible, match=said) as refused:
+        acceleration_of(accelerator("some LoRA", **facts), text_guidance=6.0)
     assert refused.value.hint

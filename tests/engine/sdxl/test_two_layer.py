@@ -11,8 +11,9 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
 from torch import Tensor
 
-from psdstudio.engine.sdxl.adapters_file import FullOffset
+from psdstudio.engine.sdxl.adapters_file import AdapterWeights, FullOffset
 from psdstudio.engine.sdxl.guidance import Guidance
+from psdstudio.engine.sdxl.lora_files import TwoLayerWeights
 from psdstudio.engine.sdxl.noise import row_noise, step_generator
 from psdstudio.engine.sdxl.prompts import SceneText, encode_scene, time_ids
 from psdstudio.engine.sdxl.row_network import RowNetwork
@@ -25,8 +26,8 @@ from psdstudio.engine.sdxl.two_layer import (
     Path,
     TwoLayerAdapter,
     applies,
+    conditioned,
     sample_two_layers,
-    split_conv_in,
 )
 from psdstudio.errors import ModelIncompatible
 from tests.engine.sdxl.scenes import (
@@ -75,11 +76,11 @@ def widened(channels: int) -> UNet2DConditionModel:
 
 def attached(network: RowNetwork, channels: int, **said: Any) -> TwoLayerAdapter:
     conv_in, last = changes_of(channels)
-    own, extra = split_conv_in(conv_in)
-    name = f"file of {channels}"
-    if name not in network.adapters.names:
-        network.attach(name, {"conv_in": own, LAST: FullOffset(weight=last)})
-    return TwoLayerAdapter(name=name, extra=extra, **said)
+    rest = AdapterWeights(name=f"file of {channels}", unet={LAST: FullOffset(weight=last)})
+    changes, adapter = conditioned(TwoLayerWeights(adapter=rest, conv_in=FullOffset(weight=conv_in)), **said)
+    if adapter.name not in network.adapters.names:
+        network.attach(adapter.name, changes)
+    return adapter
 
 
 @pytest.fixture(scope="module")
@@ -233,5 +234,3 @@ def test_which_scenes_are_two_layers() -> None:
 def test_files_of_the_wrong_kind_are_refused(network: RowNetwork) -> None:
     with pytest.raises(ModelIncompatible, match="reads 4 channels of conditions, and this path has 8"):
         Conditioned(network, attached(network, 8), torch.cat([some_latents(1), some_latents(2)]))
-    with pytest.raises(ModelIncompatible, match="reads 9 channels"):
-        split_conv_in(torch.zeros(32, 9, 3, 3))

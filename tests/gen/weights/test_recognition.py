@@ -31,7 +31,6 @@ KINDS: list[tuple[str, samples.Shapes, ModelKind]] = [
     ("any", samples.offsets(attention=False, channels=12), ModelKind.BLEND_TO_BACKGROUND),
     ("any", samples.ip_adapter(), ModelKind.IP_ADAPTER),
     ("any", samples.ip_adapter_plus(samples.SDXL), ModelKind.IP_ADAPTER),
-    ("any", samples.image_encoder(), ModelKind.IMAGE_ENCODER),
     ("style", samples.kohya_lora(), ModelKind.LORA),
     ("style", samples.kohya_lora(samples.SDXL), ModelKind.LORA),
     ("style", samples.kohya_lora(text=()), ModelKind.LORA),
@@ -56,6 +55,7 @@ def test_a_file_is_told_by_its_tensors(
     found = recognise(path)
     assert found.kind is kind
     assert found.path == path
+    assert ("numbers", "F16") in found.facts
     assert found.size_bytes == path.stat().st_size
     # The ending of the name says nothing.
     renamed = path.rename(tmp_path / f"{name}.bin")
@@ -123,6 +123,8 @@ REFUSED: list[tuple[samples.Shapes, str]] = [
     ),
     ({"somewhere.else.lora_A.weight": (4, 8)}, "does not know"),
     ({"lora_unet_mid_block_x.hada_w1_a": (4, 8)}, "LoHa"),
+    (samples.unet_ldm(), "UNet of a model alone"),
+    ({"lora_controlnet": (0,), "input_blocks.0.0.weight": (8, 4, 3, 3)}, "a ControlNet"),
     ({"model.diffusion_model.x.weight.absmax": (4,)}, "quantised"),
     ({"tensor": (2,)}, "none of the models"),
 ]
@@ -189,6 +191,24 @@ def test_facts_of_files(tmp_path: Path) -> None:
     assert facts("x", samples.peft_lora(), **_JOINT)["rank"] == "8"
 
 
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("sd_xl_base_1.0", None),
+        ("juggernautXL_v9Rdphoto2Lightning", "Lightning"),
+        ("sd_xl_turbo_1.0_fp16", "Turbo"),
+        ("realvis-xl-lcm", "LCM"),
+        ("hyperrealXL", None),
+        ("juggernautXL_hyper_8step", "Hyper-SD"),
+    ],
+)
+def test_distilled_models_are_told_by_their_names(tmp_path: Path, name: str, method: str | None) -> None:
+    path = samples.write(tmp_path / f"{name}.safetensors", samples.sdxl_checkpoint())
+    assert dict(recognise(path).facts).get("distilled") == method
+    folder = samples.write_folder(tmp_path / name)
+    assert dict(recognise(folder).facts).get("distilled") == method
+
+
 def test_our_own_adapter_is_told_by_its_metadata(tmp_path: Path) -> None:
     shapes = samples.peft_lora() | {"embedding.role": (3, 8)}
     path = samples.write(tmp_path / "a.safetensors", shapes, metadata=_JOINT)
@@ -196,6 +216,11 @@ def test_our_own_adapter_is_told_by_its_metadata(tmp_path: Path) -> None:
     newer = samples.write(tmp_path / "b.safetensors", shapes, metadata={"format": "psdstudio.joint/2"})
     with pytest.raises(ModelIncompatible, match="newer PSDStudio"):
         recognise(newer)
+    unfinished = samples.write(
+        tmp_path / "c.safetensors", shapes, metadata={"format": "psdstudio.joint-checkpoint/1"}
+    )
+    with pytest.raises(ModelIncompatible, match="a file that a training works with"):
+        recognise(unfinished)
 
 
 def test_the_user_decides_between_kinds_that_are_alike(tmp_path: Path) -> None:
@@ -213,6 +238,16 @@ def test_the_user_decides_between_kinds_that_are_alike(tmp_path: Path) -> None:
         recognise(samples.write(tmp_path / "c.safetensors", samples.forge_offsets(12)), kind=ModelKind.LORA)
 
 
+def test_an_image_encoder_needs_its_description(tmp_path: Path) -> None:
+    path = samples.write(tmp_path / "model.safetensors", samples.image_encoder())
+    with pytest.raises(ModelIncompatible, match=r"has no config\.json beside it"):
+        recognise(path)
+    (tmp_path / "config.json").write_text("{}")
+    assert recognise(path).kind is ModelKind.IMAGE_ENCODER
+    newer = {name.removeprefix("vision_model."): shape for name, shape in samples.image_encoder().items()}
+    assert dict(recognise(samples.write(path, newer)).facts)["layers"] == "2"
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match="There is no file"):
         recognise(tmp_path / "model.safetensors")
@@ -221,3 +256,5 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "empty.safetensors").touch()
     with pytest.raises(ModelLoadFailed, match="is empty"):
         recognise(tmp_path / "empty.safetensors")
+    with pytest.raises(ModelNotFound, match="could not be read"):
+        recognise(tmp_path / ("n" * 5000))

@@ -30,6 +30,7 @@ def test_a_folder_is_added_listed_verified_and_removed(
     assert main(["models", "add", str(weights)]) == 0
     shown = capsys.readouterr()
     assert "SDXL model (folder)\n  my-sdxl:" in shown.out
+    assert "  layer_xl_transparent_attn: 3 kB, F16, rank 4\n" in shown.out
     assert shown.out.endswith("Photoreal layers: ready.\n")
     assert "note: This file is a Stable Diffusion 1.5 model" in shown.err
 

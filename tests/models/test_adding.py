@@ -247,3 +247,41 @@ def _fault(error: ModelError | None) -> str:
 def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match="could not be read"):
         add_models(tmp_path / ("n" * 5000))
+
+
+def test_the_whole_download_of_layerdiffuse(tmp_path: Path) -> None:
+    """All files of the release (layerdiffusion-v1) in one folder: SDXL's are taken, those of SD 1.5 are not."""
+    hookers: samples.Shapes = {"hookers.layers.0.to_q_lora.0.down.weight": (8, 8)}
+    files = {
+        "layer_sd15_bg2fg": hookers,
+        "layer_sd15_fg2bg": hookers,
+        "layer_sd15_joint": hookers,
+        "layer_sd15_transparent_attn": hookers,
+        "layer_sd15_vae_transparent_decoder": samples.transparent_decoder(),
+        "layer_sd15_vae_transparent_encoder": samples.transparent_encoder(),
+        "layer_xl_bg2ble": samples.forge_offsets(8),
+        "layer_xl_bgble2fg": samples.forge_offsets(12, deep=True),
+        "layer_xl_fg2ble": samples.forge_offsets(8),
+        "layer_xl_fgble2bg": samples.forge_offsets(12),
+        "layer_xl_transparent_attn": samples.forge_lora(),
+        "layer_xl_transparent_conv": samples.forge_offsets(deep=True),
+        "vae_transparent_decoder": samples.transparent_decoder(),
+        "vae_transparent_encoder": samples.transparent_encoder(),
+    }
+    for name, shapes in files.items():
+        samples.write(tmp_path / f"{name}.safetensors", shapes)
+    found = find_models(tmp_path)
+    assert {model.title: model.kind for model in found.models} == {
+        "layer_xl_bg2ble": ModelKind.BACKGROUND_TO_BLEND,
+        "layer_xl_bgble2fg": ModelKind.BLEND_TO_FOREGROUND,
+        "layer_xl_fg2ble": ModelKind.FOREGROUND_TO_BLEND,
+        "layer_xl_fgble2bg": ModelKind.BLEND_TO_BACKGROUND,
+        "layer_xl_transparent_attn": ModelKind.TRANSPARENT_LORA,
+        "layer_xl_transparent_conv": ModelKind.TRANSPARENT_OFFSET,
+        "vae_transparent_decoder": ModelKind.TRANSPARENT_DECODER,
+        "vae_transparent_encoder": ModelKind.TRANSPARENT_ENCODER,
+    }
+    assert {refusal.path.stem for refusal in found.refusals} == {
+        n for n in files if n.startswith("layer_sd15")
+    }
+    assert all("Stable Diffusion 1.5" in refusal.error.user_message for refusal in found.refusals)

@@ -29,7 +29,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _SDXL_PARTS = ("unet", "text_encoder", "text_encoder_2", "vae")
 _QWEN_PIPELINE = "QwenImageLayeredPipeline"
 _QWEN_PARTS = ("transformer", "text_encoder", "vae")
-_QWEN_CONFIGS = ("scheduler", "tokenizer", "processor")
+_QWEN_CONFIGS = ("scheduler", "tokenizer")
 
 
 def is_model_folder(folder: Path) -> bool:

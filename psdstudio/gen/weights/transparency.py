@@ -32,15 +32,16 @@ _UNET_NAME = re.compile(
 _FORGE = "::"
 _FORGE_NAME = re.compile(r"diffusion_model\.[^:]+::(lora|diff)::\d+$")
 _FOURTH_LEVEL = ("down_blocks.3.", "up_blocks.3.", "input_blocks.9.", "input_blocks.11.", "output_blocks.9.")
+_SD15 = re.compile(r"(?<![a-z])sd[-_ ]?(v?1|15)([._-]?5)?(?![0-9])")
 _FILE = "LayerDiffuse file"
 _FLUX_CHANNELS = 16
 
 
-def recognise_encoder(path: Path, inventory: Inventory) -> Recognised | None:
+def recognise_encoder(path: Path, inventory: Inventory, kind: ModelKind | None) -> Recognised | None:
     """Return the transparent encoder (RGBA -> offset of the latents); None for something else.
 
     Raises:
-        ModelIncompatible: It is the edition for Flux.
+        ModelIncompatible: It is the edition for Flux, or by its name (unless `kind` says otherwise) for SD 1.5.
     """
     first, last = inventory.shape("blocks.0.weight"), inventory.shape("blocks.16.weight")
     if first is None or last is None or len(first) != 4 or len(last) != 4 or first[1] != 4:
@@ -49,16 +50,13 @@ def recognise_encoder(path: Path, inventory: Inventory) -> Recognised | None:
         raise wrong_base("transparent encoder", Family.FLUX)
     if last[0] != 4 or len(inventory.shapes) != 18:
         return None
+    _refuse_sd15_by_name(path, "transparent encoder", kind)
     facts = (("numbers", inventory.dtype()),)
     return Recognised(kind=ModelKind.TRANSPARENT_ENCODER, path=path, parts=(inventory,), facts=facts)
 
 
-def recognise_decoder(path: Path, inventory: Inventory) -> Recognised | None:
-    """Return the transparent decoder (RGB and latents -> RGBA); None for something else.
-
-    Raises:
-        ModelIncompatible: It is the edition for Flux.
-    """
+def recognise_decoder(path: Path, inventory: Inventory, kind: ModelKind | None) -> Recognised | None:
+    """Return the transparent decoder (RGB and latents -> RGBA); None for something else. Raises as the encoder."""
     latent, head = inventory.shape("latent_conv_in.weight"), inventory.shape("conv_out.weight")
     if latent is None or head is None or len(latent) != 4 or len(head) != 4:
         return None
@@ -66,8 +64,15 @@ def recognise_decoder(path: Path, inventory: Inventory) -> Recognised | None:
         raise wrong_base("transparent decoder", Family.FLUX)
     if latent[1] != 4 or head[0] != 4 or not inventory.starts("mid_block.attentions.0."):
         return None
+    _refuse_sd15_by_name(path, "transparent decoder", kind)
     facts = (("numbers", inventory.dtype()),)
     return Recognised(kind=ModelKind.TRANSPARENT_DECODER, path=path, parts=(inventory,), facts=facts)
+
+
+def _refuse_sd15_by_name(path: Path, what: str, kind: ModelKind | None) -> None:
+    """Refuse the pair for SD 1.5: of SDXL's architecture to the last tensor, published beside it, for other latents."""
+    if kind is None and _SD15.search(path.stem.lower()):
+        raise wrong_base(what, Family.SD1)
 
 
 def recognise_offsets(path: Path, inventory: Inventory, kind: ModelKind | None) -> Recognised | None:
@@ -90,7 +95,7 @@ def recognise_offsets(path: Path, inventory: Inventory, kind: ModelKind | None) 
         return None
     _refuse_whole_unet(inventory)
     _refuse_other_base(inventory)
-    low_rank = next((shape for _, shape in inventory.ending("::lora::1")), None)
+    low_rank = next((shape for _, shape in inventory.ending("::lora::1") if shape), None)
     channels = _channels(inventory)
     facts = [("style", style), ("numbers", inventory.dtype())]
     if channels in TWO_LAYER_CHANNELS:

@@ -248,6 +248,26 @@ def test_an_image_encoder_needs_its_description(tmp_path: Path) -> None:
     assert dict(recognise(samples.write(path, newer)).facts)["layers"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("shapes", "kind"),
+    [
+        (samples.transparent_decoder(), ModelKind.TRANSPARENT_DECODER),
+        (samples.transparent_encoder(), ModelKind.TRANSPARENT_ENCODER),
+    ],
+)
+def test_the_transparent_pair_of_sd15_is_told_by_its_name_alone(
+    tmp_path: Path, shapes: samples.Shapes, kind: ModelKind
+) -> None:
+    """One architecture, other latents: the wrong one would paint rubbish without a word."""
+    for name in ("layer_sd15_vae_transparent_decoder", "sd1.5_transparent", "x-sd-v1-5"):
+        path = samples.write(tmp_path / f"{name}.safetensors", shapes)
+        with pytest.raises(ModelIncompatible, match=r"was made for Stable Diffusion 1\.5"):
+            recognise(path)
+        assert recognise(path, kind=kind).kind is kind
+    for name in ("vae_transparent_decoder", "ld_diffusers_sdxl_vae_transparent_decoder", "sdxl_1.5"):
+        assert recognise(samples.write(tmp_path / f"{name}.safetensors", shapes)).kind is kind
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match="There is no file"):
         recognise(tmp_path / "model.safetensors")

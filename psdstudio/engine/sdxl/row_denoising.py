@@ -10,8 +10,9 @@ from torch import Tensor
 from psdstudio.engine.sdxl.guidance import Guidance, Reading
 from psdstudio.engine.sdxl.noise import step_generator
 from psdstudio.engine.sdxl.prompts import SceneText, time_ids
+from psdstudio.engine.sdxl.row_batches import grouped
 from psdstudio.engine.sdxl.rows import RowBatch, SceneRow
-from psdstudio.engine.sdxl.sampler import Network, grouped
+from psdstudio.engine.sdxl.sampler import Network
 from psdstudio.engine.sdxl.schedules import Schedule
 from psdstudio.engine.sdxl.upscaling import Denoise
 from psdstudio.errors import EngineFailed

@@ -121,6 +121,13 @@ def _with_own_titles(models: Iterable[ModelFile], added: Iterable[ModelFile]) ->
 
 
 def _read(found: Recognised, progress: Progress | None) -> ModelFile:
+    try:
+        str(found.path).encode()
+    except UnicodeEncodeError as exc:  # possible on Linux; no list of models could hold it
+        raise ModelIncompatible(
+            f"The name of {str(found.path)!a} is not text.",
+            "Nothing was changed. Rename it, then add it again.",
+        ) from exc
     return ModelFile(
         kind=found.kind,
         path=str(found.path),

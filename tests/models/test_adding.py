@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,9 @@ from psdstudio.gen.weights.pairing import reference_pair
 from psdstudio.models import adding, reading
 from psdstudio.models.adding import add_models, find_models, merged
 from psdstudio.models.readiness import missing_for_photoreal, missing_for_qwen, optional_for_photoreal
+from psdstudio.models.store import load_models, save_models
 from psdstudio.models.verifying import verify_model
+from psdstudio.settings import Folders
 from tests.gen.weights import samples
 
 
@@ -126,13 +130,15 @@ def test_weights_that_are_no_numbers_are_refused_by_the_tensor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, value: float
 ) -> None:
     monkeypatch.setattr(reading, "_PIECE_BYTES", 64)
-    tensors = {name: np.zeros(shape, dtype) for name, shape in samples.transparent_encoder().items()}
-    tensors["blocks.4.weight"][-1, -1, -1, -1] = value
-    path = tmp_path / "encoder.safetensors"
+    tensors = {name: np.zeros(shape, dtype) for name, shape in samples.ip_adapter().items()}
+    tensors["ip_adapter.1.to_k_ip.weight"][-1, -1] = value
+    path = tmp_path / "adapter.safetensors"
     save_file(tensors, path)
-    with pytest.raises(ModelLoadFailed, match=r"the tensor “blocks\.4\.weight” holds numbers that are none"):
+    with pytest.raises(
+        ModelLoadFailed, match=r"the tensor “ip_adapter\.1\.to_k_ip\.weight” holds numbers that are none"
+    ):
         add_models(path)
-    tensors["blocks.4.weight"][-1, -1, -1, -1] = np.finfo(dtype).max
+    tensors["ip_adapter.1.to_k_ip.weight"][-1, -1] = np.finfo(dtype).max
     save_file(tensors, path)
     assert len(add_models(path)) == 1
 
@@ -270,6 +276,30 @@ def _fault(error: ModelError | None) -> str:
     assert error is not None
     assert error.hint
     return error.user_message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets names be any bytes")
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    named = samples.write(tmp_path / "a.safetensors", samples.kohya_lora())
+    strange = named.rename(tmp_path / os.fsdecode(b"\xff.safetensors"))
+    with pytest.raises(ModelIncompatible, match="is not text"):
+        add_models(strange)
+    samples.write(tmp_path / "b.safetensors", samples.kohya_lora())
+    found = find_models(tmp_path)
+    assert [model.title for model in found.models] == ["b"]
+    assert len(found.refusals) == 1
+
+
+def test_facts_can_be_kept(tmp_path: Path) -> None:
+    """JSON lets metadata hold what no text file can."""
+    metadata = {"format": "psdstudio.joint/1", "rank": "8", "x": "@@@@@@"}
+    path = samples.write(tmp_path / "a.safetensors", samples.peft_lora(), metadata=metadata)
+    path.write_bytes(path.read_bytes().replace(b"@@@@@@", b"\\ud800"))
+    (model,) = add_models(path)
+    assert dict(model.facts) == {"rank": "8", "numbers": "F16"}
+    folders = Folders.of_user({"PSDSTUDIO_HOME": str(tmp_path / "home")})
+    save_models(folders, (model,))
+    assert load_models(folders) == (model,)
 
 
 def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:

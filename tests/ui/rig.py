@@ -80,7 +80,7 @@ def make_rig(
         """Another key is another script: the capabilities of the engine that it stands for."""
         setup = EngineSetup(models=models, photoreal=settings.photoreal)
         if not plays:
-            return WorkerConfig(engine=settings.engine, threads=1, setup=setup)
+            return WorkerConfig(engine=settings.engine, threads=1, nice=0, setup=setup)
         card = engine_card(settings.engine)
         if card is None:
             return config

@@ -82,7 +82,7 @@ def encode_scene(scene: JointScene, coder: SceneCoder, rng: np.random.Generator)
     kept = [item.kept for item in scene.objects]
     flat = [coder.opaque(composite), coder.opaque(scene.background)]
     whole = [coder.transparent(rgba) for rgba in plates]
-    alike = [before is after for before, after in zip(plates, kept, strict=True)]
+    alike = [np.array_equal(before, after) for before, after in zip(plates, kept, strict=True)]
     seen = [
         made if same else coder.transparent(rgba) for made, same, rgba in zip(whole, alike, kept, strict=True)
     ]

@@ -22,7 +22,6 @@ from psdstudio.training.joint_scenes import (
     JointScene,
     NoScene,
     SceneObject,
-    kept_picture,
     resized,
     training_size,
 )
@@ -109,14 +108,12 @@ def scene_of(document: Document, name: str, *, px: int, max_objects: int) -> Joi
         )
     size = training_size(document.size, px)
     objects: list[SceneObject] = []
-    behind = np.zeros((size.height, size.width), np.bool_)
     for unit in units[units.index(ground) + 1 :]:
         whole = resized(pictures.render_layers(unit.layers, document.canvas), size)
         if int((whole[..., 3] > 0).sum()) < MIN_VISIBLE_PX:
             continue
         look = resized(pictures.render_layers(_without_effects(unit.layers), document.canvas), size)
-        objects.append(SceneObject(words=unit.words, rgba=whole, kept=kept_picture(look, whole, behind)))
-        behind = behind | (look[..., 3] > 0)
+        objects.append(SceneObject(words=unit.words, rgba=whole, kept=look))
     if not objects:
         raise _no_objects(name)
     return JointScene(

@@ -12,7 +12,7 @@ from psdstudio.engine.compose import Placed, mask_effects
 from psdstudio.engine.pictures import to_u8
 from psdstudio.errors import FileError
 from psdstudio.training.held_combinations import require_training_seed
-from psdstudio.training.joint_scenes import GRID_PX, JointScene, SceneObject, kept_picture
+from psdstudio.training.joint_scenes import GRID_PX, JointScene, SceneObject
 from psdstudio.training.layouts import draw_layout
 from psdstudio.training.scene_truth import RENDERER_VERSION, placed_objects, render_scenes
 from psdstudio.training.sprites import SpriteLibrary, trained_nouns
@@ -68,11 +68,9 @@ class RenderedScenes:
         truth = render_scenes(self._library, [layout], canvas=canvas, look_px=LOOK_PX)
         placed = mask_effects(placed_objects(truth, canvas))
         objects: list[SceneObject] = []
-        behind = np.zeros(canvas, np.bool_)
         for item, one in zip(layout.objects, placed, strict=True):
             look, whole = to_u8(_straight(one.look[0])), to_u8(_straight(_with_effects(one)))
-            objects.append(SceneObject(words=item.words, rgba=whole, kept=kept_picture(look, whole, behind)))
-            behind = behind | (look[..., 3] > 0)
+            objects.append(SceneObject(words=item.words, rgba=whole, kept=look))
         return JointScene(
             name=self.name(at),
             background=to_u8(truth.background[0]),

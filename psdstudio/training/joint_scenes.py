@@ -36,9 +36,9 @@ class SceneObject:
     Attributes:
         words: What it shows.
         rgba: What its row is to become: the look over its reflection and shadow, which lie on the ground below.
-        kept: What others see of it once it is kept. The same, unless its effects touch an object behind it: effects are
-            masked by what stands behind, so their holes would tell what the one behind looked like before it was made
-            anew. Then it is the look alone.
+        kept: What others see of it once it is kept: the look alone, as the engine shows kept objects. The effects are
+            masked by what stands behind the object, so that a hole in them would tell what the one behind looked like
+            before it is made anew.
     """
 
     words: str
@@ -120,16 +120,3 @@ def resized(picture: U8Array, size: Size) -> U8Array:
     mode = "RGBA" if picture.shape[2] == 4 else "RGB"
     made = Image.fromarray(picture, mode).resize((size.width, size.height), Image.Resampling.LANCZOS, box=box)
     return np.asarray(made).copy()
-
-
-def kept_picture(look: U8Array, whole: U8Array, behind: npt.NDArray[np.bool_]) -> U8Array:
-    """Return what is seen of a kept object: `whole` unless its effects may have been cut by what is `behind` (h, w).
-
-    The box of the effects counts, not their pixels: a hole in a shadow is where the thing behind was.
-    """
-    effects = np.any(look != whole, axis=2)
-    rows, columns = np.flatnonzero(effects.any(1)), np.flatnonzero(effects.any(0))
-    if not len(rows):
-        return whole
-    touched = behind[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].any()
-    return look if touched else whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +26,18 @@ KINDS: Mapping[str, ModelKind] = MappingProxyType(
     {kind.name.lower().replace("_", "-"): kind for kind in ModelKind}
 )
 _MAX_NOTES = 10
-_KINDS_EPILOG = "kinds: " + ", ".join(KINDS) + "\n"
+_KINDS_EPILOG = textwrap.fill("kinds: " + ", ".join(KINDS), 100, break_on_hyphens=False) + "\n"
+_FACTS_IN_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "numbers": "{}",
+        "rank": "rank {}",
+        "method": "{}",
+        "steps": "{} steps",
+        "edition": "{} edition",
+        "distilled": "distilled: {}",
+        "told_by": "told by {}",
+    }
+)
 
 
 def add_models_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -77,9 +89,8 @@ def models_text(outcome: Outcome) -> str:
         if model["kind_name"] != kind:
             kind = model["kind_name"]
             lines.append(kind)
-        facts = ", ".join(f"{name} {value}" for name, value in model["facts"].items())
-        lines.append(f"  {model['title']}: {_bytes(model['bytes'])}" + (f" ({facts})" if facts else ""))
-        lines.append(f"    {model['path']}")
+        lines.append(f"  {model['title']}: {', '.join([_bytes(model['bytes']), *_in_words(model['facts'])])}")
+        lines.append(f"    {model['path']}" + ("" if model["is_there"] else " (not there any more)"))
     lines += outcome.get("missing", ())
     lines += ["Photoreal layers: ready."] if outcome.get("missing") == [] else []
     return "\n".join(lines)
@@ -165,6 +176,10 @@ _ACTIONS: Mapping[str, Callable[[argparse.Namespace, Folders], Outcome]] = Mappi
 )
 
 
+def _in_words(facts: Mapping[str, str]) -> list[str]:
+    return [words.format(facts[name]) for name, words in _FACTS_IN_WORDS.items() if name in facts]
+
+
 def _drawing(bar: ProgressBar, words: str) -> Progress:
     return lambda done, total: bar.draw(words, done / max(1, total), None)
 
@@ -182,6 +197,7 @@ def _described(models: tuple[ModelFile, ...] | list[ModelFile]) -> list[Outcome]
             "bytes": model.size_bytes,
             "sha256": model.sha256,
             "facts": dict(model.facts),
+            "is_there": Path(model.path).exists(),
         }
         for model in sorted(models, key=lambda model: order.index(model.kind))
     ]

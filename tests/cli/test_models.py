@@ -30,6 +30,7 @@ def test_a_folder_is_added_listed_verified_and_removed(
     assert main(["models", "add", str(weights)]) == 0
     shown = capsys.readouterr()
     assert "SDXL model (folder)\n  my-sdxl:" in shown.out
+    assert "  layer_xl_transparent_attn: 3 kB, F16, rank 4\n" in shown.out
     assert shown.out.endswith("Photoreal layers: ready.\n")
     assert "note: This file is a Stable Diffusion 1.5 model" in shown.err
 
@@ -122,6 +123,8 @@ def test_changed_models_are_named(capsys: pytest.CaptureFixture[str], weights: P
     assert main(["models", "verify"]) == 3
     assert "“vae_transparent_decoder” has changed since it was added" in capsys.readouterr().err
     (weights / "layer_xl_transparent_attn.safetensors").unlink()
+    assert main(["models", "list"]) == 0
+    assert "layer_xl_transparent_attn.safetensors (not there any more)\n" in capsys.readouterr().out
     assert main(["models", "verify"]) == 3
     shown = capsys.readouterr().err
     assert "2 of 3 models cannot be used" in shown

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from psdstudio.engine.sdxl.noise import reference_noise, row_noise, step_generator
 from psdstudio.engine.sdxl.rows import MAP_SCALE, RowRole, SceneRow
-from psdstudio.engine.sdxl.schedules import Schedule
+from psdstudio.engine.sdxl.schedules import RowSolver, Schedule
 
 LATENT_CHANNELS, LATENT_SCALE = 4, 8
 
@@ -28,10 +28,11 @@ class Known:
 
 
 class RowStates:
-    """The rows of one run; changed by `share` and `advance` alone.
+    """The rows of one run; changed by `share`, `advance` and `take_back` alone.
 
     Attributes:
         free: Places of the rows that are made.
+        partly_known: Whether one of them is known in part.
         first: The step before which the first of them begins.
         latents: Of the free rows, at the noise level of the next step.
     """
@@ -59,6 +60,7 @@ class RowStates:
             for i, row in enumerate(rows)
             if row.unknown is not None and i in self._known and i in self.free
         }
+        self.partly_known = bool(self._unknown)
         self._references = {
             i: Known(i, self._placed(row.reference), self._placed(reference_noise(row, shape)))
             for i, row in enumerate(rows)
@@ -66,9 +68,8 @@ class RowStates:
         }
         self._begins = {i: self._begin(i) for i in self.free}
         self.first = min(self._begins.values())
-        self._solvers = {
-            i: schedule.solver_of(begin, step_generator(rows[i])) for i, begin in self._begins.items()
-        }
+        self._generators = {i: step_generator(rows[i]) for i in self.free}
+        self._solvers = {i: self._solver(i, begin) for i, begin in self._begins.items()}
         self.latents = {i: self._starting(i) for i in self.free}
 
     def active(self, step: int) -> tuple[int, ...]:
@@ -97,6 +98,17 @@ class RowStates:
             self.latents[i] = self._with_known(i, self._solvers[i].step(said, latents), step + 1)
         return torch.stack([clean[i] for i in self.free])
 
+    def take_back(self, active: Sequence[int], step: int) -> None:
+        """Bring the active rows back to the noise level before step `step` with fresh noise, each its own.
+
+        A solver that remembers steps begins anew there.
+        """
+        for i in active:
+            latents = self.latents[i]
+            noise = self._placed(torch.randn(latents.shape, generator=self._generators[i]))
+            self.latents[i] = self._with_known(i, self._schedule.renoised(latents, noise, step), step)
+            self._solvers[i] = self._solver(i, step)
+
     def result(self) -> Tensor:
         """Return the latents (r, 4, h, w) of all rows, kept ones as they were given."""
         rows = range(len(self._rows))
@@ -104,6 +116,9 @@ class RowStates:
 
     def _placed(self, given: Tensor) -> Tensor:
         return given.to(self._device, torch.float32)
+
+    def _solver(self, i: int, start: int) -> RowSolver:
+        return self._schedule.solver_of(start, self._generators[i])
 
     def _begin(self, i: int) -> int:
         """Return the step before which a free row begins; one that is partly known or unknown begins as noise."""

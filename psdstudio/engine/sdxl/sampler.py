@@ -75,6 +75,8 @@ class SampleOptions:
         joint: Rows read one another; without it each is sampled as if alone (a baseline).
         share_latents: Objects have the composite's latents where they are to be while that is decided (DreamLayer).
         image_scale: Of the image tokens of an IP-Adapter, where rows have them.
+        resampling: How often each step of the first half is taken when a row is known in part, so that what is made
+            agrees better with what is known (RePaint, 2201.09865, section 4.2, takes each of all steps ten times).
         halves_together: Evaluate with and without words in one batch; apart it takes half the working memory.
     """
 
@@ -85,6 +87,7 @@ class SampleOptions:
     joint: bool = True
     share_latents: bool = False
     image_scale: float = 1.0
+    resampling: int = 1
     halves_together: bool = True
 
 
@@ -119,10 +122,10 @@ def sample(
         EngineFailed: The network's prediction is not finite.
     """
     run = _Run(network, text, rows, schedule, options)
-    first, total = run.states.first, schedule.steps - run.states.first
-    for step in range(first, schedule.steps):
-        clean = run.advance(step)
-        yield Step(index=step - first + 1, total=total, rows=run.states.free, clean=clean, boxes=run.boxes)
+    steps = run.steps()
+    for index, (step, again) in enumerate(steps, start=1):
+        clean = run.advance(step, again=again)
+        yield Step(index=index, total=len(steps), rows=run.states.free, clean=clean, boxes=run.boxes)
     return run.states.result()
 
 
@@ -147,10 +150,22 @@ class _Run:
         self._tokens = text.words.shape[1]
         self.boxes: Mapping[LayerId, BoxF] | None = None
 
+    def steps(self) -> list[tuple[int, bool]]:
+        """Return the steps to take, in order; those that are marked take a step again."""
+        first, half = self.states.first, self._schedule.steps // 2
+        often = max(1, self._options.resampling) if self.states.partly_known else 1
+        return [
+            (step, turn > 0)
+            for step in range(first, self._schedule.steps)
+            for turn in range(often if step < half else 1)
+        ]
+
     @torch.no_grad()
-    def advance(self, step: int) -> Tensor:
+    def advance(self, step: int, *, again: bool = False) -> Tensor:
         """Take one step with every row that has begun; returns the clean prediction of all free rows."""
         active = self.states.active(step)
+        if again:
+            self.states.take_back(active, step)
         if step < self._layout_steps and self._options.share_latents:
             self._share(active, step)
         predicted = self._predicted(active, step)

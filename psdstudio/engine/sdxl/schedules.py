@@ -121,6 +121,11 @@ class Schedule:
         """Return q(z, t): `clean` latents at the noise level before step `step`; `step` = steps is after the last."""
         return self._signal(step) * (clean + self._sigma(step) * noise)
 
+    def renoised(self, latents: Tensor, noise: Tensor, step: int) -> Tensor:
+        """Return latents that have taken step `step` at the noise level before it (RePaint, 2201.09865, eq. 1)."""
+        added = (self._sigma(step) ** 2 - self._sigma(step + 1) ** 2) ** 0.5
+        return self._signal(step) * (latents / self._signal(step + 1) + added * noise)
+
     def scaled(self, latents: Tensor, step: int) -> Tensor:
         """Return noised latents as the network wants them: of about unit variance."""
         if self.solver is Solver.DPM_2M_SDE_KARRAS:

@@ -18,6 +18,7 @@ INDEX = "model_index.json"
 MAX_CONFIG_BYTES = 2**20
 VARIANT = "fp16"
 _STEMS = ("diffusion_pytorch_model", "model")
+_PART_NAMES = tuple(stem + mark for stem in _STEMS for mark in ".-")
 _ENDINGS = (
     ".safetensors",
     INDEX_ENDINGS[0],
@@ -29,7 +30,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _SDXL_PARTS = ("unet", "text_encoder", "text_encoder_2", "vae")
 _QWEN_PIPELINE = "QwenImageLayeredPipeline"
 _QWEN_PARTS = ("transformer", "text_encoder", "vae")
-_QWEN_CONFIGS = ("scheduler", "tokenizer", "processor")
+_QWEN_CONFIGS = ("scheduler", "tokenizer")
 
 
 def is_model_folder(folder: Path) -> bool:
@@ -115,7 +116,10 @@ def _tokens(encoder: Inventory) -> tuple[int, ...] | None:
 
 
 def _is_part(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and _weights(folder) is not None
+    """Return whether a folder holds one part and nothing else; with other weights beside it, it is searched."""
+    if not (folder / "config.json").is_file() or _weights(folder) is None:
+        return False
+    return all(path.name.startswith(_PART_NAMES) for path in folder.glob("*.safetensors"))
 
 
 def _weights(folder: Path) -> Path | None:

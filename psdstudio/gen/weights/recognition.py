@@ -106,8 +106,8 @@ def _attempts(
     return (
         lambda: recognise_joint(path, inventory),
         lambda: recognise_checkpoint(path, inventory),
-        lambda: recognise_encoder(path, inventory),
-        lambda: recognise_decoder(path, inventory),
+        lambda: recognise_encoder(path, inventory, kind),
+        lambda: recognise_decoder(path, inventory, kind),
         lambda: recognise_ip_adapter(path, inventory),
         lambda: recognise_image_encoder(path, inventory),
         lambda: recognise_lora(path, inventory, kind),

@@ -25,7 +25,7 @@ def recognise_ip_adapter(path: Path, inventory: Inventory) -> Recognised | None:
     if not inventory.starts("ip_adapter.") or not inventory.starts("image_proj."):
         return None
     width = next((shape[1] for _, shape in inventory.ending(".to_k_ip.weight") if len(shape) == 2), None)
-    if width is None:
+    if not width:
         return None
     family = family_by_width(width)
     if family not in (None, Family.SDXL):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import EulerAncestralDiscreteScheduler
 from torch import Tensor
 
 from psdstudio.engine.sdxl.guidance import Guidance
@@ -35,7 +34,8 @@ from tests.engine.sdxl.scenes import (
     thing,
 )
 from tests.engine.sdxl.test_prompts import pipeline
-from tests.engine.sdxl.tiny import SCHEDULER_CONFIG, tiny_unet
+from tests.engine.sdxl.test_schedules import diffusers_scheduler
+from tests.engine.sdxl.tiny import tiny_unet
 
 pytestmark = pytest.mark.torch
 
@@ -66,8 +66,15 @@ class Watched:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize("solver", [Solver.EULER, Solver.EULER_ANCESTRAL])
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
+@pytest.mark.parametrize(
+    ("solver", "guidance"),
+    [
+        (Solver.EULER, 5.0),
+        (Solver.EULER, 1.0),
+        (Solver.EULER_ANCESTRAL, 5.0),
+        (Solver.DPM_2M_SDE_KARRAS, 5.0),
+    ],
+)
 def test_one_row_is_the_picture_of_diffusers_pipeline_to_the_bit(
     solver: Solver, guidance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,9 +83,7 @@ def test_one_row_is_the_picture_of_diffusers_pipeline_to_the_bit(
     )  # the pipeline's progress bar would leave a thread
     pipe = pipeline()
     row = background("a swan, a cat", negative="a fog")
-    if solver is Solver.EULER_ANCESTRAL:
-        config = {key: value for key, value in SCHEDULER_CONFIG.items() if key != "interpolation_type"}
-        pipe.scheduler = EulerAncestralDiscreteScheduler(**config)
+    pipe.scheduler = diffusers_scheduler(solver)
     pipe.set_progress_bar_config(disable=True)
     wanted = pipe(
         row.words,
@@ -225,6 +230,27 @@ def test_the_known_part_is_shown_at_the_noise_of_the_step(network: RowNetwork) -
     for step, (batch, _) in enumerate(watched.predicted):
         noised = schedule.noised(known, row_noise(row, LATENT_SHAPE), step)
         assert torch.equal(batch.latents[0][:, :, :8], schedule.scaled(noised, step)[:, :, :8])
+
+
+@pytest.mark.parametrize("solver", list(Solver))
+def test_steps_of_partly_known_rows_are_taken_again(network: RowNetwork, solver: Solver) -> None:
+    known, unknown = some_latents(1), torch.zeros(LATENT_SHAPE[1:])
+    unknown[:, 8:] = 1
+    row, options = background(latents=known, unknown=unknown), replace(OPTIONS, resampling=3)
+    watched, schedule = Watched(network), Schedule(solver=solver, steps=STEPS)
+    made, steps = run(watched, [row], options, solver=solver)
+    taken = [schedule.timesteps.index(float(batch.timesteps[0])) for batch, _ in watched.predicted]
+    assert taken == [0, 0, 0, 1, 1, 1, 2, 3]
+    assert [(step.index, step.total) for step in steps] == [(i, 8) for i in range(1, 9)]
+    assert torch.equal(made[0][:, :, :8], known[:, :, :8])
+    for step, (batch, _) in zip(taken, watched.predicted, strict=True):
+        noised = schedule.scaled(schedule.noised(known, row_noise(row, LATENT_SHAPE), step), step)
+        assert torch.equal(batch.latents[0][:, :, :8], noised[:, :, :8])
+    again, _ = run(network, [row], options, solver=solver)
+    assert torch.equal(again, made)
+    plain, _ = run(network, [background()], options, solver=solver)
+    once, _ = run(network, [background()], solver=solver)
+    assert torch.equal(plain, once), "nothing is known in part, so nothing is taken again"
 
 
 @pytest.mark.parametrize("trained", [False, True])

@@ -18,7 +18,7 @@ from psdstudio.engine.sdxl.noise import reference_noise, row_noise, step_generat
 from psdstudio.engine.sdxl.schedules import SDXL_CONFIG, Schedule, Solver
 from psdstudio.errors import ModelIncompatible
 from psdstudio.gen.model_files import ModelFile, ModelKind
-from tests.engine.sdxl.scenes import LATENT_SHAPE, some_latents, thing
+from tests.engine.sdxl.scenes import LATENT_SHAPE, same, some_latents, thing
 from tests.engine.sdxl.tiny import SCHEDULER_CONFIG
 
 pytestmark = pytest.mark.torch
@@ -94,6 +94,18 @@ def test_noised_latents_are_those_of_diffusers(solver: Solver) -> None:
         theirs.set_begin_index(step)
         wanted = theirs.add_noise(clean[None], noise[None], theirs.timesteps[step : step + 1])[0]
         torch.testing.assert_close(schedule.noised(clean, noise, step), wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_step_taken_back_has_the_noise_of_its_level(solver: Solver) -> None:
+    schedule, clean = Schedule(solver=solver, steps=7), some_latents(1)
+    zero, one = torch.zeros(LATENT_SHAPE), torch.ones(LATENT_SHAPE)
+    for step in (0, 4, 6):
+        later = schedule.noised(clean, zero, step + 1)
+        same(schedule.renoised(later, zero, step), schedule.noised(clean, zero, step))
+        own = schedule.renoised(schedule.noised(zero, one, step + 1), zero, step)
+        fresh = schedule.renoised(zero, one, step)
+        same((own**2 + fresh**2) ** 0.5, schedule.noised(zero, one, step))
 
 
 @pytest.mark.parametrize(("strength", "start"), [(1.0, 0), (0.5, 5), (0.3, 7), (0.01, 9), (0.0, 9)])

@@ -37,6 +37,7 @@ KINDS: list[tuple[str, samples.Shapes, ModelKind]] = [
     ("style", samples.peft_lora(samples.SDXL), ModelKind.LORA),
     ("style", samples.peft_lora(base="base_model.model."), ModelKind.LORA),
     ("style", samples.diffusers_lora(), ModelKind.LORA),
+    ("style", {"lora_unet_mid_block_attentions_0_proj_in.diff": (8, 8)}, ModelKind.LORA),
     ("storm_of_lightning", samples.kohya_lora(), ModelKind.LORA),
     ("hyperrealism", samples.kohya_lora(), ModelKind.LORA),
     ("sdxl_lightning_8step_lora", samples.kohya_lora(), ModelKind.ACCELERATION),
@@ -125,6 +126,8 @@ REFUSED: list[tuple[samples.Shapes, str]] = [
     ({"lora_unet_mid_block_x.hada_w1_a": (4, 8)}, "LoHa"),
     (samples.unet_ldm(), "UNet of a model alone"),
     ({"lora_controlnet": (0,), "input_blocks.0.0.weight": (8, 4, 3, 3)}, "a ControlNet"),
+    ({"lora_unet_mid_block_x.lora_mid.weight": (4, 4, 3, 3)}, "LoCon"),
+    ({"lora_unet_down_blocks_3_resnets_0_conv1.diff": (8, 8, 3, 3)}, "Stable Diffusion 1.5"),
     ({"model.diffusion_model.x.weight.absmax": (4,)}, "quantised"),
     ({"tensor": (2,)}, "none of the models"),
 ]
@@ -246,6 +249,26 @@ def test_an_image_encoder_needs_its_description(tmp_path: Path) -> None:
     assert recognise(path).kind is ModelKind.IMAGE_ENCODER
     newer = {name.removeprefix("vision_model."): shape for name, shape in samples.image_encoder().items()}
     assert dict(recognise(samples.write(path, newer)).facts)["layers"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "kind"),
+    [
+        (samples.transparent_decoder(), ModelKind.TRANSPARENT_DECODER),
+        (samples.transparent_encoder(), ModelKind.TRANSPARENT_ENCODER),
+    ],
+)
+def test_the_transparent_pair_of_sd15_is_told_by_its_name_alone(
+    tmp_path: Path, shapes: samples.Shapes, kind: ModelKind
+) -> None:
+    """One architecture, other latents: the wrong one would paint rubbish without a word."""
+    for name in ("layer_sd15_vae_transparent_decoder", "sd1.5_transparent", "x-sd-v1-5"):
+        path = samples.write(tmp_path / f"{name}.safetensors", shapes)
+        with pytest.raises(ModelIncompatible, match=r"was made for Stable Diffusion 1\.5"):
+            recognise(path)
+        assert recognise(path, kind=kind).kind is kind
+    for name in ("vae_transparent_decoder", "ld_diffusers_sdxl_vae_transparent_decoder", "sdxl_1.5"):
+        assert recognise(samples.write(tmp_path / f"{name}.safetensors", shapes)).kind is kind
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

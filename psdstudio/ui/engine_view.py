@@ -36,6 +36,15 @@ class EngineView(QObject):
         empty.models_asked.connect(lambda: self.open_models(adds_folder=not self.engines.models))
         self._show()
 
+    @property
+    def needs_models(self) -> bool:
+        """Whether the engine that is chosen paints with models of the user."""
+        return self.engines.card is not None and self.engines.key != EMBEDDED_KEY
+
+    def show_models(self) -> None:
+        """Open the Models dialog."""
+        self.open_models()
+
     def open_models(self, *, adds_folder: bool = False) -> ModelsDialog:
         """Open the Models dialog; with `adds_folder` it asks for a folder at once."""
         dialog = ModelsDialog(self.engines, self._window, adds_folder=adds_folder)

@@ -326,7 +326,7 @@ class MainWindow(QMainWindow):
             self.notices.show_notice(Notice(message=" ".join(notes), is_error=False))
 
     def _on_failed(self, problem: StudioError | ErrorReport, job_id: JobId | None = None) -> None:
-        self.notices.show_notice(failure_notice(problem, job_id, self.generation))
+        self.notices.show_notice(failure_notice(problem, job_id, self.generation, self.engine_view))
 
     def _show_details(self, notice: Notice | None) -> None:
         if notice is not None:

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from psdstudio.errors import FileWriteFailed
 from psdstudio.gen.catalogue import engine_card
+from psdstudio.gen.fake import FakeScript, Fault
 from psdstudio.gen.models import EMBEDDED_KEY, PHOTOREAL_KEY, QWEN_KEY, default_sampling
 from psdstudio.models.store import load_models
 from psdstudio.settings import Folders, load_settings
@@ -322,3 +323,15 @@ def test_the_empty_window_leads_to_the_models(
         press(empty.models_button)
     assert [model.title for model in engines_of(bare).models] == ["ink"]
     assert empty.models_button.text() == "See models…"
+
+
+@pytest.mark.expects_logs
+def test_an_engine_whose_models_are_at_fault_leads_to_them(qtbot: QtBot, tmp_path: Path) -> None:
+    script = FakeScript(load_fault=Fault.LOAD_MISSING)
+    with make_rig(tmp_path, inline=True, engine=PHOTOREAL_KEY, script=script) as rig:
+        rig.window.show()
+        qtbot.waitUntil(rig.window.notices.isVisible, timeout=RUN_MS)
+        assert rig.window.notices.button.text() == "Models…"
+        QTest.mouseClick(rig.window.notices.button, Qt.MouseButton.LeftButton)
+        assert any(dialog.isVisible() for dialog in rig.window.findChildren(ModelsDialog))
+        assert rig.window.status.engine.text() == "Photoreal (SDXL): stopped"

@@ -1,8 +1,9 @@
 """Train the joint adapter: `python -m psdstudio.training.joint_lora --base SDXL --layerdiffuse FOLDER --data PSDS`.
 
-Several processes by accelerate's own launcher, with `--cpu` where there is no GPU:
-`accelerate launch --num_processes 2 -m psdstudio.training.joint_lora ...`. Stopped at any point, by its budget, a
-signal or a fault, the same command goes on.
+Several processes by accelerate's own launcher: `accelerate launch --multi_gpu --num_processes 2 -m
+psdstudio.training.joint_lora ...`, on processors the same with `--cpu` among the trainer's own words. (Its own `--cpu`
+starts one process without a word, whatever `--num_processes` says, unless there is MPI.) Stopped at any point, by its
+budget, a signal or a fault, the same command goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import psdstudio.engine.sdxl.libraries  # keeps the libraries offline and quiet;
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
-from psdstudio.errors import StudioError
+from psdstudio.errors import SettingsError, StudioError
 from psdstudio.training.joint_base import BaseCoder, find_base
 from psdstudio.training.joint_encode import SceneCache, load_scene
 from psdstudio.training.joint_folder import FolderScenes
@@ -67,6 +68,7 @@ def train(args: argparse.Namespace) -> None:
         # A step without kept rows leaves nothing unused, but one without joint attention may.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+    _refuse_lone_process(accelerator)
     device: torch.device = accelerator.device
     source = scenes_of(args)
     files = find_base(args.base, args.layerdiffuse)
@@ -98,6 +100,19 @@ def train(args: argparse.Namespace) -> None:
         run.train()
     finally:
         module.close()
+
+
+def _refuse_lone_process(accelerator: Any) -> None:
+    """Raise SettingsError where accelerate's launcher was asked for several processes and started one.
+
+    It says where they were to meet (MASTER_ADDR) whenever it was asked for several.
+    """
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
+    if launched and accelerator.num_processes == 1:
+        raise SettingsError(
+            "The launcher was asked for several processes and started only one.",
+            "Give it --multi_gpu instead of --cpu, and --cpu to the trainer, behind its name.",
+        )
 
 
 def scenes_of(args: argparse.Namespace) -> SceneSource:

@@ -213,7 +213,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--steps", type=_count, help="stop at this step")
     made.add_argument("--budget-minutes", type=float, default=60.0)
     made.add_argument("--save-every", type=_count, default=250)
-    made.add_argument("--validate-every", type=_count, default=500)
+    made.add_argument("--validate-every", type=int, default=500, help="0 for no validation")
     made.add_argument("--no-pictures", action="store_true", help="validate by numbers alone")
     made.add_argument(
         "--independent", dest="joint", action="store_false", help="ablation: no row sees another one"

@@ -43,7 +43,7 @@ def test_two_processes_train_one_adapter(tmp_path: Path) -> None:
     base = write_base(tmp_path / "base")
     documents = write_documents(tmp_path / "documents", 3)
     out = tmp_path / "out"
-    words = command(base, out, "--data", str(documents), "--steps", "2", "--no-pictures")
+    words = command(base, out, "--data", str(documents), "--steps", "2", "--validate-every", "0")
     done = launched(words)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -58,7 +58,7 @@ def test_two_processes_train_one_adapter(tmp_path: Path) -> None:
 
     # One process alone sees other scenes: the two did not just do the same work twice.
     shutil.copytree(out / "encoded", tmp_path / "alone" / "encoded")
-    assert joint_lora.main(command(base, tmp_path / "alone", *words[-5:])) == 0
+    assert joint_lora.main(command(base, tmp_path / "alone", *words[-6:])) == 0
     alone = load_file(tmp_path / "alone" / "joint.safetensors")
     assert not all(torch.equal(alone[name], trained[name]) for name in trained)
 

@@ -51,7 +51,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_documents(tmp_path_factory.mktemp("documents"), 3)
+    return write_documents(tmp_path_factory.mktemp("documents"), 2)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_going_on_gives_the_numbers_of_a_training_without_interruption(
     trained: Path, base: Path, documents: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(trained / "encoded", tmp_path / "encoded")
-    words = ("--data", str(documents), "--no-pictures", "--save-every", "2")
+    words = ("--data", str(documents), "--validate-every", "0", "--save-every", "2")
     assert run(base, tmp_path, *words, "--steps", "2") == 0
     half = load_file(tmp_path / "last.safetensors")
     assert run(base, tmp_path, *words, "--steps", "4") == 0
@@ -217,7 +217,7 @@ def test_encoded_scenes_are_used_again_and_the_cache_is_bounded(
 ) -> None:
     shutil.copytree(trained / "encoded", tmp_path / "encoded")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "encoded").iterdir()}
-    words = ("--data", str(documents), "--no-pictures", "--steps", "1")
+    words = ("--data", str(documents), "--validate-every", "0", "--steps", "1")
     assert run(base, tmp_path, *words) == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "encoded").iterdir()} == before
     capsys.readouterr()
@@ -231,7 +231,10 @@ def test_a_loss_that_is_no_number_stops_with_a_sentence_and_keeps_the_checkpoint
     shutil.copytree(trained, tmp_path / "out")
     out = tmp_path / "out"
     held = (out / "last.safetensors").read_bytes()
-    assert run(base, out, "--data", str(documents), "--no-pictures", "--steps", "40", "--rate", "1e30") == 1
+    assert (
+        run(base, out, "--data", str(documents), "--validate-every", "0", "--steps", "40", "--rate", "1e30")
+        == 1
+    )
     said = capsys.readouterr().err
     assert "not a number at step" in said and "step 4 is untouched" in said
     assert (out / "last.safetensors").read_bytes() == held
@@ -280,7 +283,7 @@ def test_a_damaged_checkpoint_and_a_damaged_scene_are_refused(
     shutil.copytree(trained, tmp_path / "out")
     last = tmp_path / "out" / "last.safetensors"
     whole = last.read_bytes()
-    words = ("--data", str(documents), "--no-pictures", "--steps", "6")
+    words = ("--data", str(documents), "--validate-every", "0", "--steps", "6")
     last.write_bytes(whole[:-100])
     assert run(base, tmp_path / "out", *words) == 1
     assert "“last.safetensors” cannot be read" in capsys.readouterr().err

@@ -12,7 +12,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,8 @@ def train(args: argparse.Namespace) -> None:
             if args.no_pictures
             else _painter(module, held_out[0], coder, device, joint=args.joint),
         )
-        _stop_on_signals(run)
-        run.train()
+        with _stopped_by_signals(run):
+            run.train()
     finally:
         module.close()
 
@@ -170,15 +171,21 @@ def _painter(module: JointModule, scene: Path, coder: BaseCoder, device: torch.d
     return paint
 
 
-def _stop_on_signals(run: JointRun) -> None:
-    """Let the first SIGTERM or SIGINT end the training after the step under way, saved; a second one ends it hard."""
+@contextmanager
+def _stopped_by_signals(run: JointRun) -> Iterator[None]:
+    """Inside, the first SIGTERM or SIGINT ends the training after the step under way, saved; a second one at once."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stop(number: int, _frame: object) -> None:
         run.stopped = True
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, before[signal.Signals(number)])
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
 
 
 def parser() -> argparse.ArgumentParser:

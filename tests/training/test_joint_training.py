@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from psdstudio.training.joint_encode import EncodedScene, load_scene
 from psdstudio.training.joint_loss import NoiseTable
 from psdstudio.training.joint_modes import Mode, RowPlan, draw_plan
 from psdstudio.training.joint_network import JOINT, AdapterShape, JointModule
+from psdstudio.training.joint_run import JointRun
 from tests.engine.sdxl.tiny import SCHEDULER_CONFIG, tiny_unet
 from tests.training.joint_toys import command, write_base, write_documents
 
@@ -296,3 +299,52 @@ def test_a_damaged_checkpoint_and_a_damaged_scene_are_refused(
         save_file(tensors, path, metadata=facts)
     assert run(base, tmp_path / "out", *words) == 1
     assert "is damaged" in capsys.readouterr().err
+
+
+def test_rendered_scenes_train_too_in_bfloat16_with_checkpointed_gradients(
+    base: Path, pack: Path, tmp_path: Path
+) -> None:
+    words = ("--rendered", "2", "--drawings", str(pack), "--steps", "1", "--validate-every", "0")
+    assert run(base, tmp_path, *words, "--precision", "bf16", "--checkpoint-gradients") == 0
+    trained = load_file(tmp_path / "joint.safetensors")
+    assert all(tensor.dtype == torch.float32 and bool(tensor.isfinite().all()) for tensor in trained.values())
+    assert any(bool(tensor.any()) for name, tensor in trained.items() if name.endswith(".up"))
+
+
+def test_checkpointed_gradients_are_the_same(trained: Path) -> None:
+    one = scene(trained)
+    plan = RowPlan(
+        mode=Mode.KEEP_ALL_BUT_ONE,
+        kept=(False, True, True, False),
+        timesteps=(700, 3, 9, 700),
+        jittered=(False,) * 4,
+    )
+    found = []
+    for on in (False, True):
+        module = module_of(tiny_unet())
+        module.network.checkpoint_gradients(on=on)
+        module(one, plan, noise_of(one)).backward()
+        found.append({name: parameter.grad for name, parameter in module.named_tensors().items()})
+        module.close()
+    for name, gradient in found[0].items():
+        other = found[1][name]
+        assert gradient is not None and other is not None and torch.allclose(gradient, other, atol=1e-7)
+
+
+def test_a_signal_ends_the_training_after_the_step_and_it_is_saved(
+    trained: Path, base: Path, documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained / "encoded", tmp_path / "encoded")
+    step = JointRun._step
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def interrupted(run: JointRun) -> float:
+        if run.progress.step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(run)
+
+    monkeypatch.setattr(JointRun, "_step", interrupted)
+    assert run(base, tmp_path, "--data", str(documents), "--validate-every", "0", "--steps", "50") == 0
+    with safe_open(tmp_path / "last.safetensors", framework="pt") as file:
+        assert file.metadata()["step"] == "2"
+    assert signal.getsignal(signal.SIGTERM) is handler

@@ -13,7 +13,7 @@ kept row: kept rows. So nothing a kept row says depends on what is being made, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from psdstudio.engine.sdxl.call_slot import CallSlot
-from psdstudio.engine.sdxl.rows import KeptMemory, RowIdentity, RowRole
+from psdstudio.engine.sdxl.rows import RowIdentity, RowRole
 from psdstudio.errors import ModelIncompatible
 
 JOINT_LEVEL = ("down_blocks.2.", "mid_block.", "up_blocks.0.")
@@ -90,16 +90,14 @@ class JointCall:
     Attributes:
         groups: How many groups of equal length the rows are.
         readings: Of the rows of each group; together they name every row once.
-        memory: What was remembered before, or None.
-        remembered: Receives the keys and values of each layer by its name, where they are asked for.
-        last: The layer after which all is remembered and `AllRemembered` is raised; None to go on.
+        remembering: Layers store their keys and values.
+        ending: The last layer then raises `AllRemembered`.
     """
 
     groups: int
     readings: tuple[Reading, ...]
-    memory: KeptMemory | None = None
-    remembered: dict[str, tuple[Tensor, Tensor]] | None = None
-    last: str | None = None
+    remembering: bool = False
+    ending: bool = False
 
 
 class AllRemembered(Exception):
@@ -107,11 +105,22 @@ class AllRemembered(Exception):
 
 
 class JointSelfAttention:
-    """Attention processor of one joint layer (`attn1` of a transformer block)."""
+    """Attention processor of one joint layer (`attn1` of a transformer block).
 
-    def __init__(self, name: str, slot: CallSlot[JointCall], *, query_chunk: int = QUERY_CHUNK) -> None:
-        self.name = name
+    It does not know its name: torch.compile would make code of its own for each block that does.
+
+    Attributes:
+        memory: Keys and values (m, tokens, c) of this layer that were remembered before, or None.
+        remembered: Those of the last evaluation that was to be remembered.
+    """
+
+    def __init__(
+        self, slot: CallSlot[JointCall], *, last: bool = False, query_chunk: int = QUERY_CHUNK
+    ) -> None:
+        self.memory: tuple[Tensor, Tensor] | None = None
+        self.remembered: tuple[Tensor, Tensor] | None = None
         self._slot = slot
+        self._last = last
         self._query_chunk = query_chunk
 
     def __call__(
@@ -125,14 +134,11 @@ class JointSelfAttention:
         """`hidden_states`: (r, t, c) of all rows of all groups; the result has the same shape."""
         call = self._slot.now
         query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
-        if call.remembered is not None:
-            call.remembered[self.name] = (key, value)
-            if self.name == call.last:
+        if call.remembering:
+            self.remembered = (key, value)
+            if call.ending and self._last:
                 raise AllRemembered
-        remembered = None
-        if call.memory is not None:
-            remembered = (call.memory.keys[self.name], call.memory.values[self.name])
-        out = attended(query, key, value, call, remembered, heads=attn.heads, query_chunk=self._query_chunk)
+        out = attended(query, key, value, call, self.memory, heads=attn.heads, query_chunk=self._query_chunk)
         projected: Tensor = attn.to_out[1](attn.to_out[0](out))
         return projected
 
@@ -216,23 +222,3 @@ def joint_layers(names: Iterable[str], *, wide: bool, every: int = 1) -> tuple[s
             "Choose a model of the SDXL family.",
         )
     return tuple(sorted(chosen, key=lambda name: ("down", "mid", "up").index(name.split("_")[0])))
-
-
-def joined(*memories: KeptMemory) -> KeptMemory:
-    """Return one memory of the rows of all `memories`, in this order.
-
-    It holds at one timestep when one of them does. ValueError when two of them hold at different ones.
-    """
-    times = {memory.timestep for memory in memories if memory.timestep is not None}
-    if len(times) > 1:
-        raise ValueError(f"memories of different timesteps cannot be joined: {sorted(times)}")
-    return KeptMemory(
-        keys=_cat([memory.keys for memory in memories]),
-        values=_cat([memory.values for memory in memories]),
-        readers=tuple(reader for memory in memories for reader in memory.readers),
-        timestep=next(iter(times), None),
-    )
-
-
-def _cat(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}

@@ -46,6 +46,7 @@ class _Evaluation:
     """All that parts of the UNet must know while it is evaluated."""
 
     joint: JointCall
+    memory: KeptMemory | None
     cross: CrossCall
     acting: Acting
     identities: tuple[RowIdentity, ...]
@@ -98,8 +99,12 @@ class RowNetwork:
             for name in self._processors_before
             if name.endswith(".attn2.processor")
         }
-        joint = {name: JointSelfAttention(name, self._joint) for name in self.joint_layers}
-        ours = {f"{name}.processor": processor for name, processor in (joint | self._cross_layers).items()}
+        self._joint_attention = {
+            name: JointSelfAttention(self._joint, last=name == self.joint_layers[-1])
+            for name in self.joint_layers
+        }
+        ours: dict[str, Any] = {**self._joint_attention, **self._cross_layers}
+        ours = {f"{name}.processor": processor for name, processor in ours.items()}
         self.unet.set_attn_processor(self._processors_before | ours)
         self._hook = self.unet.add_embedding.register_forward_hook(self._add_embedding)
 
@@ -153,6 +158,17 @@ class RowNetwork:
         else:
             self.unet.disable_gradient_checkpointing()
 
+    def compile_blocks(self, **options: Any) -> None:
+        """Compile the transformer blocks, each kind once for each way of use; `options` are those of torch.compile.
+
+        Trap: compiling the whole UNet is slow, and torch takes no notice of adapters attached later unless told to
+        look at hooks, as here. The blocks stay compiled when the network is closed.
+        """
+        from torch._dynamo import config  # takes a second
+
+        config.skip_nnmodule_hook_guards = False
+        self.unet.compile_repeated_blocks(**options)
+
     def predict(
         self,
         batch: RowBatch,
@@ -173,9 +189,9 @@ class RowNetwork:
         """
         rows = _rows_of_group(batch)
         readers = kept.readers if kept is not None else ()
-        call = JointCall(groups=batch.groups, readings=readings(rows, readers, joint=joint), memory=kept)
+        call = JointCall(groups=batch.groups, readings=readings(rows, readers, joint=joint))
         cross = self._cross_call(batch, steering, watch)
-        noise = self._evaluated(batch, call, cross)
+        noise = self._evaluated(batch, call, cross, kept)
         if watch is None:
             return Prediction(noise=noise)
         return Prediction(noise=noise, maps=cross.maps.maps(*check_maps(cross.height, cross.width)))
@@ -195,12 +211,12 @@ class RowNetwork:
         if not clean and len(timesteps) > 1:
             raise ValueError("rows that are remembered for one timestep were given several")
         _rows_of_group(batch)
-        remembered: dict[str, tuple[Tensor, Tensor]] = {}
         # Recomputing checkpointed parts would meet the exception again, so with gradients all is evaluated.
-        last = None if torch.is_grad_enabled() else self.joint_layers[-1]
-        call = JointCall(groups=1, readings=remembering(readers), remembered=remembered, last=last)
+        ending = not torch.is_grad_enabled()
+        call = JointCall(groups=1, readings=remembering(readers), remembering=True, ending=ending)
         with suppress(AllRemembered):
-            self._evaluated(batch, call, self._cross_call(batch, None, None))
+            self._evaluated(batch, call, self._cross_call(batch, None, None), None)
+        remembered = self._take_remembered()
         return KeptMemory(
             keys={name: key for name, (key, _) in remembered.items()},
             values={name: value for name, (_, value) in remembered.items()},
@@ -220,9 +236,21 @@ class RowNetwork:
             images=_image_reading(batch),
         )
 
-    def _evaluated(self, batch: RowBatch, joint: JointCall, cross: CrossCall) -> Tensor:
+    def _take_remembered(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return what each joint layer stored, and let go of it."""
+        taken = {}
+        for name, layer in self._joint_attention.items():
+            if layer.remembered is not None:
+                taken[name], layer.remembered = layer.remembered, None
+        return taken
+
+    def _evaluated(
+        self, batch: RowBatch, joint: JointCall, cross: CrossCall, memory: KeptMemory | None
+    ) -> Tensor:
         acting = self.adapters.strengths(batch.adapters, batch.latents.device)
-        evaluation = _Evaluation(joint=joint, cross=cross, acting=acting, identities=batch.identities)
+        evaluation = _Evaluation(
+            joint=joint, memory=memory, cross=cross, acting=acting, identities=batch.identities
+        )
         with self._entered(evaluation):
             noise: Tensor = self.unet(
                 batch.latents,
@@ -241,8 +269,20 @@ class RowNetwork:
             self._cross.entered(evaluation.cross),
             self._identities.entered(evaluation.identities),
             self.adapters.acting(evaluation.acting),
+            self._reading(evaluation.memory),
         ):
             yield
+
+    @contextmanager
+    def _reading(self, memory: KeptMemory | None) -> Iterator[None]:
+        before = {name: layer.memory for name, layer in self._joint_attention.items()}
+        for name, layer in self._joint_attention.items():
+            layer.memory = None if memory is None else (memory.keys[name], memory.values[name])
+        try:
+            yield
+        finally:
+            for name, layer in self._joint_attention.items():
+                layer.memory = before[name]
 
     def _checkpointed(self, part: nn.Module, *args: Any) -> Any:
         evaluation = self._evaluation.now

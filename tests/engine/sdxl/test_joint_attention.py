@@ -100,7 +100,7 @@ def test_attention_is_the_plain_one(
 ) -> None:
     rows = random_rows(groups * len(identities), seed, dtype)
     memory = random_memory(readers, seed, dtype)
-    call = JointCall(groups=groups, readings=readings(identities, readers, joint=joint), memory=memory)
+    call = JointCall(groups=groups, readings=readings(identities, readers, joint=joint))
     stored = None if memory is None else (memory.keys["layer"], memory.values["layer"])
     query, key, value = rows
     found = attended(query, key, value, call, stored, heads=HEADS, query_chunk=chunk)
@@ -137,7 +137,7 @@ def test_permuting_objects_permutes_results(order: tuple[int, ...]) -> None:
 
     def result(places: list[int]) -> Tensor:
         moved = [identities[i] for i in places]
-        call = JointCall(groups=1, readings=readings(moved, memory.readers), memory=memory)
+        call = JointCall(groups=1, readings=readings(moved, memory.readers))
         query, key, value = (x[places] for x in rows)
         return attended(query, key, value, call, stored, heads=HEADS)
 

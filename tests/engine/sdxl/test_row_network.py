@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.utils import counters
 
-from psdstudio.engine.sdxl.joint_attention import joined
+from psdstudio.engine.sdxl.adapters_file import LowRank
+from psdstudio.engine.sdxl.remembering import joined
 from psdstudio.engine.sdxl.row_network import RowNetwork
 from psdstudio.engine.sdxl.rows import KeptMemory, RowBatch
 from psdstudio.errors import ModelIncompatible
@@ -161,13 +163,11 @@ def test_memories_join(network: RowNetwork) -> None:
     reference = random_batch(thing(1, kept=True), seed=4)
     clean = network.remember(kept, clean=True)
     timed = network.remember(reference, readers=(1,), clean=False)
-    both = joined(clean, timed)
+    both = joined([clean, timed])
     assert both.readers == (None, 1)
     assert both.timestep == float(reference.timesteps[0])
     name = network.joint_layers[0]
     assert torch.equal(both.keys[name], torch.cat([clean.keys[name], timed.keys[name]]))
-    with pytest.raises(ValueError, match="timesteps"):
-        joined(timed, replace(timed, timestep=5.0))
 
 
 def test_a_reference_is_read_by_its_own_row_alone(network: RowNetwork) -> None:
@@ -196,9 +196,11 @@ def test_references_neither_read_nor_change_what_is_kept(network: RowNetwork) ->
     four = stacked(kept, references)
     together = network.remember(four, readers=(None, None, 1, 2), clean=True)
     apart = joined(
-        network.remember(kept, clean=True),
-        network.remember(picked(references, 0), readers=(1,), clean=True),
-        network.remember(picked(references, 1), readers=(2,), clean=True),
+        [
+            network.remember(kept, clean=True),
+            network.remember(picked(references, 0), readers=(1,), clean=True),
+            network.remember(picked(references, 1), readers=(2,), clean=True),
+        ]
     )
     assert together.readers == apart.readers
     for name in together.keys:
@@ -311,3 +313,33 @@ def test_memory_is_of_the_joint_layers_alone(network: RowNetwork) -> None:
     assert isinstance(memory, KeptMemory)
     assert {tuple(key.shape) for key in memory.keys.values()} == {(1, 16, 64)}
     assert len(memory.keys) == 2 * 2 + 2 + 3 * 2  # two blocks in each attention of down 2, mid and up 0
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_compiled_blocks_say_the_same_also_with_adapters_attached_later() -> None:
+    """Only the tracing, no code generation; blocks of a kind share their code, so that depth costs nothing."""
+    unet = tiny_unet(layers_per_block=1, transformer_layers_per_block=(1, 1, 3))
+    path = "mid_block.attentions.0.transformer_blocks.0.attn1.to_v"
+    change = LowRank(down=torch.linspace(-1, 1, 64)[None], up=torch.ones(64, 1))
+    batch, kept = random_batch(*SCENE, groups=2), random_batch(KEPT_BACKGROUND)
+    acting = replace(batch, adapters=({}, {}, {"style": 1.0}, {}) * 2)
+
+    def said(network: RowNetwork) -> list[Tensor]:
+        memory = network.remember(kept, clean=True)
+        before = [network.predict(batch).noise, network.predict(batch, kept=memory).noise]
+        network.attach("style", {path: change})
+        after = network.predict(acting).noise
+        network.detach("style")
+        return [*before, after, network.predict(batch).noise]
+
+    with RowNetwork(unet) as network:
+        expected = said(network)
+        network.compile_blocks(backend="eager")
+        counters.clear()
+        for found in (said(network), said(network)):
+            assert all(largest_change(a, b) < CLOSE for a, b in zip(found, expected, strict=True))
+        graphs = counters["stats"]["unique_graphs"]
+    torch.compiler.reset()
+    assert largest_change(expected[2], expected[0]) > 1e-4
+    assert 0 < graphs < 20

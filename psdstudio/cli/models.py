@@ -90,7 +90,7 @@ def models_text(outcome: Outcome) -> str:
             kind = model["kind_name"]
             lines.append(kind)
         lines.append(f"  {model['title']}: {', '.join([_bytes(model['bytes']), *_in_words(model['facts'])])}")
-        lines.append(f"    {model['path']}")
+        lines.append(f"    {model['path']}" + ("" if model["is_there"] else " (not there any more)"))
     lines += outcome.get("missing", ())
     lines += ["Photoreal layers: ready."] if outcome.get("missing") == [] else []
     return "\n".join(lines)
@@ -197,6 +197,7 @@ def _described(models: tuple[ModelFile, ...] | list[ModelFile]) -> list[Outcome]
             "bytes": model.size_bytes,
             "sha256": model.sha256,
             "facts": dict(model.facts),
+            "is_there": Path(model.path).exists(),
         }
         for model in sorted(models, key=lambda model: order.index(model.kind))
     ]

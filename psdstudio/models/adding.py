@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from psdstudio.errors import ModelError, ModelIncompatible, ModelNotFound
 from psdstudio.gen.model_files import ModelFile, ModelKind
-from psdstudio.gen.weights.folders import is_model_folder
+from psdstudio.gen.weights.folders import INDEX, is_model_folder
 from psdstudio.gen.weights.recognised import Recognised
 from psdstudio.gen.weights.recognition import recognise
 from psdstudio.models.reading import Progress, hash_of
@@ -78,23 +79,19 @@ def find_models(path: Path, *, kind: ModelKind | None = None, progress: Progress
     """
     path = Path(os.path.abspath(path))
     if not _is_place(path):
-        found = recognise(path, kind=kind)
-        return Findings(models=(_read(found, progress),))
+        whole = [recognise(path, kind=kind), *(_beside(path) if kind is None else ())]
+        models, refusals = _all_read(whole, progress)
+        if refusals and refusals[0].path == path:
+            raise refusals[0].error
+        return Findings(models=_with_own_titles((), models), refusals=tuple(refusals))
     if kind is not None:
         raise ModelIncompatible(
             f"“{path.name}” is a folder in which models lie; what they are is told by themselves.",
             "Nothing was changed. Say the kind for a single file.",
         )
     recognised, refusals = _searched(path)
-    total = sum(found.size_bytes for found in recognised)
-    models, done = [], 0
-    for found in recognised:
-        try:
-            models.append(_read(found, _shifted(progress, done, total)))
-        except ModelError as exc:
-            refusals.append(Refusal(path=found.path, error=exc))
-        done += found.size_bytes
-    return Findings(models=_with_own_titles((), models), refusals=tuple(refusals))
+    models, damaged = _all_read(recognised, progress)
+    return Findings(models=_with_own_titles((), models), refusals=(*refusals, *damaged))
 
 
 def merged(models: Iterable[ModelFile], added: Iterable[ModelFile]) -> tuple[ModelFile, ...]:
@@ -124,6 +121,13 @@ def _with_own_titles(models: Iterable[ModelFile], added: Iterable[ModelFile]) ->
 
 
 def _read(found: Recognised, progress: Progress | None) -> ModelFile:
+    try:
+        str(found.path).encode()
+    except UnicodeEncodeError as exc:  # possible on Linux; no list of models could hold it
+        raise ModelIncompatible(
+            f"The name of {str(found.path)!a} is not text.",
+            "Nothing was changed. Rename it, then add it again.",
+        ) from exc
     return ModelFile(
         kind=found.kind,
         path=str(found.path),
@@ -132,6 +136,23 @@ def _read(found: Recognised, progress: Progress | None) -> ModelFile:
         size_bytes=found.size_bytes,
         facts=found.facts,
     )
+
+
+def _all_read(
+    recognised: list[Recognised], progress: Progress | None
+) -> tuple[list[ModelFile], list[Refusal]]:
+    """Read models one after another; those that are damaged are refused, the others stay."""
+    total = sum(found.size_bytes for found in recognised)
+    models: list[ModelFile] = []
+    refusals: list[Refusal] = []
+    done = 0
+    for found in recognised:
+        try:
+            models.append(_read(found, _shifted(progress, done, total)))
+        except ModelError as exc:
+            refusals.append(Refusal(path=found.path, error=exc))
+        done += found.size_bytes
+    return models, refusals
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
@@ -144,10 +165,20 @@ def _searched(folder: Path) -> tuple[list[Recognised], list[Refusal]]:
     refusals: list[Refusal] = []
     for path in _candidates(folder):
         try:
-            found.append(recognise(path))
+            found += [recognise(path), *_beside(path)]
         except ModelError as exc:
             refusals.append(Refusal(path=path, error=exc))
     return found, refusals
+
+
+def _beside(folder: Path) -> list[Recognised]:
+    """Return what was put beside the parts of a base: LayerDiffuse's files, LoRAs; never the base again in one file."""
+    found: list[Recognised] = []
+    for path in _listed(folder, is_first=False) if (folder / INDEX).is_file() else ():
+        if path.suffix.lower() == _WEIGHTS and path.is_file():
+            with contextlib.suppress(ModelError):  # published folders hold all kinds of files
+                found.append(recognise(path))
+    return [one for one in found if one.kind is not ModelKind.SDXL_CHECKPOINT]
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

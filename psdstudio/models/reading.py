@@ -59,7 +59,7 @@ def hash_of(found: Recognised, progress: Progress | None = None) -> str:
         return next(iter(hashes.values()))
     folder = found.path if found.path.is_dir() else found.path.parent
     lines = sorted(f"{path.relative_to(folder).as_posix()} {digest}" for path, digest in hashes.items())
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _hash_of_file(header: WeightsHeader, counter: Counter) -> str:

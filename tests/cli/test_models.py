@@ -123,6 +123,8 @@ def test_changed_models_are_named(capsys: pytest.CaptureFixture[str], weights: P
     assert main(["models", "verify"]) == 3
     assert "“vae_transparent_decoder” has changed since it was added" in capsys.readouterr().err
     (weights / "layer_xl_transparent_attn.safetensors").unlink()
+    assert main(["models", "list"]) == 0
+    assert "layer_xl_transparent_attn.safetensors (not there any more)\n" in capsys.readouterr().out
     assert main(["models", "verify"]) == 3
     shown = capsys.readouterr().err
     assert "2 of 3 models cannot be used" in shown

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,9 @@ from psdstudio.gen.weights.pairing import reference_pair
 from psdstudio.models import adding, reading
 from psdstudio.models.adding import add_models, find_models, merged
 from psdstudio.models.readiness import missing_for_photoreal, missing_for_qwen, optional_for_photoreal
+from psdstudio.models.store import load_models, save_models
 from psdstudio.models.verifying import verify_model
+from psdstudio.settings import Folders
 from tests.gen.weights import samples
 
 
@@ -64,6 +68,34 @@ def test_a_folder_of_models_is_searched(tmp_path: Path) -> None:
     assert add_models(tmp_path) == found.models
 
 
+def test_what_was_put_into_a_models_own_folder_is_found_too(tmp_path: Path) -> None:
+    base = samples.write_folder(tmp_path / "base")
+    samples.write(base / "layer_xl_transparent_attn.safetensors", samples.forge_lora())
+    samples.write(base / "sd_xl_base_1.0.safetensors", samples.sdxl_checkpoint())
+    samples.write(base / "something.safetensors", {"x": (1,)})
+    for place in (base, tmp_path):
+        found = find_models(place)
+        assert [(model.kind, model.title) for model in found.models] == [
+            (ModelKind.SDXL_FOLDER, "base"),
+            (ModelKind.TRANSPARENT_LORA, "layer_xl_transparent_attn"),
+        ]
+        assert found.refusals == ()
+    broken = base / "vae" / "diffusion_pytorch_model.safetensors"
+    broken.write_bytes(broken.read_bytes()[:-2] + b"\xff\xff")
+    with pytest.raises(ModelLoadFailed, match="NaN or infinite"):
+        add_models(base)
+    assert [model.kind for model in add_models(tmp_path)] == [ModelKind.TRANSPARENT_LORA]
+
+
+def test_an_image_encoder_among_other_files(tmp_path: Path) -> None:
+    samples.write(tmp_path / "model.safetensors", samples.image_encoder())
+    (tmp_path / "config.json").write_text("{}")
+    (alone,) = add_models(tmp_path)
+    assert alone.path == str(tmp_path)
+    samples.write(tmp_path / "ip-adapter_sdxl.safetensors", samples.ip_adapter())
+    assert {model.kind for model in add_models(tmp_path)} == {ModelKind.IMAGE_ENCODER, ModelKind.IP_ADAPTER}
+
+
 def test_a_folder_without_models_says_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelIncompatible, match="no model in the folder “empty”"):
@@ -98,13 +130,15 @@ def test_weights_that_are_no_numbers_are_refused_by_the_tensor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, value: float
 ) -> None:
     monkeypatch.setattr(reading, "_PIECE_BYTES", 64)
-    tensors = {name: np.zeros(shape, dtype) for name, shape in samples.transparent_encoder().items()}
-    tensors["blocks.4.weight"][-1, -1, -1, -1] = value
-    path = tmp_path / "encoder.safetensors"
+    tensors = {name: np.zeros(shape, dtype) for name, shape in samples.ip_adapter().items()}
+    tensors["ip_adapter.1.to_k_ip.weight"][-1, -1] = value
+    path = tmp_path / "adapter.safetensors"
     save_file(tensors, path)
-    with pytest.raises(ModelLoadFailed, match=r"the tensor “blocks\.4\.weight” holds numbers that are none"):
+    with pytest.raises(
+        ModelLoadFailed, match=r"the tensor “ip_adapter\.1\.to_k_ip\.weight” holds numbers that are none"
+    ):
         add_models(path)
-    tensors["blocks.4.weight"][-1, -1, -1, -1] = np.finfo(dtype).max
+    tensors["ip_adapter.1.to_k_ip.weight"][-1, -1] = np.finfo(dtype).max
     save_file(tensors, path)
     assert len(add_models(path)) == 1
 
@@ -242,6 +276,30 @@ def _fault(error: ModelError | None) -> str:
     assert error is not None
     assert error.hint
     return error.user_message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets names be any bytes")
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    named = samples.write(tmp_path / "a.safetensors", samples.kohya_lora())
+    strange = named.rename(tmp_path / os.fsdecode(b"\xff.safetensors"))
+    with pytest.raises(ModelIncompatible, match="is not text"):
+        add_models(strange)
+    samples.write(tmp_path / "b.safetensors", samples.kohya_lora())
+    found = find_models(tmp_path)
+    assert [model.title for model in found.models] == ["b"]
+    assert len(found.refusals) == 1
+
+
+def test_facts_can_be_kept(tmp_path: Path) -> None:
+    """JSON lets metadata hold what no text file can."""
+    metadata = {"format": "psdstudio.joint/1", "rank": "8", "x": "@@@@@@"}
+    path = samples.write(tmp_path / "a.safetensors", samples.peft_lora(), metadata=metadata)
+    path.write_bytes(path.read_bytes().replace(b"@@@@@@", b"\\ud800"))
+    (model,) = add_models(path)
+    assert dict(model.facts) == {"rank": "8", "numbers": "F16"}
+    folders = Folders.of_user({"PSDSTUDIO_HOME": str(tmp_path / "home")})
+    save_models(folders, (model,))
+    assert load_models(folders) == (model,)
 
 
 def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ INDEX = "model_index.json"
 MAX_CONFIG_BYTES = 2**20
 VARIANT = "fp16"
 _STEMS = ("diffusion_pytorch_model", "model")
+_PART_NAMES = tuple(stem + mark for stem in _STEMS for mark in ".-")
 _ENDINGS = (
     ".safetensors",
     INDEX_ENDINGS[0],
@@ -115,7 +116,10 @@ def _tokens(encoder: Inventory) -> tuple[int, ...] | None:
 
 
 def _is_part(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and _weights(folder) is not None
+    """Return whether a folder holds one part and nothing else; with other weights beside it, it is searched."""
+    if not (folder / "config.json").is_file() or _weights(folder) is None:
+        return False
+    return all(path.name.startswith(_PART_NAMES) for path in folder.glob("*.safetensors"))
 
 
 def _weights(folder: Path) -> Path | None:

@@ -39,7 +39,10 @@ def recognise_joint(path: Path, inventory: Inventory) -> Recognised | None:
     short = [
         (key, value)
         for key, value in sorted(inventory.metadata.items())
-        if key != FORMAT_KEY and len(key) <= _MAX_KEY and len(value) <= _MAX_VALUE
+        if key != FORMAT_KEY
+        and len(key) <= _MAX_KEY
+        and len(value) <= _MAX_VALUE
+        and (key + value).isprintable()
     ]
     facts = (*short[:_MAX_FACTS], ("numbers", inventory.dtype()))
     return Recognised(kind=ModelKind.JOINT_ADAPTER, path=path, parts=(inventory,), facts=facts)

@@ -23,7 +23,9 @@ _DOWN = (
     "_lora.down.weight",
     ".lora_linear_layer.down.weight",
 )
+_WHOLE = ".diff"  # what some tools write for small modules, or for all: the change itself, without factors
 _OTHER_METHODS = (
+    ("LoCon with a middle matrix", (".lora_mid.weight",)),
     ("LoHa", (".hada_w1_a", ".hada_w1_b")),
     ("LoKr", (".lokr_w1", ".lokr_w2", ".lokr_w1_a")),
     ("DoRA", (".dora_scale", ".lora_magnitude_vector")),
@@ -53,15 +55,16 @@ def recognise_lora(path: Path, inventory: Inventory, kind: ModelKind | None) -> 
     """
     _refuse_other_methods(inventory)
     downs = dict(inventory.ending(*_DOWN))
-    if not downs:
+    changed = downs | (dict(inventory.ending(_WHOLE)) if inventory.starts(*_KOHYA) else {})
+    if not changed:
         return None
-    _refuse_other_base(inventory, downs)
-    rank = Counter(shape[0] for shape in downs.values() if shape).most_common(1)
-    acts_on = _acts_on(inventory)
-    facts = [("rank", str(rank[0][0]) if rank else "0"), ("style", _style(inventory)), ("parts", acts_on)]
+    _refuse_other_base(inventory, changed)
+    ranks = Counter(shape[0] for shape in downs.values() if shape).most_common(1)
+    facts = [("rank", str(ranks[0][0]))] if ranks else []
+    facts += [("style", _style(inventory)), ("parts", _acts_on(inventory))]
     facts.append(("numbers", inventory.dtype()))
     words = " ".join([path.stem, *(inventory.metadata.get(key, "") for key in _WORDS_IN_METADATA)]).lower()
-    found, told_by = _kind_of_lora(words, downs, kind)
+    found, told_by = _kind_of_lora(words, changed, kind)
     if found is ModelKind.ACCELERATION:
         facts += facts_of_lora(words)
     facts += [("told_by", told_by)] if told_by else []
@@ -69,11 +72,11 @@ def recognise_lora(path: Path, inventory: Inventory, kind: ModelKind | None) -> 
 
 
 def _kind_of_lora(
-    words: str, downs: dict[str, tuple[int, ...]], kind: ModelKind | None
+    words: str, changed: dict[str, tuple[int, ...]], kind: ModelKind | None
 ) -> tuple[ModelKind, str | None]:
     if kind in LORA_KINDS:
         return kind, BY_CHOICE
-    if _TRANSPARENT.search(words) and all(_ATTENTION_ALONE.search(name) for name in downs):
+    if _TRANSPARENT.search(words) and all(_ATTENTION_ALONE.search(name) for name in changed):
         return ModelKind.TRANSPARENT_LORA, BY_NAME
     if method_of_lora(words) is not None:
         return ModelKind.ACCELERATION, BY_NAME

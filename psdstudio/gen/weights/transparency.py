@@ -1,7 +1,8 @@
 """LayerDiffuse's files for SDXL: transparent encoder and decoder, transparent layers, and the four two-layer files.
 
 Key names and shapes: the architecture of arXiv 2402.17113's release (layerdiffusion-v1 and LayerDiffuse_Diffusers).
-Tensors tell all of them apart but two: foreground-to-blend and background-to-blend are alike, so their name decides.
+Tensors tell most of them apart. What they do not, the published names decide: foreground-to-blend and
+background-to-blend are alike, and so are the encoders and decoders for SD 1.5 and SDXL.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ TWO_LAYER_CHANNELS = {
 _NAMES_OF_KINDS = {
     ModelKind.BACKGROUND_TO_BLEND: re.compile(r"bg2ble"),
     ModelKind.FOREGROUND_TO_BLEND: re.compile(r"fg2ble"),
+    ModelKind.BLEND_TO_FOREGROUND: re.compile(r"bgble2fg"),
+    ModelKind.BLEND_TO_BACKGROUND: re.compile(r"fgble2bg"),
 }
 _UNET_NAME = re.compile(
     r"(conv_in|conv_out|conv_norm_out|time_embedding|add_embedding|down_blocks|mid_block|up_blocks)\..*(weight|bias)$"
@@ -110,8 +113,9 @@ def recognise_offsets(path: Path, inventory: Inventory, kind: ModelKind | None) 
     if low_rank is not None:
         facts.append(("rank", str(low_rank[0])))
         return Recognised(kind=ModelKind.TRANSPARENT_LORA, path=path, parts=(inventory,), facts=tuple(facts))
-    has_queries = any(True for _ in inventory.ending(".to_q.weight"))
-    facts.append(("parts", "attention" if has_queries else "convolutions"))
+    has_queries = inventory.holds(".to_q.weight")
+    acts_on = [*(["attention"] if has_queries else []), *([] if channels is None else ["convolutions"])]
+    facts.append(("parts", ", ".join(acts_on or ["convolutions"])))
     return Recognised(kind=ModelKind.TRANSPARENT_OFFSET, path=path, parts=(inventory,), facts=tuple(facts))
 
 
@@ -150,28 +154,29 @@ def _channels(inventory: Inventory) -> int | None:
 def _two_layer(
     path: Path, inventory: Inventory, channels: int, kind: ModelKind | None
 ) -> tuple[ModelKind, str | None]:
-    """Return which two-layer file it is, and what told it if not the tensors."""
+    """Return which two-layer file it is, and what told it if not the tensors: what is said or its name goes first."""
     candidates = TWO_LAYER_CHANNELS[channels]
     if kind in candidates:
         return kind, BY_CHOICE
+    by_name = [found for found in candidates if _NAMES_OF_KINDS[found].search(path.stem.lower())]
+    if len(by_name) == 1:
+        return by_name[0], BY_NAME
     if channels == 12:
         # Convolutions alone are 702 MB in fp16, the size of the published file that paints the background; that which
         # paints the foreground has 3.62 GB: everything but attention's queries, keys and values.
         deep = inventory.holds("transformer_blocks.")
         return (ModelKind.BLEND_TO_FOREGROUND if deep else ModelKind.BLEND_TO_BACKGROUND), None
-    by_name = [found for found in candidates if _NAMES_OF_KINDS[found].search(path.stem.lower())]
-    if len(by_name) != 1:
-        raise ModelIncompatible(
-            f"“{path.name}” is LayerDiffuse's file from background to blend or that from foreground to blend:"
-            " the two are alike inside.",
-            f"{SAFE} Give the file its published name (with “bg2ble” or “fg2ble” in it), or say which with --kind.",
-        )
-    return by_name[0], BY_NAME
+    raise ModelIncompatible(
+        f"“{path.name}” is LayerDiffuse's file from background to blend or that from foreground to blend:"
+        " the two are alike inside.",
+        f"{SAFE} Give the file its published name (with “bg2ble” or “fg2ble” in it), or say which with --kind.",
+    )
 
 
 def _refuse_whole_unet(inventory: Inventory) -> None:
-    """Refuse a UNet by itself; a published offset has either attention's queries or the convolutions, never both."""
-    if inventory.shape("conv_in.weight") is not None and any(True for _ in inventory.ending(".to_q.weight")):
+    """Refuse a UNet by itself; no offset has attention's queries, convolutions and the embedding of time at once."""
+    has_queries = inventory.holds(".to_q.weight")
+    if has_queries and inventory.shape("conv_in.weight") is not None and inventory.starts("time_embedding."):
         raise ModelIncompatible(
             "This file holds the UNet of a model alone, without text encoders and VAE.",
             f"{SAFE} Choose the complete checkpoint, or the model's whole folder.",

@@ -137,7 +137,7 @@ def sdxl_parts(first: int = 24, second: int = 40) -> dict[str, Shapes]:
 
 
 def transparent_encoder(out: int = 4) -> Shapes:
-    """methods: nine convolutions at the even places of a Sequential."""
+    """Nine convolutions at the even places of a Sequential."""
     widths = (4, 32, 32, 64, 64, 128, 128, 256, 256, out)
     shapes: Shapes = {}
     for i in range(9):

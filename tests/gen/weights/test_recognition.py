@@ -37,6 +37,7 @@ KINDS: list[tuple[str, samples.Shapes, ModelKind]] = [
     ("style", samples.peft_lora(samples.SDXL), ModelKind.LORA),
     ("style", samples.peft_lora(base="base_model.model."), ModelKind.LORA),
     ("style", samples.diffusers_lora(), ModelKind.LORA),
+    ("style", {"lora_unet_mid_block_attentions_0_proj_in.diff": (8, 8)}, ModelKind.LORA),
     ("storm_of_lightning", samples.kohya_lora(), ModelKind.LORA),
     ("hyperrealism", samples.kohya_lora(), ModelKind.LORA),
     ("sdxl_lightning_8step_lora", samples.kohya_lora(), ModelKind.ACCELERATION),
@@ -125,6 +126,8 @@ REFUSED: list[tuple[samples.Shapes, str]] = [
     ({"lora_unet_mid_block_x.hada_w1_a": (4, 8)}, "LoHa"),
     (samples.unet_ldm(), "UNet of a model alone"),
     ({"lora_controlnet": (0,), "input_blocks.0.0.weight": (8, 4, 3, 3)}, "a ControlNet"),
+    ({"lora_unet_mid_block_x.lora_mid.weight": (4, 4, 3, 3)}, "LoCon"),
+    ({"lora_unet_down_blocks_3_resnets_0_conv1.diff": (8, 8, 3, 3)}, "Stable Diffusion 1.5"),
     ({"model.diffusion_model.x.weight.absmax": (4,)}, "quantised"),
     ({"tensor": (2,)}, "none of the models"),
 ]

@@ -108,6 +108,15 @@ class Settings(BaseModel):
         float | None,
         Field(ge=1, le=1024, description="Memory of the device to use; what is free when not set."),
     ] = None
+    photoreal_side_px: Annotated[
+        int,
+        Field(
+            ge=128,
+            le=2048,
+            multiple_of=64,
+            description="Side of the square whose area the photoreal engine paints.",
+        ),
+    ] = 1024
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     recent_files: Annotated[tuple[str, ...], Field(max_length=_RECENT)] = ()
 
@@ -120,6 +129,7 @@ class Settings(BaseModel):
             wide_joint=self.photoreal_wide_joint,
             compile=self.photoreal_compile,
             memory_cap_gb=self.photoreal_memory_cap_gb,
+            side_px=self.photoreal_side_px,
         )
 
     def with_recent(self, path: Path) -> Settings:
@@ -172,7 +182,7 @@ class SettingsFile:
 
 def photoreal_fields(options: PhotorealOptions) -> dict[str, object]:
     """Return options as fields of `Settings`."""
-    names = ("acceleration", "upscale", "wide_joint", "compile", "memory_cap_gb")
+    names = ("acceleration", "upscale", "wide_joint", "compile", "memory_cap_gb", "side_px")
     return {f"photoreal_{name}": getattr(options, name) for name in names}
 
 

@@ -80,7 +80,7 @@ def test_steps_that_nobody_chose_are_the_engines_own_and_chosen_ones_stay(tmp_pa
 def test_options_of_the_photoreal_engine_are_settings_and_variables(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     chosen = PhotorealOptions(
-        acceleration="Hyper 8", upscale=False, wide_joint=True, compile=True, memory_cap_gb=7.5
+        acceleration="Hyper 8", upscale=False, wide_joint=True, compile=True, memory_cap_gb=7.5, side_px=768
     )
     SettingsFile(path, Settings()).change(**photoreal_fields(chosen))
     assert load_settings(path, {}).photoreal == chosen

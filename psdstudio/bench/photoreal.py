@@ -16,7 +16,7 @@ import sys
 from dataclasses import asdict, replace
 from typing import Any
 
-from psdstudio.bench.photoreal_figures import LAYERS, Figures, table
+from psdstudio.bench.photoreal_figures import LAYERS, Figures, Work, counted_table, table
 
 SUMMARY = "photoreal engine: joint rows against independent rows, one regenerated layer of five against all"
 SIDES = {"full": 1024, "half": 512, "tiny": 128}
@@ -38,6 +38,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=int, default=5, help="times each thing is measured (default: %(default)s)"
     )
     parser.add_argument(
+        "--every", type=int, default=1, metavar="N",
+        help="rows meet in every Nth block only (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--count", action="store_true",
+        help="measure nothing: count the arithmetic of the published size, with rows meeting in every Nth block",
+    )  # fmt: skip
+    parser.add_argument(
         "--caps", type=float, nargs="+", default=[], metavar="GB",
         help="also place the whole model with no more memory than each of these (CUDA only), as in 8 12 16 24",
     )  # fmt: skip
@@ -52,9 +60,12 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print; exit code 1 when the published size misses a goal."""
     # torch and diffusers are imported here and not before: the other measurements share this command line.
     from psdstudio.bench.photoreal_plans import measure_plans
-    from psdstudio.bench.photoreal_rows import measure
+    from psdstudio.bench.photoreal_rows import count, measure
     from psdstudio.bench.photoreal_timing import has_cuda, machine
 
+    if args.count:
+        print(counted_table(count(side=SIDES["full"], objects=args.objects, shares=(1, 2, 3)), SIDES["full"]))
+        return 0
     size = args.size or ("full" if has_cuda() else "tiny")
     side = args.side or SIDES[size]
     if side % 64 or side < 64:
@@ -63,13 +74,10 @@ def run(args: argparse.Namespace) -> int:
     if args.caps and not has_cuda():
         print("no figures: only the memory of a CUDA device can be capped", file=sys.stderr)
         return 2
-    groups = 2 if args.guided else 1
-    figures = measure(size, side=side, objects=args.objects, rounds=args.rounds, groups=groups)
+    work = Work(side=side, groups=2 if args.guided else 1, every=args.every, rounds=args.rounds)
+    figures = measure(size, work, args.objects)
     if args.caps:
-        plans = measure_plans(
-            size, side=side, objects=LAYERS - 1, groups=groups, caps=args.caps, rounds=args.rounds
-        )
-        figures = replace(figures, plans=plans)
+        figures = replace(figures, plans=measure_plans(size, work, LAYERS - 1, args.caps))
     if args.json:
         print(json.dumps({"machine": machine(), "photoreal": _as_values(figures)}, indent=2))
     else:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 GOAL_JOINT, GOAL_CACHED = 1.15, 0.45
 LAYERS = 5
 """Of the scene in which one layer is regenerated: a background and four objects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is measured.
+
+    Attributes:
+        side: Pixels of the picture's side.
+        groups: 2 with guidance: rows with words and rows without them in one batch.
+        every: Rows meet in each block (1), each second, ... (`RowNetwork`).
+        rounds: How often.
+    """
+
+    side: int
+    groups: int = 1
+    every: int = 1
+    rounds: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +78,21 @@ class PlanFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedFigures:
+    """Arithmetic of joint rows by that of independent ones, where each first, second, ... block is joint."""
+
+    objects: int
+    shares: tuple[int, ...]
+    ratios: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """All measurements."""
 
     scale: str
-    side: int
     device: str
-    groups: int
+    work: Work
     weights_bytes: int
     steps: tuple[StepFigures, ...]
     cached: CachedFigures
@@ -81,10 +107,11 @@ class Figures:
 
 def table(figures: Figures) -> str:
     """Return the figures as a Markdown table, with the goals of the published size."""
-    guided = "guided: each row twice" if figures.groups == 2 else "not guided"
+    guided = "guided: each row twice" if figures.work.groups == 2 else "not guided"
+    meeting = "each block" if figures.work.every == 1 else f"one block of {figures.work.every}"
     lines = [
         f"SDXL UNet, {figures.scale} size ({figures.weights_bytes / 1e9:.2f} GB of weights), "
-        f"{figures.side} x {figures.side} px, {guided}; {figures.device}",
+        f"{figures.work.side} x {figures.work.side} px, {guided}, rows meet in {meeting}; {figures.device}",
         "",
         "| objects | rows | joint, s/step | alone, s/step | ratio (goal 1.15) | counted | joint, GB | alone, GB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -107,6 +134,21 @@ def table(figures: Figures) -> str:
     ]
     if figures.plans:
         lines += ["", *_plan_lines(figures.plans)]
+    return "\n".join(lines)
+
+
+def counted_table(counted: Sequence[CountedFigures], side: int) -> str:
+    """Return the counted ratios as a Markdown table."""
+    names = ["each block" if share == 1 else f"one block of {share}" for share in counted[0].shares]
+    lines = [
+        f"Arithmetic of joint rows by that of independent ones, SDXL's UNet, {side} x {side} px; rows meet in",
+        "",
+        f"| objects | rows | {' | '.join(names)} |",
+        "| --- | --- |" + " --- |" * len(names),
+    ]
+    for one in counted:
+        ratios = " | ".join(f"{ratio:.3f}" for ratio in one.ratios)
+        lines.append(f"| {one.objects} | {one.objects + 2} | {ratios} |")
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 import torch
 
-from psdstudio.bench.photoreal_figures import PlanFigures
+from psdstudio.bench.photoreal_figures import PlanFigures, Work
 from psdstudio.bench.photoreal_parts import SCALES, parts_of
 from psdstudio.bench.photoreal_rows import rows_of
 from psdstudio.bench.photoreal_timing import Measured, measured, median
@@ -19,9 +19,7 @@ OFFLOADS = (Placing.FULL, Placing.MODEL, Placing.SEQUENTIAL)
 
 
 @torch.no_grad()
-def measure_plans(
-    scale: str, *, side: int, objects: int, groups: int, caps: Sequence[float], rounds: int
-) -> tuple[PlanFigures, ...]:
+def measure_plans(scale: str, work: Work, objects: int, caps: Sequence[float]) -> tuple[PlanFigures, ...]:
     """Return for each cap in gigabytes the fastest way that runs, tried from the fastest as the engine does.
 
     Only a CUDA device can be capped.
@@ -35,11 +33,7 @@ def measure_plans(
         torch.cuda.set_per_process_memory_fraction(min(1.0, cap * GIGABYTE / total), device)
         placement = Placement(parts, device, Precision(dtype, dtype))
         try:
-            figures.append(
-                fastest_plan(
-                    placement, parts, side=side, objects=objects, groups=groups, cap=cap, rounds=rounds
-                )
-            )
+            figures.append(fastest_plan(placement, parts, work, objects, cap))
         finally:
             placement.release()
             torch.cuda.set_per_process_memory_fraction(1.0, device)
@@ -49,12 +43,10 @@ def measure_plans(
 def fastest_plan(
     placement: Placement,
     parts: Parts,
-    *,
-    side: int,
+    work: Work,
     objects: int,
-    groups: int,
     cap: float,
-    rounds: int,
+    *,
     ways: Sequence[Placing] = OFFLOADS,
 ) -> PlanFigures:
     """Return the figures of the first of `ways` that does not run out of memory."""
@@ -62,9 +54,7 @@ def fastest_plan(
 
     def attempt(plan: Plan) -> Generator[None, None, PlanFigures]:
         yield
-        words, step, decode = run_once(
-            placement, parts, side=side, objects=objects, groups=groups, rounds=rounds
-        )
+        words, step, decode = run_once(placement, parts, work, objects)
         peaks = [one.peak_bytes for one in (words, step, decode) if one.peak_bytes is not None]
         return PlanFigures(
             cap, plan.placing.value, words.seconds, step.seconds, decode.seconds, max(peaks, default=None)
@@ -82,20 +72,20 @@ def fastest_plan(
 
 
 def run_once(
-    placement: Placement, parts: Parts, *, side: int, objects: int, groups: int, rounds: int
+    placement: Placement, parts: Parts, work: Work, objects: int
 ) -> tuple[Measured, Measured, Measured]:
     """Measure the words of a scene, a step of its rows and one layer's decoding, in the order of a run.
 
     Peaks count everything that lies on the device, weights too: what a cap must hold.
     """
     device = placement.device
-    tokens = torch.zeros(groups * (objects + 2), 77, dtype=torch.long, device=device)
+    tokens = torch.zeros(work.groups * (objects + 2), 77, dtype=torch.long, device=device)
 
     def words() -> None:
         for encoder in parts.text_encoders:
             encoder(tokens)
 
-    batch = rows_of(parts.unet, objects=objects, side=side, groups=groups, device=device)
+    batch = rows_of(parts.unet, work, objects, device=device)
 
     def decode() -> None:
         latents = batch.latents[:1]
@@ -103,7 +93,7 @@ def run_once(
         for decoder in parts.transparent:
             decoder(picture.clamp(-1, 1) / 2 + 0.5, latents)
 
-    with RowNetwork(parts.unet) as network:
+    with RowNetwork(parts.unet, every=work.every) as network:
         said = measured(words, device, whole=True)
-        steps = [measured(lambda: network.predict(batch), device, whole=True) for _ in range(rounds + 1)]
+        steps = [measured(lambda: network.predict(batch), device, whole=True) for _ in range(work.rounds + 1)]
     return said, median(steps[1:]), measured(decode, device, whole=True)

@@ -19,3 +19,10 @@ def photoreal(setup: EngineSetup) -> Engine:
     from psdstudio.engine.sdxl.engine import PhotorealEngine  # diffusers and transformers are imported here
 
     return PhotorealEngine(setup)
+
+
+def qwen_layered(setup: EngineSetup) -> Engine:
+    """Return the engine that splits pictures with Qwen-Image-Layered of the user's own, not yet loaded."""
+    from psdstudio.engine.qwen.engine import QwenLayeredEngine
+
+    return QwenLayeredEngine(setup)

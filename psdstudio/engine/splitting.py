@@ -102,9 +102,15 @@ def _lighten_shadows(layers: list[_Layer], target: F32) -> None:
             most = np.where(clear > 0.5, np.minimum(layer.alpha, room), layer.alpha)
             # Two shadows one over the other share the room.
             room = np.maximum(0, 1 - (1 - room) / np.maximum(1 - most * clear, FAINTEST))
-            layer.alpha = most
+            layer.alpha = _whole_levels(most)
         else:
             clear = clear * (1 - layer.alpha)
+
+
+def _whole_levels(alpha: F32) -> F32:
+    """Return an alpha of whole 255ths, so that colours are fitted to the shadow that the layer will hold."""
+    levels: F32 = np.floor(alpha * np.float32(255) + np.float32(1e-3)) / np.float32(255)
+    return levels
 
 
 def _thinned_shadows(layers: list[_Layer], error: F32, share: float) -> bool:
@@ -115,7 +121,7 @@ def _thinned_shadows(layers: list[_Layer], error: F32, share: float) -> bool:
     dark = error.max(axis=2, keepdims=True) > TOO_DARK
     for layer in layers:
         if layer.is_shadow:
-            layer.alpha = np.where(dark, layer.alpha * np.float32(share), layer.alpha)
+            layer.alpha = np.where(dark, _whole_levels(layer.alpha * np.float32(share)), layer.alpha)
     return bool(dark.any())
 
 

@@ -21,6 +21,7 @@ EMBEDDED_KEY, PHOTOREAL_KEY, QWEN_KEY = "embedded", "sdxl", "qwen-layered"
 _CHECKOUT_ENGINES = {
     EMBEDDED_KEY: "psdstudio.engine.plugin:embedded",
     PHOTOREAL_KEY: "psdstudio.engine.plugin:photoreal",
+    QWEN_KEY: "psdstudio.engine.plugin:qwen_layered",
 }
 _SAMPLING = {
     PHOTOREAL_KEY: Sampling(steps=28, text_guidance=6.0, layout_guidance=1.0),

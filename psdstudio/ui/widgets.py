@@ -1,4 +1,4 @@
-"""Small controls of the house: check box, number field, choice field, short label, drawn as vectors like all icons."""
+"""Small controls of the house (boxes, fields, short labels, progress), drawn as vectors like all icons."""
 
 from __future__ import annotations
 
@@ -55,6 +55,32 @@ class ChoiceBox(QComboBox):
         paint_icon(
             painter, "chevron-down", QRectF(self.width() - 20, (self.height() - 14) / 2, 14, 14), colour
         )
+        painter.end()
+
+
+class ProgressLine(QWidget):
+    """A thin bar. GUI thread."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._fraction = 0.0
+        self.setFixedSize(QSize(140, 24))
+
+    def set_fraction(self, fraction: float) -> None:
+        """Fill this share, 0..1."""
+        self._fraction = fraction
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = QRectF(0, self.height() / 2 - 2, self.width(), 4)
+        painter.setPen(QColor(0, 0, 0, 0))
+        painter.setBrush(QColor(theme.LINE))
+        painter.drawRoundedRect(ground, 2, 2)
+        painter.setBrush(QColor(theme.ACCENT_TEXT))
+        filled = QRectF(ground.left(), ground.top(), ground.width() * self._fraction, ground.height())
+        painter.drawRoundedRect(filled, 2, 2)
         painter.end()
 
 

@@ -12,10 +12,9 @@ import pytest
 import torch
 
 from psdstudio.bench.__main__ import main
-from psdstudio.bench.photoreal_figures import CachedFigures, Figures, PlanFigures, StepFigures, table
+from psdstudio.bench.photoreal_figures import CachedFigures, Figures, PlanFigures, StepFigures, Work, table
 from psdstudio.bench.photoreal_parts import parts_of, unet_of
 from psdstudio.bench.photoreal_plans import OFFLOADS, fastest_plan
-from psdstudio.bench.photoreal_rows import counted_ratio, rows_of
 from psdstudio.engine.sdxl.device import Precision
 from psdstudio.engine.sdxl.placement import Placement
 
@@ -32,19 +31,33 @@ def test_the_full_size_is_the_published_one(shapes: Any) -> None:
     assert sum(weight.numel() for weight in shapes.parameters()) == 2_567_463_684
 
 
-def test_arithmetic_of_joint_rows_is_counted(shapes: Any) -> None:
+def test_arithmetic_of_joint_rows_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["photoreal", "--count", "--objects", "1"]) == 0
+    ratios = [float(cell) for cell in capsys.readouterr().out.splitlines()[-1].strip("| ").split(" | ")[2:]]
     # Every row reads two more rows of 32x32 places in 60 blocks of width 1280: two products of 2 n n d each.
-    rows = rows_of(shapes, objects=1, side=1024)
-    more = 3 * 2 * 60 * 2 * 2 * 1024 * 1024 * 1280
-    alone = 20.28e12
-    assert counted_ratio(shapes, rows) == pytest.approx(1 + more / alone, rel=1e-3)
+    more = 3 * 2 * 60 * 2 * 2 * 1024 * 1024 * 1280 / 20.28e12
+    assert ratios == pytest.approx([1 + more, 1 + more / 2, 1 + more * 0.3], abs=0.001)
 
 
 def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--size", "tiny", "--side", "64", "--objects", "1", "2", "--rounds", "1", "--guided"]
+    arguments = [
+        "--size",
+        "tiny",
+        "--side",
+        "64",
+        "--objects",
+        "1",
+        "2",
+        "--rounds",
+        "1",
+        "--guided",
+        "--every",
+        "2",
+    ]
     assert main(["photoreal", "--json", *arguments]) == 0
     figures = json.loads(capsys.readouterr().out)["photoreal"]
-    assert (figures["scale"], figures["side"], figures["groups"]) == ("tiny", 64, 2)
+    assert figures["scale"] == "tiny"
+    assert figures["work"] == {"side": 64, "groups": 2, "every": 2, "rounds": 1}
     assert [(step["objects"], step["rows"]) for step in figures["steps"]] == [(1, 3), (2, 4)]
     for step in figures["steps"]:
         assert step["joint_s"] > 0 and step["alone_s"] > 0
@@ -60,9 +73,9 @@ def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_way_of_placing_is_measured_and_the_next_one_taken_when_memory_runs_out() -> None:
     parts, processor = parts_of("tiny"), torch.device("cpu")
     placement = Placement(parts, processor, Precision(torch.float32, torch.float32))
-    small = {"side": 64, "objects": 1, "groups": 1, "cap": 8.0, "rounds": 1}
+    small = (placement, parts, Work(side=64, rounds=1), 1, 8.0)
     for way in OFFLOADS:
-        figures = fastest_plan(placement, parts, ways=[way], **small)  # type: ignore[arg-type]  # names are its own
+        figures = fastest_plan(*small, ways=[way])
         assert figures.placing == way.value
         assert figures.words_s and figures.step_s and figures.decode_s
     placement.release()
@@ -74,10 +87,10 @@ def test_every_way_of_placing_is_measured_and_the_next_one_taken_when_memory_run
         return decode(*args, **more)  # type: ignore[operator]  # diffusers' method
 
     parts.vae.decode = decode_in_too_little_memory  # type: ignore[assignment]  # of the module's own object
-    figures = fastest_plan(placement, parts, **small)  # type: ignore[arg-type]  # as above
+    figures = fastest_plan(*small)
     assert figures.placing == OFFLOADS[2].value
     fails += [True] * 3
-    assert fastest_plan(placement, parts, **small).placing is None  # type: ignore[arg-type]  # as above
+    assert fastest_plan(*small).placing is None
     placement.release()
 
 
@@ -97,7 +110,7 @@ def test_a_side_that_the_network_cannot_paint_gives_a_sentence(capsys: pytest.Ca
 def test_goals_are_those_of_the_published_size() -> None:
     step = StepFigures(1, 3, 1.1, 1.0, 2_000_000_000, None, 1.09)
     cached = CachedFigures(28, 0.6, 0.4, 1.0)
-    good = Figures("full", 1024, "a card", 1, 5_135_000_000, (step,), cached)
+    good = Figures("full", "a card", Work(side=1024), 5_135_000_000, (step,), cached)
     assert good.within_goals
     assert cached.ratio == pytest.approx(0.6 / 28 + 0.4)
     slow = replace(good, steps=(step, replace(step, joint_s=1.2)))

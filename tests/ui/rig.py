@@ -64,8 +64,12 @@ def make_rig(
     script: FakeScript = FakeScript(),
     models: Models = (),
     engine: str = "fake",
+    plays: bool = True,
 ) -> Iterator[Rig]:
-    """Build the window; on leaving, everything is shut down without a question."""
+    """Build the window; on leaving, everything is shut down without a question.
+
+    `engine` is played by the scripted one under its name and with its abilities, unless `plays` is off.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     document = Document(size=size, scene=scene)
     recovery = RecoveryStore(folder / "recovery")
@@ -74,12 +78,14 @@ def make_rig(
 
     def config_of(settings: Settings, models: Models) -> WorkerConfig:
         """Another key is another script: the capabilities of the engine that it stands for."""
+        setup = EngineSetup(models=models, photoreal=settings.photoreal)
+        if not plays:
+            return WorkerConfig(engine=settings.engine, threads=1, nice=0, setup=setup)
         card = engine_card(settings.engine)
         if card is None:
             return config
         fake = replace(script, step_delay_s=step_delay_s, title=card.title)
         fake = replace(fake, capabilities=card.capabilities, only_splits=card.only_splits)
-        setup = EngineSetup(models=models, photoreal=settings.photoreal)
         return replace(config, fake=fake, setup=setup)
 
     settings = SettingsFile(folder / "settings.toml", Settings(engine=engine, steps=steps))

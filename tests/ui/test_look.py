@@ -169,7 +169,7 @@ def test_tab_goes_through_the_empty_window_as_the_eye_does(qtbot: QtBot, rig: Ri
     qtbot.waitUntil(window.isActiveWindow)
     window.prompt.chips()[0].setFocus()
     names = []
-    for _ in range(9):
+    for _ in range(10):
         focused = QApplication.focusWidget()
         assert focused is not None
         names.append(focused.accessibleName())

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from psdstudio.core.geometry import Rect, Size
+from psdstudio.core.geometry import Rect
 from psdstudio.core.scene import Light
-from psdstudio.engine.pictures import opaque, to_tensor, to_u8
+from psdstudio.engine.pictures import to_tensor
 from psdstudio.engine.qwen.decomposition import (
     Condition,
     condition,
@@ -21,7 +21,7 @@ from psdstudio.engine.qwen.decomposition import (
     engine_picture,
     working_bytes,
 )
-from psdstudio.engine.qwen.layers import SplitLayers, assigned, clean_alpha, split_layers
+from psdstudio.engine.qwen.layers import SplitLayers, assigned, clean_alpha, split_layers, sure_colour
 from psdstudio.engine.qwen.loading import assembled, check_memory, checked_folder, load_parts
 from psdstudio.engine.sdxl.device import Precision, this_device
 from psdstudio.engine.sdxl.placement import (
@@ -33,6 +33,8 @@ from psdstudio.engine.sdxl.placement import (
     plans_for,
     with_smaller_plans,
 )
+from psdstudio.engine.sdxl.rasters import painted_raster
+from psdstudio.engine.sdxl.run_memory import RunMemory
 from psdstudio.errors import (
     EngineOutOfMemory,
     EngineProtocolError,
@@ -104,11 +106,10 @@ class QwenLayeredEngine:
         placed = Parts(text_encoders=(parts["text_encoder"],), unet=parts["transformer"], vae=parts["vae"])
         try:
             # What was free before the weights lay in it is what they may take.
-            self._plans = plans_for(device, part_sizes(placed), working)
+            self._plans = plans_for(device, part_sizes(placed), RunMemory(together=working, apart=working))
         except EngineOutOfMemory as exc:
-            raise ModelError(
-                exc.user_message, exc.hint
-            ) from exc  # no run failed: it is the model that is too large
+            # No run failed: it is the model that is too large.
+            raise ModelError(exc.user_message, exc.hint) from exc
         self._placement = Placement(placed, device.torch_device, Precision(self._dtype, self._dtype))
         self._model, self._pipeline = models[0], pipeline
         yield Progress(stage=Stage.LOAD, done=4, total=4, fraction=1.0)
@@ -200,13 +201,15 @@ def _flat_picture(request: GenerationRequest) -> Raster:
 def _result(
     request: GenerationRequest, split: SplitLayers, whole: Tensor, weights_sha256: str, notes: tuple[str, ...]
 ) -> GenerationResult:
-    made = zip(request.objects, split.boxes, split.looks, strict=True)
+    made = zip(request.objects, split.boxes, split.objects, strict=True)
     return GenerationResult(
         request=request,
         background=split.background,
-        objects=tuple(ObjectResult(id=part.id, box=box, look=look) for part, box, look in made),
+        objects=tuple(
+            ObjectResult(id=part.id, box=box, look=one.look, shadow=one.shadow) for part, box, one in made
+        ),
         light=request.light or UNKNOWN_LIGHT,
-        composite=_over_canvas(request, opaque(whole[:3])),
+        composite=painted_raster(whole[:3], request.size),
         weights_sha256=weights_sha256,
         notes=(*notes, *split.notes),
     )
@@ -215,21 +218,15 @@ def _result(
 def _preview(request: GenerationRequest, frames: Sequence[Tensor], step: int) -> Preview:
     """Return what the frames (4, h, w) are predicted to be: the whole picture, the background, the objects."""
     whole, background, *layers = frames
-    objects = [clean_alpha(layer) for layer in layers]
+    objects = [sure_colour(clean_alpha(layer)) for layer in layers]
     own = assigned([part.box for part in request.objects], objects)
-    shown = [(request.background.id, opaque(background[:3]))]
+    shown = [(request.background.id, background[:3])]
     shown += [(part.id, objects[i]) for part, i in zip(request.objects, own, strict=True)]
     return Preview(
         step=step,
-        rasters=tuple((layer_id, _over_canvas(request, picture)) for layer_id, picture in shown),
-        composite=_over_canvas(request, opaque(whole[:3])),
+        rasters=tuple((layer_id, painted_raster(picture, request.size)) for layer_id, picture in shown),
+        composite=painted_raster(whole[:3], request.size),
     )
-
-
-def _over_canvas(request: GenerationRequest, picture: Tensor) -> Raster:
-    """Return a picture (4, h, w) at the engine's size, to be shown over the whole canvas."""
-    native = Size(picture.shape[2], picture.shape[1])
-    return Raster(rgba=to_u8(picture), rect=Rect(0, 0, *request.size), native_size=native)
 
 
 def _progress(stage: Stage, done: int, total: int) -> Progress:

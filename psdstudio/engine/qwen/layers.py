@@ -16,7 +16,9 @@ from torch import Tensor
 
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.engine.joining import fitted_to_border
-from psdstudio.engine.pictures import enlarged_look, opaque, pad_colour, resized_u8
+from psdstudio.engine.pictures import opaque, pad_colour
+from psdstudio.engine.sdxl.effects import split_effects
+from psdstudio.engine.sdxl.rasters import box_of, masked_by, trimmed_raster, whole_raster
 from psdstudio.engine.splitting import SplitObject, fitted_to_picture
 from psdstudio.gen.request import ObjectPart, Raster
 
@@ -32,18 +34,23 @@ CUT = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitLayers:
-    """The layers of a split picture at the size of the canvas; `looks` are in the order of the request."""
+    """The layers of a split picture at the size of the canvas; `objects` and `boxes` are in the request's order."""
 
     background: Raster
-    looks: tuple[Raster, ...]
+    objects: tuple[SplitObject, ...]
     boxes: tuple[BoxF, ...]
     notes: tuple[str, ...]
 
 
 def clean_alpha(layer: Tensor) -> Tensor:
-    """Stretch the alpha of straight RGBA (4, h, w); under low alpha the colour of the sure part goes on outward."""
+    """Stretch the alpha of straight RGBA (4, h, w), so that sure pixels are exactly 0 or 1."""
     alpha = ((layer[3:] - ALPHA_FLOOR) / (ALPHA_CEILING - ALPHA_FLOOR)).clamp(0, 1)
-    return pad_colour(torch.cat([layer[:3] * alpha, alpha])[None])[0]
+    return torch.cat([layer[:3], alpha])
+
+
+def sure_colour(layer: Tensor) -> Tensor:
+    """Let the colour of the sure part of straight RGBA (4, h, w) go on outward under low alpha."""
+    return pad_colour(torch.cat([layer[:3] * layer[3:], layer[3:]])[None])[0]
 
 
 def assigned(boxes: Sequence[BoxF | None], layers: Sequence[Tensor]) -> tuple[int, ...]:
@@ -91,18 +98,19 @@ def in_request_order(
     return looks, notes
 
 
-def behind(picture: Tensor, backmost: Tensor, looks: Sequence[Tensor]) -> Tensor:
+def behind(picture: Tensor, backmost: Tensor, layers: Sequence[Tensor]) -> Tensor:
     """Return the background (3, h, w): the picture (3, h, w), and where objects stand what the model painted there.
 
     Where the model left its backmost layer (4, h, w) clear, the nearest sure colour goes on; along the border of what
     objects hide it is fitted to the picture.
     """
     hidden = torch.zeros_like(picture[0])
-    for look in looks:
-        hidden = torch.maximum(hidden, look[3])
+    for layer in layers:
+        hidden = torch.maximum(hidden, layer[3])
     hole = hidden > HIDES
+    backmost = clean_alpha(backmost)
     sure = backmost if bool((backmost[3] > 0.5).any()) else torch.cat([picture, (~hole).float()[None]])
-    painted = opaque(clean_alpha(sure)[:3])
+    painted = opaque(sure_colour(sure)[:3])
     return torch.where(hole, fitted_to_border(painted, opaque(picture), hole), opaque(picture))[:3]
 
 
@@ -114,42 +122,35 @@ def split_layers(
     `picture` (3, h, w) is `flat` at the model's size and `layers` (4, h, w) what it was split into, back to front: the
     background and one for each of `parts`.
     """
-    size, native = flat.rect.size, Size(picture.shape[2], picture.shape[1])
-    objects = [clean_alpha(layer) for layer in layers[1:]]
-    own = assigned([part.box for part in parts], objects)
-    looks, notes = in_request_order(objects, own, [part.name for part in parts])
-    ground = behind(picture, layers[0], looks)
-    background = Raster(
-        rgba=resized_u8(opaque(ground), size.width, size.height), rect=flat.rect, native_size=native
-    )
-    placed = [_placed(look, flat.rect, native) for look in looks]
-    background, fitted = fitted_to_picture(
-        flat, background, [SplitObject(None, None, one) for one in placed if one is not None]
-    )
-    found = iter(fitted)
-    rasters, boxes = [], []
-    for part, one in zip(parts, placed, strict=True):
-        raster = _nothing(flat.rect, part.box) if one is None else next(found).look
+    canvas = flat.rect.size
+    found = [clean_alpha(layer) for layer in layers[1:]]
+    own = assigned([part.box for part in parts], found)
+    placed, notes = in_request_order(found, own, [part.name for part in parts])
+    background = whole_raster(behind(picture, layers[0], placed), canvas)
+    objects: list[SplitObject] = []
+    boxes: list[BoxF] = []
+    for part, layer in zip(parts, placed, strict=True):
+        shadow, look = _effect_and_look(layer)
+        one = trimmed_raster(look, canvas)
         if one is None:
             notes.append(f"Nothing was found for “{part.name}” in the picture; its layer is empty.")
-        rasters.append(raster)
-        boxes.append(part.box or BoxF.from_rect(flat.rect if one is None else raster.rect, size))
-    return SplitLayers(background=background, looks=tuple(rasters), boxes=tuple(boxes), notes=tuple(notes))
+        cast = None if shadow is None else trimmed_raster(shadow, canvas)
+        if cast is not None:
+            cast = masked_by(cast, [other.look for other in objects])
+        boxes.append(part.box or box_of(look) or BoxF(0.0, 0.0, 1.0, 1.0))
+        objects.append(SplitObject(cast, None, one or _nothing(boxes[-1].to_rect(canvas))))
+    background, objects = fitted_to_picture(flat, background, objects)
+    return SplitLayers(background=background, objects=tuple(objects), boxes=tuple(boxes), notes=tuple(notes))
 
 
-def _placed(look: Tensor, canvas: Rect, native: Size) -> Raster | None:
-    """Return a look (4, h, w) at the size of the canvas, cut to what is seen of it; None when nothing is."""
-    rgba = enlarged_look(look, canvas.width, canvas.height)
-    seen = rgba[..., 3] > 0
-    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
-        return None
-    rect = Rect.from_edges(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    cut = rgba[rect.y : rect.bottom, rect.x : rect.right].copy()
-    return Raster(rgba=cut, rect=rect.shifted(canvas.x, canvas.y), native_size=native)
+def _effect_and_look(layer: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Return the shadow that a layer (4, h, w) holds, black under its density, or None; and the object alone."""
+    parts = split_effects(layer)
+    if parts is None:
+        return None, sure_colour(layer)
+    return torch.cat([torch.zeros(3, *parts.density.shape), parts.density[None]]), parts.look
 
 
-def _nothing(canvas: Rect, box: BoxF | None) -> Raster:
+def _nothing(box: Rect) -> Raster:
     """Return one clear pixel where the object was looked for."""
-    rect = canvas if box is None else box.to_rect(canvas.size)
-    return Raster(rgba=np.zeros((1, 1, 4), np.uint8), rect=Rect(rect.x, rect.y, 1, 1))
+    return Raster(rgba=np.zeros((1, 1, 4), np.uint8), rect=Rect(box.x, box.y, 1, 1))

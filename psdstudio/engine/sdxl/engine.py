@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 
-from psdstudio.engine.sdxl.canvas import bucket_of
+from psdstudio.core.geometry import Size
+from psdstudio.engine.sdxl.canvas import LATENT_SCALE, bucket_of
 from psdstudio.engine.sdxl.device import Backend, ComputeDevice, Precision, precision_of, this_device
 from psdstudio.engine.sdxl.measuring import measure_costs
+from psdstudio.engine.sdxl.network_work import row_work
 from psdstudio.engine.sdxl.networks import Networks, load_networks
 from psdstudio.engine.sdxl.painting import Run
 from psdstudio.engine.sdxl.placement import (
@@ -25,11 +28,18 @@ from psdstudio.engine.sdxl.placement import (
     plans_for,
     with_smaller_plans,
 )
+from psdstudio.engine.sdxl.run_memory import (
+    SMALLEST_TILE,
+    RunMemory,
+    decode_bytes,
+    decode_tiling,
+    scene_memory,
+)
 from psdstudio.engine.sdxl.scene import used_loras
+from psdstudio.engine.sdxl.tiled import Tiling
 from psdstudio.engine.sdxl.two_layer_files import two_layers_of
 from psdstudio.engine.sdxl.upscaling import STRENGTH
 from psdstudio.errors import EngineFailed, EngineProtocolError, ModelIncompatible, ModelNotFound
-from psdstudio.gen.costs import estimated
 from psdstudio.gen.engine import CostModel, EngineEvent, EngineInfo, Progress, Stage
 from psdstudio.gen.model_files import EngineSetup, ModelFile, ModelKind
 from psdstudio.gen.models import PHOTOREAL_KEY
@@ -144,6 +154,7 @@ class PhotorealEngine:
                 networks=networks,
                 placement=placement,
                 plan=plan,
+                decoding=self._decode_tiling(plan, bucket),
                 upscale=self._setup.photoreal.upscale,
                 notes=notes,
                 weights_sha256=sha256,
@@ -151,7 +162,7 @@ class PhotorealEngine:
             )
             return (yield from run.paint())
 
-        plans = plans_for(self._free_device(), self._sizes(), self._working_bytes(request))
+        plans = plans_for(self._free_device(), self._sizes(), self._run_memory(request, bucket))
         try:
             return (yield from with_smaller_plans(plans, placement.place, attempt, notes))
         finally:
@@ -192,10 +203,34 @@ class PhotorealEngine:
         freed = replace(now, free_bytes=free, host_free_bytes=now.host_free_bytes + on_host)
         return freed.capped(self._setup.photoreal.memory_cap_gb)
 
-    def _working_bytes(self, request: GenerationRequest) -> int:
-        assert self._costs is not None
-        cost = estimated(self._costs, request)
-        return cost.peak_bytes - dict(self._costs.plans)[cost.plan]
+    def _run_memory(self, request: GenerationRequest, bucket: Size) -> RunMemory:
+        """Return what a request takes besides the weights."""
+        assert self._networks is not None
+        unet, width = self._networks.base.unet, _number_width(self._networks.base.unet)
+        looks = [request.background.look, *(part.look for part in request.objects)]
+        kept = sum(look is not None for look in looks)
+        references = sum(part.reference is not None and part.look is None for part in request.objects)
+        sides = (side // LATENT_SCALE for side in (bucket.height, bucket.width))
+        return scene_memory(
+            row_work(unet, *sides, rows=len(looks) + 1, wide=self._networks.wide),
+            width,
+            free=len(looks) - kept + 1,
+            kept=kept + references,
+            guided=request.sampling.text_guidance != 1,
+            decoding=decode_bytes(self._networks.base.vae, Size(*(SMALLEST_TILE,) * 2), width),
+        )
+
+    def _decode_tiling(self, plan: Plan, bucket: Size) -> Tiling:
+        """Return the tiles that fit beside the weights that lie there while pictures are decoded."""
+        assert self._networks is not None
+        vae, device = self._networks.base.vae, self._free_device()
+        there = self._sizes().resident(plan.placing)
+        return decode_tiling(vae, bucket, device.free_bytes - there, _number_width(vae))
+
+
+def _number_width(network: Any) -> int:
+    """Return the bytes of a number of a network."""
+    return int(next(network.parameters()).element_size())
 
 
 def _check(request: GenerationRequest) -> None:

@@ -21,7 +21,14 @@ from psdstudio.engine.sdxl.libraries import (
     init_empty_weights,
 )
 from psdstudio.engine.sdxl.reference_tokens import ReferenceTokens
-from psdstudio.engine.sdxl.tensor_file import AGAIN, check_unchanged, fill, read_json, read_tensors
+from psdstudio.engine.sdxl.tensor_file import (
+    AGAIN,
+    check_unchanged,
+    fill,
+    read_json,
+    read_tensors,
+    weight_files,
+)
 from psdstudio.errors import ModelLoadFailed
 from psdstudio.gen.model_files import ModelFile
 
@@ -91,7 +98,7 @@ def load_image_encoder(model: ModelFile) -> Any:
     """Read CLIP's image encoder from its folder (`config.json` beside the weights), float32."""
     place = Path(model.path)
     folder = place if place.is_dir() else place.parent
-    weights = folder / "model.safetensors" if place.is_dir() else check_unchanged(model)
+    files = weight_files(folder, "model") if place.is_dir() else [check_unchanged(model)]
     stated = read_json(folder / "config.json")
     if not 0 < int(stated.get("num_hidden_layers", 0)) <= _MAX_LAYERS:
         raise ModelLoadFailed(f"The configuration of “{model.title}” cannot be used.", AGAIN)
@@ -102,7 +109,8 @@ def load_image_encoder(model: ModelFile) -> Any:
         raise ModelLoadFailed(f"The configuration of “{model.title}” cannot be used: {exc}", AGAIN) from exc
     state = {
         _short_name(name): tensor
-        for name, tensor in read_tensors(weights, dtype=torch.float32).items()
+        for file in files
+        for name, tensor in read_tensors(file, dtype=torch.float32).items()
         if not name.endswith("position_ids")
     }
     fill(encoder, state, source=f"“{model.title}”", rename=_short_name)

@@ -38,9 +38,10 @@ from psdstudio.engine.sdxl.tensor_file import (
     read_json,
     read_names,
     read_tensors,
+    weight_files,
 )
 from psdstudio.engine.sdxl.tokenizer import MAX_TOKENS, VOCABULARY_SIZE, clip_tokenizers
-from psdstudio.errors import ModelIncompatible, ModelLoadFailed, ModelNotFound
+from psdstudio.errors import ModelIncompatible, ModelLoadFailed
 from psdstudio.gen.model_files import ModelFile, ModelKind
 from psdstudio.resources_path import resource_dir
 
@@ -151,24 +152,7 @@ class _Folder:
 
     def _weight_files(self, part: str) -> list[Path]:
         stem = "model" if part.startswith("text_encoder") else "diffusion_pytorch_model"
-        for name in (f"{stem}.safetensors", f"{stem}.fp16.safetensors"):
-            folder = self.path / part
-            if (folder / name).is_file():
-                return [folder / name]
-            if (folder / f"{name}.index.json").is_file():
-                return _shards(folder / f"{name}.index.json")
-        raise ModelNotFound(
-            f"The model's folder has no {part}/{stem}.safetensors: {self.path}",
-            "Get the complete folder, with files that end in .safetensors.",
-        )
-
-
-def _shards(index: Path) -> list[Path]:
-    names = read_json(index).get("weight_map")
-    files = sorted({str(name) for name in names.values()}) if isinstance(names, dict) else []
-    if not files or any(Path(name).name != name for name in files):
-        raise ModelLoadFailed(f"The list of a model's files cannot be read: {index}", AGAIN)
-    return [index.parent / name for name in files]
+        return weight_files(self.path / part, stem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from torch import nn
 
 from psdstudio.engine.sdxl.canvas import NATIVE_AREA
 from psdstudio.engine.sdxl.device import Backend, ComputeDevice, precision_of
-from psdstudio.engine.sdxl.network_work import RowWork, row_work
+from psdstudio.engine.sdxl.network_work import row_work
 from psdstudio.engine.sdxl.placement import PartSizes, Placing
+from psdstudio.engine.sdxl.run_memory import row_bytes
 from psdstudio.gen.engine import CostModel
 
 EFFICIENCY = 0.5
@@ -26,8 +27,6 @@ products are slower. On a busy CPU core 0.31 to 0.57 in bfloat16 and 0.55 to 0.9
 DECODE_FLOPS = 16.5e6
 """Of a pixel: 10.0 million of SDXL's VAE decoder and eight times 0.82 of the transparent decoder, counted by torch's
 flop counter on modules of the published shapes at 1024 x 1024."""
-MARGIN = 1.3
-"""Allocators round up, and kernels have workspaces."""
 MEASURED_S = 0.05
 COPY_BYTES = 64 * 2**20
 LATENT = 8
@@ -74,11 +73,6 @@ def measure_costs(
         kept_each_step=kept_each_step,
         second_pass=second_pass,
     )
-
-
-def row_bytes(work: RowWork, width: int) -> int:
-    """Return the memory that one more row takes while it is evaluated, numbers being `width` bytes wide."""
-    return int(work.held * width * MARGIN)
 
 
 def learned(costs: CostModel, *, estimated_s: float, took_s: float) -> CostModel:

@@ -30,6 +30,7 @@ from psdstudio.engine.sdxl.transparent_vae import (
 )
 from psdstudio.errors import ModelIncompatible, ModelNotFound
 from psdstudio.gen.model_files import EngineSetup, ModelFile, ModelKind
+from psdstudio.gen.weights.pairing import reference_pair
 
 BASE_KINDS = (ModelKind.SDXL_FOLDER, ModelKind.SDXL_CHECKPOINT)
 TRANSPARENT_KINDS = (ModelKind.TRANSPARENT_LORA, ModelKind.TRANSPARENT_OFFSET)
@@ -252,10 +253,10 @@ def _image_reader(
     setup: EngineSetup, base: BaseModel, precision: Precision
 ) -> Generator[str, None, ImageReader | None]:
     """Load an IP-Adapter with its image encoder where the user has both."""
-    adapter = next(iter(setup.of_kind(ModelKind.IP_ADAPTER)), None)
-    encoder = next(iter(setup.of_kind(ModelKind.IMAGE_ENCODER)), None)
-    if adapter is None or encoder is None:
+    pair = reference_pair(setup.models)
+    if pair is None:
         return None
+    adapter, encoder = pair
     yield adapter.title
     return load_image_reader(adapter, encoder, base.unet, dtype=precision.network)
 

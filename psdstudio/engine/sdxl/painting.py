@@ -16,18 +16,21 @@ from psdstudio.engine.sdxl.guidance import Guidance
 from psdstudio.engine.sdxl.networks import Networks
 from psdstudio.engine.sdxl.pacing import PreviewPace
 from psdstudio.engine.sdxl.pictures_of_rows import Refining, finished, painted_scene, passes_of, previewed
-from psdstudio.engine.sdxl.placement import Placement, Placing, Plan
+from psdstudio.engine.sdxl.placement import Placement, Plan
 from psdstudio.engine.sdxl.prompts import SceneText, encode_scene
 from psdstudio.engine.sdxl.rows import SceneRow
 from psdstudio.engine.sdxl.sampler import SampleOptions, Step, sample
 from psdstudio.engine.sdxl.scene import Encoders, scene_rows
 from psdstudio.engine.sdxl.schedules import Schedule, Solver
+from psdstudio.engine.sdxl.tiled import Tiling
 from psdstudio.engine.sdxl.two_layer_files import TwoLayers
-from psdstudio.engine.sdxl.upscaling import second_size
+from psdstudio.engine.sdxl.upscaling import second_size, tiling_of
 from psdstudio.gen.engine import EngineEvent, LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.request import GenerationRequest, GenerationResult
 
 Answer = TypeVar("Answer")
+RESAMPLING = 2
+"""How often an untrained network takes steps of the first half when a row is known in part (RePaint, 2201.09865)."""
 _SHARE = {Stage.ENCODE: 0.03, Stage.LAYOUT: 0.0, Stage.DENOISE: 0.72, Stage.DECODE: 0.25}
 
 
@@ -41,6 +44,7 @@ class Run:
         networks: Loaded and placed.
         placement: Where they lie.
         plan: How.
+        decoding: In which tiles pictures are decoded.
         upscale: Give layers of larger canvases a second pass.
         notes: What the user should read of this run, added to as it goes on.
         weights_sha256: Identity of all files.
@@ -52,6 +56,7 @@ class Run:
     networks: Networks
     placement: Placement
     plan: Plan
+    decoding: Tiling
     upscale: bool
     notes: list[str]
     weights_sha256: str
@@ -105,8 +110,8 @@ class Run:
             guidance=guidance,
             layout_guidance=self.request.sampling.layout_guidance,
             trained=self.networks.trained,
-            # Where memory is so short that weights come module by module, so is it for twice the rows.
-            halves_together=self.plan.placing is not Placing.SEQUENTIAL,
+            resampling=1 if self.networks.trained else RESAMPLING,
+            halves_together=self.plan.halves_together,
         )
         steps = self._steps(text, rows, schedule, options)
         boxes: Mapping[LayerId, BoxF] | None = None
@@ -154,10 +159,10 @@ class Run:
         pictures: dict[int, Tensor] = {}
         larger = second_size(self.bucket, self.request.size) if self.upscale else None
         share = 0.8 if larger is None else 0.3
-        total = sum(passes_of(rows[i]) for i in free)
+        total = sum(passes_of(rows[i], self.bucket, self.decoding) for i in free)
         done = 0
         for i in free:
-            decoding = finished(self.networks.transparent, rows[i], latents[i])
+            decoding = finished(self.networks.transparent, rows[i], latents[i], self.decoding)
             while True:
                 try:
                     next(decoding)
@@ -169,9 +174,15 @@ class Run:
         if larger is not None:
             layers = [i for i in free if rows[i].id is not None]
             refining = Refining(
-                self.networks.network, self.networks.transparent, text, rows, schedule, guidance
+                self.networks.network,
+                self.networks.transparent,
+                text,
+                rows,
+                schedule,
+                guidance,
+                tiling_of(self.bucket),
             )
-            tiles = {i: refining.tiles(i, pictures[i], larger) for i in layers}
+            tiles = {i: refining.tiles(pictures[i], larger) for i in layers}
             before, total = 0, max(1, sum(tiles.values()))
             for i in layers:
                 painting = refining.painted(i, pictures[i], larger)

@@ -141,8 +141,9 @@ def _acting(
 
 
 def _layout(part: ObjectPart, canvas: Size, bucket: Size) -> Tensor | None:
-    if part.silhouette is not None:
-        return layout_of_silhouette(part.silhouette, canvas, bucket)
+    """Return where an object is: as it is kept or outlined, else its box."""
+    if (shape := part.look or part.silhouette) is not None:
+        return layout_of_silhouette(shape, canvas, bucket)
     return None if part.box is None else layout_of_box(part.box, bucket)
 
 

@@ -21,6 +21,7 @@ from psdstudio.ui.widgets import CheckBox, ChoiceBox
 
 _INDENT = 21
 _MAX_GB = 1024.0
+SIDES = (1024, 896, 768, 640, 512)
 ACCELERATION_HINT = (
     "Acceleration: LoRAs for fewer steps. Over a plain SDXL they may do well; whole Lightning checkpoints are known "
     "to spoil transparent layers."
@@ -87,9 +88,14 @@ class PhotorealControls(QWidget):
         self.memory.lineEdit().setTextMargins(5, 0, 5, 0)
         self.memory.setToolTip("Use no more of the device's memory than this; 0 for what is free")
         self.memory.valueChanged.connect(lambda _: self.changed.emit())
+        self.side = ChoiceBox()
+        self.side.setAccessibleName("Size that is painted at")
+        self.side.setToolTip("Smaller is faster and takes less memory, and comes out worse")
+        self.side.activated.connect(lambda _: self.changed.emit())
         form = QFormLayout()
         form.setVerticalSpacing(6)
         form.addRow("Acceleration", self.acceleration)
+        form.addRow("Paint at", self.side)
         form.addRow("Memory", self.memory)
         column.addLayout(form)
         column.addWidget(hint)
@@ -115,11 +121,12 @@ class PhotorealControls(QWidget):
             wide_joint=self.wide_joint.isChecked(),
             compile=self.compile.isChecked(),
             memory_cap_gb=max(1.0, cap) if cap > 0 else None,
+            side_px=self.side.currentData(),
         )
 
     def show_options(self, options: PhotorealOptions, models: tuple[ModelFile, ...]) -> None:
         """Show these options and what the list of models has to offer, without telling anybody."""
-        boxes = (self.acceleration, self.memory, self.upscale, self.wide_joint, self.compile)
+        boxes = (self.acceleration, self.side, self.memory, self.upscale, self.wide_joint, self.compile)
         blockers = [QSignalBlocker(box) for box in boxes]
         self.acceleration.clear()
         self.acceleration.addItem("Off", None)
@@ -129,6 +136,10 @@ class PhotorealControls(QWidget):
         if options.acceleration is not None and options.acceleration not in titles:
             self.acceleration.addItem(f"{options.acceleration} (not listed)", options.acceleration)
         self.acceleration.setCurrentIndex(max(0, self.acceleration.findData(options.acceleration)))
+        self.side.clear()
+        for side in sorted({*SIDES, options.side_px}, reverse=True):
+            self.side.addItem(f"{side} × {side} px{' (as trained)' if side == SIDES[0] else ''}", side)
+        self.side.setCurrentIndex(self.side.findData(options.side_px))
         self.memory.setValue(options.memory_cap_gb or 0.0)
         self.upscale.setChecked(options.upscale)
         self.wide_joint.setChecked(options.wide_joint)

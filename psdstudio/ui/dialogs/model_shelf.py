@@ -24,8 +24,7 @@ from psdstudio.models.engine_needs import is_there, rivals
 from psdstudio.models.readiness import missing_for_photoreal, optional_for_photoreal
 from psdstudio.ui import theme
 from psdstudio.ui.model_list import ModelList, Report
-from psdstudio.ui.panels.status import ProgressLine
-from psdstudio.ui.widgets import ElidedLabel
+from psdstudio.ui.widgets import ElidedLabel, ProgressLine
 
 _ROW_PX = 24
 _TITLE, _STATE, _SIZE = range(3)

@@ -4,44 +4,17 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QRectF, QSize, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLabel, QLineEdit, QSizePolicy, QStatusBar, QWidget
 
 from psdstudio.core.document import Document
 from psdstudio.gen.engine import EngineInfo
 from psdstudio.io.colour import profile_name
 from psdstudio.jobs.events import EnginePhase, EngineState
-from psdstudio.ui import theme
 from psdstudio.ui.dialogs.about import engine_facts
 from psdstudio.ui.generate.run import RunView
+from psdstudio.ui.widgets import ProgressLine
 from psdstudio.ui.wording import ago, time_left
-
-
-class ProgressLine(QWidget):
-    """A thin bar. GUI thread."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._fraction = 0.0
-        self.setFixedSize(QSize(140, 24))
-
-    def set_fraction(self, fraction: float) -> None:
-        """Fill this share, 0..1."""
-        self._fraction = fraction
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ground = QRectF(0, self.height() / 2 - 2, self.width(), 4)
-        painter.setPen(QColor(0, 0, 0, 0))
-        painter.setBrush(QColor(theme.LINE))
-        painter.drawRoundedRect(ground, 2, 2)
-        painter.setBrush(QColor(theme.ACCENT_TEXT))
-        filled = QRectF(ground.left(), ground.top(), ground.width() * self._fraction, ground.height())
-        painter.drawRoundedRect(filled, 2, 2)
-        painter.end()
 
 
 class StatusBar(QStatusBar):

@@ -49,15 +49,17 @@ pytestmark = pytest.mark.torch
 
 
 def stacked(result: GenerationResult) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Lay the objects over the background: a plain slow compositor in 0..255."""
+    """Multiply shadows, lay the objects over: a plain slow compositor in 0..255."""
     assert result.background is not None
     out = result.background.rgba[..., :3].astype(np.float64)
     for one in result.objects:
-        assert one.look is not None
-        r = one.look.rect
-        there = out[r.y : r.bottom, r.x : r.right]
-        alpha = one.look.rgba[..., 3:] / 255
-        there[...] = there * (1 - alpha) + one.look.rgba[..., :3] * alpha
+        for raster in (one.shadow, one.look):
+            if raster is None:
+                continue
+            r = raster.rect
+            there = out[r.y : r.bottom, r.x : r.right]
+            alpha = raster.rgba[..., 3:] / 255
+            there[...] = there * (1 - alpha) + (0 if raster is one.shadow else raster.rgba[..., :3] * alpha)
     return out
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from psdstudio.core.geometry import BoxF, Rect, Size
-from psdstudio.engine.pictures import to_tensor
+from psdstudio.engine.pictures import opaque, to_tensor, to_u8
 from psdstudio.engine.qwen.layers import SplitLayers, assigned, behind, clean_alpha, split_layers
 from psdstudio.gen.request import ObjectPart, Raster
 from tests.engine.qwen.tiny_qwen import flat_picture, part
@@ -51,13 +51,16 @@ def split(layers: Sequence[Tensor], parts: Sequence[ObjectPart], flat: Raster | 
 
 
 def stacked(made: SplitLayers) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """A plain slow compositor in 0..255."""
+    """A plain slow compositor in 0..255: shadows multiply, looks lie over."""
     out = made.background.rgba[..., :3].astype(np.float64)
-    for look in made.looks:
-        r = look.rect
-        alpha = look.rgba[..., 3:] / 255
-        there = out[r.y : r.bottom, r.x : r.right]
-        there[...] = there * (1 - alpha) + look.rgba[..., :3] * alpha
+    for one in made.objects:
+        for raster in (one.shadow, one.look):
+            if raster is None:
+                continue
+            r = raster.rect
+            alpha = raster.rgba[..., 3:] / 255
+            there = out[r.y : r.bottom, r.x : r.right]
+            there[...] = there * (1 - alpha) + (0 if raster is one.shadow else raster.rgba[..., :3] * alpha)
     return out
 
 
@@ -91,13 +94,12 @@ def test_any_layers_give_the_picture_back(seed: int, count: int) -> None:
 
 def test_objects_keep_their_outline_at_the_size_of_the_canvas() -> None:
     made = split([ground(), disc(0.5, 0.5, 0.25)], [part("ball")])
-    (look,) = made.looks
-    assert look.native_size == Size(SIDE, SIDE)
+    look = made.objects[0].look
     grown = Rect(14, 14, 36, 36)
     assert grown.union(look.rect) == grown, "no faint veil around it"
     assert abs(float(look.rgba[..., 3].sum()) / 255 / (np.pi * 16**2) - 1) < 0.05
     (box,) = made.boxes
-    assert box == BoxF.from_rect(look.rect, CANVAS)
+    assert abs(box.width - 0.5) < 0.05 and abs(box.x - 0.25) < 0.05
 
 
 def test_faint_alpha_is_none_and_nearly_full_is_full() -> None:
@@ -114,8 +116,8 @@ def test_an_object_that_was_not_found_is_empty_and_said() -> None:
     made = split(
         [ground(), clear, disc(0.5, 0.5, 0.2)], [part("ghost", BoxF(0.1, 0.2, 0.3, 0.3)), part("ball")]
     )
-    assert not made.looks[0].rgba[..., 3].any()
-    assert made.looks[1].rgba[..., 3].any()
+    assert not made.objects[0].look.rgba[..., 3].any()
+    assert made.objects[1].look.rgba[..., 3].any()
     assert made.boxes[0] == BoxF(0.1, 0.2, 0.3, 0.3)
     assert any("“ghost”" in note for note in made.notes)
     assert not any("“ball”" in note for note in made.notes)
@@ -126,7 +128,7 @@ def test_an_object_asked_for_behind_another_that_it_hides_in_the_picture_cuts_it
     # In the picture the small one is in front; the document has it at the back.
     parts = [part("small", around(0.5, 0.5, 0.15)), part("big", around(0.5, 0.5, 0.4))]
     made = split([ground(), big, small], parts)
-    middle = made.looks[1]
+    middle = made.objects[1].look
     assert middle.rgba[CANVAS.height // 2 - middle.rect.y, CANVAS.width // 2 - middle.rect.x, 3] == 0
     assert "“small” stands in front of “big”" in made.notes[0]
     flat = flat_picture(CANVAS)
@@ -148,3 +150,29 @@ def test_the_background_is_the_picture_and_behind_objects_what_was_painted() -> 
     assert torch.allclose(behind(picture, nothing, [look]), made, atol=0.02), "the picture goes on"
     seen = look[3] == 0
     assert torch.equal(made[:, seen], picture[:, seen])
+
+
+def test_a_shadow_in_the_layer_becomes_a_layer_of_its_own_and_the_picture_comes_back() -> None:
+    side = 128
+    rows, columns = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
+
+    def oval(x: float, y: float, across: float, down: float, soft: float) -> Tensor:
+        far = (((columns - x) / across) ** 2 + ((rows - y) / down) ** 2).sqrt()
+        return ((1 - far) / soft + 0.5).clamp(0, 1)
+
+    body, cast = oval(64, 50, 22, 34, 0.04), 0.55 * oval(70, 86, 34, 9, 0.9)
+    alpha = body + cast * (1 - body)
+    colour = torch.tensor([0.8, 0.2, 0.1])[:, None, None] * (body / alpha.clamp(min=1e-3))
+    layer = torch.cat([colour, alpha[None]])
+    ground = torch.full((3, side, side), 0.7)
+    picture = ground * (1 - alpha) + colour * alpha
+    flat = Raster(rgba=to_u8(opaque(picture)), rect=Rect(0, 0, side, side))
+    made = split_layers(flat, picture, [opaque(ground), layer], [part("vase")])
+    (vase,) = made.objects
+    assert vase.shadow is not None
+    assert not vase.shadow.rgba[..., :3].any(), "black, to be multiplied"
+    lowest = vase.look.rect.bottom
+    assert lowest <= 88, "the shadow is no part of the look"
+    assert np.abs(np.rint(stacked(made)) - flat.rgba[..., :3]).max() <= 1
+    seen = made.background.rgba[..., :3] / 255
+    assert np.abs(seen - 0.7).max() < 0.1, "nor of the background"

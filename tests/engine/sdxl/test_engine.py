@@ -35,6 +35,7 @@ from psdstudio.gen.request import (
     Raster,
     Sampling,
 )
+from psdstudio.models.adding import add_models
 from tests.engine.sdxl import tiny_models
 
 pytestmark = pytest.mark.torch
@@ -346,6 +347,27 @@ def test_the_released_two_layer_path_is_used_where_it_applies(setup: EngineSetup
     placed = request(replace(FOX, box=BoxF(0.1, 0.5, 0.4, 0.4)), background=sky((90, 140, 200)))
     _, events = run(two, placed)
     steps = [event for event in events if isinstance(event, Progress) and event.stage is Stage.DENOISE]
-    assert steps[-1].total == 2
+    assert steps[-1].total == 3, "two steps, the first of them twice: the composite is held in part"
     assert pixels(run(two, asked)[0]) == pixels(result)
     two.close()
+
+
+def test_references_guide_by_an_ip_adapter_or_by_what_their_latents_say(
+    setup: EngineSetup, tmp_path: Path
+) -> None:
+    red, blue = (np.full((30, 20, 4), (*colour, 255), np.uint8) for colour in ((220, 20, 20), (20, 20, 220)))
+    plain, by_red, by_blue = (request(replace(FOX, reference=one)) for one in (None, red, blue))
+
+    def looks(engine: PhotorealEngine) -> list[Placed]:
+        return [pixels(run(engine, asked)[0])["fox look"] for asked in (plain, by_red, by_blue)]
+
+    by_latents = loaded(setup)
+    without = looks(by_latents)
+    by_latents.close()
+    tiny_models.write_picture_reader(tmp_path)
+    by_tokens = loaded(replace(setup, models=(*setup.models, *add_models(tmp_path))))
+    assert by_tokens.info.weights_sha256 != ""
+    with_tokens = looks(by_tokens)
+    by_tokens.close()
+    assert with_tokens[0] == without[0], "without a reference the adapter changes nothing"
+    assert len({*without, *with_tokens}) == 5

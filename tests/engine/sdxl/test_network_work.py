@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,10 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from psdstudio.core.geometry import Size
 from psdstudio.engine.sdxl.device import GIGABYTE, Backend, ComputeDevice, this_processor
 from psdstudio.engine.sdxl.measuring import copy_speed, learned, matrix_speed, measure_costs
-from psdstudio.engine.sdxl.network_work import row_work
+from psdstudio.engine.sdxl.network_work import RowWork, row_work
 from psdstudio.engine.sdxl.placement import PartSizes
+from psdstudio.engine.sdxl.run_memory import decode_bytes, decode_tiling, scene_memory
 from psdstudio.gen.costs import cost_sentence, estimated
-from tests.engine.sdxl.tiny import UNET_CONFIG, WORDS_DIM, tiny_unet
+from tests.engine.sdxl.tiny import UNET_CONFIG, VAE_CONFIG, WORDS_DIM, tiny_unet
 from tests.engine.toys import part, request
 
 pytestmark = pytest.mark.torch
@@ -173,3 +176,36 @@ def test_speeds_are_measured_by_the_clock() -> None:
     device = this_processor()
     assert matrix_speed(device, clock) == pytest.approx(2 * 1024**3 / 0.01)
     assert copy_speed(device, clock) == pytest.approx(64 * 2**20 / 0.01)
+
+
+def test_decoding_holds_what_is_said() -> None:
+    vae = (
+        AutoencoderKL(**(VAE_CONFIG | {"block_out_channels": (16, 32, 64, 64)})).eval().requires_grad_(False)
+    )
+    with torch.no_grad(), Held() as held:
+        vae.decode(torch.randn(1, 4, 32, 32))
+    said = decode_bytes(vae, Size(256, 256), 4)
+    assert 0.9 * held.peak < said < 1.8 * held.peak
+
+
+@pytest.mark.parametrize(
+    ("free", "tile"), [(3 * GIGABYTE, 1344), (GIGABYTE, 576), (GIGABYTE // 4, 256), (0, 256)]
+)
+def test_pictures_are_decoded_whole_where_they_fit_and_by_tiles_elsewhere(free: int, tile: int) -> None:
+    with torch.device("meta"):
+        vae = AutoencoderKL(
+            **(VAE_CONFIG | {"block_out_channels": (128, 256, 512, 512), "norm_num_groups": 32})
+        )
+    tiling = decode_tiling(vae, Size(1344, 768), free, 2)
+    assert tiling.tile == tile
+    assert (len(tiling.boxes(768, 1344)) == 1) is (tile == 1344)
+
+
+@given(free=st.integers(1, 8), kept=st.integers(0, 8), guided=st.booleans())
+def test_a_scenes_memory_grows_with_its_rows(free: int, kept: int, guided: bool) -> None:
+    work = RowWork(flops=1, held=1_000_000, remembered=2_000_000)
+    run = scene_memory(work, 2, free=free, kept=kept, guided=guided)
+    assert run.apart <= run.together
+    assert (run.apart == run.together) is (not guided or kept >= 2 * free)
+    assert scene_memory(work, 2, free=free + 1, kept=kept, guided=guided).together >= run.together
+    assert scene_memory(work, 2, free=free, kept=kept, guided=guided, decoding=10**12).apart == 10**12

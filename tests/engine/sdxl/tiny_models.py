@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from psdstudio.engine.sdxl.transparent_decoder import TransparentDecoder
 from psdstudio.engine.sdxl.transparent_encoder import TransparentEncoder
@@ -116,6 +118,43 @@ def write_two_layer(path: Path, kind: ModelKind, *, channels: int, seed: int = 6
             tensors["conv_in.weight"] = torch.randn(shape, generator=generator) * 0.1
     save_file(tensors, path)
     return model_file(path, kind, path.stem)
+
+
+def write_picture_reader(folder: Path, *, projection: int = 24) -> None:
+    """Write CLIP's image encoder (a folder) and a plain IP-Adapter that reads it, as `models add` finds them."""
+    config = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, projection_dim=projection, num_hidden_layers=2,
+        num_attention_heads=2, image_size=28, patch_size=14,
+    )  # fmt: skip
+    torch.manual_seed(7)
+    encoder = CLIPVisionModelWithProjection(config)
+    encoder.config.architectures = ["CLIPVisionModelWithProjection"]
+    target = folder / "image_encoder"
+    target.mkdir(parents=True)
+    encoder.config.save_pretrained(target)
+    state = {
+        name if name.startswith(("vision_model.", "visual_projection.")) else f"vision_model.{name}": tensor
+        for name, tensor in encoder.state_dict().items()
+    }
+    save_file(state, target / "model.safetensors")
+    save_file(plain_ip_adapter(tiny.tiny_unet(), projection), folder / "ip-adapter_sdxl.safetensors")
+
+
+def plain_ip_adapter(unet: Any, projection: int, tokens: int = 4) -> dict[str, Tensor]:
+    """Return random tensors with an IP-Adapter's published names."""
+    g, width = torch.Generator().manual_seed(0), tiny.WORDS_DIM
+    made = {
+        "image_proj.proj.weight": torch.randn(tokens * width, projection, generator=g),
+        "image_proj.proj.bias": torch.randn(tokens * width, generator=g),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    layers = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
+    for i, name in enumerate(layers):
+        channels = unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
+        for part in ("to_k_ip", "to_v_ip"):
+            made[f"ip_adapter.{2 * i + 1}.{part}.weight"] = torch.randn(channels, width, generator=g) * 0.2
+    return made
 
 
 def _state(module: torch.nn.Module, *, seed: int) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
 """The adapter file `psdstudio.joint/1`, and the checkpoint, which is the same with what the optimizer knows.
 
-Keys: `lora.<module path>.down` (rank, in) and `.up` (out, rank); `embedding.<table>`. Checkpoints add `first.<key>` and
-`second.<key>`, the moments of Adam. Metadata, all text: format, rank, alpha, wide, base (SHA-256 of the base model) and
-steps; of a checkpoint also those of `Progress`. Safetensors alone: nothing that a file could run.
+Keys: `lora.<module path>.down` (rank, in) and `.up` (out, rank); `embedding.<table>`. Checkpoints add `first.<key>`,
+`second.<key>` and `count.<key>`, the moments of Adam and its count of steps. Metadata, all text: format, rank, alpha,
+wide, base (SHA-256 of the base model) and steps; of a checkpoint also those of `Progress`. Safetensors alone: nothing
+that a file could run.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from psdstudio.training.joint_network import AdapterShape, JointModule
 
 FORMAT, CHECKPOINT_FORMAT = "psdstudio.joint/1", "psdstudio.joint-checkpoint/1"
 MAX_BYTES = 16 << 30
-_FIRST, _SECOND = "first.", "second."
+_FIRST, _SECOND, _COUNT = "first.", "second.", "count."
 _OTHER_RUN = "Choose another --out folder, or the settings that the training was begun with."
 
 
@@ -59,6 +60,7 @@ def write_checkpoint(
         if moments := optimizer.state.get(parameter):
             tensors[_FIRST + name] = moments["exp_avg"]
             tensors[_SECOND + name] = moments["exp_avg_sq"]
+            tensors[_COUNT + name] = moments["step"]
     metadata = {
         "format": CHECKPOINT_FORMAT,
         **_facts(module.shape, base),
@@ -99,7 +101,7 @@ def read_checkpoint(
                 parameter.copy_(_fitting(tensors[name], parameter))
                 if _FIRST + name in tensors:
                     optimizer.state[parameter] = {
-                        "step": torch.tensor(float(progress.step)),
+                        "step": tensors[_COUNT + name],
                         "exp_avg": _fitting(tensors[_FIRST + name], parameter).to(parameter.device),
                         "exp_avg_sq": _fitting(tensors[_SECOND + name], parameter).to(parameter.device),
                     }

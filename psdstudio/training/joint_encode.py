@@ -122,7 +122,7 @@ class SceneCache:
     ) -> None:
         """Encode what is not there yet of scenes `share[0]`, `share[0] + share[1]` and so on: one process's part.
 
-        A document that holds no scene or cannot be read is told and left out.
+        A document that holds no scene, cannot be read or cannot be encoded is told and left out.
 
         Raises:
             FileTooLarge: The scenes would take more than the bound; those encoded so far stay.
@@ -138,6 +138,11 @@ class SceneCache:
                 encoded = encode_scene(source.scene(at), coder, np.random.default_rng(seed))
             except (NoScene, FileError, PromptError) as fault:
                 tell(f"Left out “{source.name(at)}”: {fault.user_message}")
+                continue
+            if not all(bool(tensor.isfinite().all()) for tensor in _packed(encoded).values()):
+                tell(
+                    f"Left out “{source.name(at)}”: the model's encoders make values of it that are no numbers."
+                )
                 continue
             self._write(path, encoded, len(source))
 

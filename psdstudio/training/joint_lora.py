@@ -1,8 +1,9 @@
 """Train the joint adapter: `python -m psdstudio.training.joint_lora --base SDXL --layerdiffuse FOLDER --data PSDS`.
 
-Several processes by accelerate's own launcher, with `--cpu` where there is no GPU:
-`accelerate launch --num_processes 2 -m psdstudio.training.joint_lora ...`. Stopped at any point, by its budget, a
-signal or a fault, the same command goes on.
+Several processes by accelerate's own launcher: `accelerate launch --multi_gpu --num_processes 2 -m
+psdstudio.training.joint_lora ...`, on processors the same with `--cpu` among the trainer's own words. (Its own `--cpu`
+starts one process without a word, whatever `--num_processes` says, unless there is MPI.) Stopped at any point, by its
+budget, a signal or a fault, the same command goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ import psdstudio.engine.sdxl.libraries  # keeps the libraries offline and quiet;
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
-from psdstudio.errors import StudioError
+from psdstudio.errors import SettingsError, StudioError
 from psdstudio.training.joint_base import BaseCoder, find_base
 from psdstudio.training.joint_encode import SceneCache, load_scene
 from psdstudio.training.joint_folder import FolderScenes
@@ -67,6 +69,7 @@ def train(args: argparse.Namespace) -> None:
         # A step without kept rows leaves nothing unused, but one without joint attention may.
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+    _refuse_lone_process(accelerator)
     device: torch.device = accelerator.device
     source = scenes_of(args)
     files = find_base(args.base, args.layerdiffuse)
@@ -94,10 +97,23 @@ def train(args: argparse.Namespace) -> None:
             if args.no_pictures
             else _painter(module, held_out[0], coder, device, joint=args.joint),
         )
-        _stop_on_signals(run)
-        run.train()
+        with _stopped_by_signals(run):
+            run.train()
     finally:
         module.close()
+
+
+def _refuse_lone_process(accelerator: Any) -> None:
+    """Raise SettingsError where accelerate's launcher was asked for several processes and started one.
+
+    It says where they were to meet (MASTER_ADDR) whenever it was asked for several.
+    """
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_ADDR" in os.environ
+    if launched and accelerator.num_processes == 1:
+        raise SettingsError(
+            "The launcher was asked for several processes and started only one.",
+            "Give it --multi_gpu instead of --cpu, and --cpu to the trainer, behind its name.",
+        )
 
 
 def scenes_of(args: argparse.Namespace) -> SceneSource:
@@ -155,15 +171,21 @@ def _painter(module: JointModule, scene: Path, coder: BaseCoder, device: torch.d
     return paint
 
 
-def _stop_on_signals(run: JointRun) -> None:
-    """Let the first SIGTERM or SIGINT end the training after the step under way, saved; a second one ends it hard."""
+@contextmanager
+def _stopped_by_signals(run: JointRun) -> Iterator[None]:
+    """Inside, the first SIGTERM or SIGINT ends the training after the step under way, saved; a second one at once."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stop(number: int, _frame: object) -> None:
         run.stopped = True
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, before[signal.Signals(number)])
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -198,7 +220,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--steps", type=_count, help="stop at this step")
     made.add_argument("--budget-minutes", type=float, default=60.0)
     made.add_argument("--save-every", type=_count, default=250)
-    made.add_argument("--validate-every", type=_count, default=500)
+    made.add_argument("--validate-every", type=int, default=500, help="0 for no validation")
     made.add_argument("--no-pictures", action="store_true", help="validate by numbers alone")
     made.add_argument(
         "--independent", dest="joint", action="store_false", help="ablation: no row sees another one"

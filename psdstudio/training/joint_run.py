@@ -42,7 +42,7 @@ class RunSettings:
         steps: Stop at this step; None for when the time is over.
         budget_s: Stop after so many seconds.
         save_every: Steps between checkpoints.
-        validate_every: Steps between validations.
+        validate_every: Steps between validations, of which one is at the end; 0 for none.
         seed: Of the data.
         joint: False is the ablation: no row ever sees another one.
     """
@@ -128,11 +128,11 @@ class JointRun:
                 )
             if step % settings.save_every == 0:
                 self._save()
-            if step % settings.validate_every == 0:
+            if settings.validate_every and step % settings.validate_every == 0:
                 self._validate()
         if self._saved_step != self.progress.step:
             self._save()
-        if self.progress.step % settings.validate_every:
+        if settings.validate_every and self.progress.step % settings.validate_every:
             self._validate()
 
     def _is_over(self, spent_s: float) -> bool:

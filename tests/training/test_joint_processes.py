@@ -21,22 +21,14 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow]
 TIMEOUT_S = 600
 
 
-def launched(words: list[str], processes: int) -> subprocess.CompletedProcess[str]:
+def launched(words: list[str], *, kind: str = "--multi_gpu") -> subprocess.CompletedProcess[str]:
     """Run the trainer by `accelerate launch`; nothing of the user's own accelerate configuration counts."""
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
-        "ACCELERATE_CONFIG_FILE": os.devnull,
-        "MASTER_ADDR": "127.0.0.1",
+        "HF_HOME": os.devnull,
     }
-    launcher = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        str(processes),
-    ]
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", kind, "--num_processes", "2"]
     return subprocess.run(
         [*launcher, "-m", "psdstudio.training.joint_lora", *words],
         capture_output=True,
@@ -51,8 +43,8 @@ def test_two_processes_train_one_adapter(tmp_path: Path) -> None:
     base = write_base(tmp_path / "base")
     documents = write_documents(tmp_path / "documents", 3)
     out = tmp_path / "out"
-    words = command(base, out, "--data", str(documents), "--steps", "2", "--no-pictures")
-    done = launched(words, 2)
+    words = command(base, out, "--data", str(documents), "--steps", "2", "--validate-every", "0")
+    done = launched(words)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     first, second = next(line["digests"] for line in lines if line.get("saved_at") == 2)
@@ -66,10 +58,12 @@ def test_two_processes_train_one_adapter(tmp_path: Path) -> None:
 
     # One process alone sees other scenes: the two did not just do the same work twice.
     shutil.copytree(out / "encoded", tmp_path / "alone" / "encoded")
-    assert joint_lora.main(command(base, tmp_path / "alone", *words[-5:])) == 0
+    assert joint_lora.main(command(base, tmp_path / "alone", *words[-6:])) == 0
     alone = load_file(tmp_path / "alone" / "joint.safetensors")
     assert not all(torch.equal(alone[name], trained[name]) for name in trained)
 
     (tmp_path / "none").mkdir()
-    failed = launched(command(base, out, "--data", str(tmp_path / "none")), 2)
+    failed = launched(command(base, out, "--data", str(tmp_path / "none")))
     assert failed.returncode != 0 and "holds no layered document" in failed.stderr
+    lone = launched(words, kind="--cpu")
+    assert lone.returncode != 0 and "started only one" in lone.stderr

@@ -21,7 +21,7 @@ from psdstudio.engine.sdxl.shadow_finding import FoundShadow, found_shadow
 LEVELS = 255
 SHEER, SOLID = 0.8, 0.97
 """A pixel more opaque than the second is the object's alone; between them the share of shadow fades."""
-HAZE = 4 / 255
+HAZE = 6 / 255
 """What is left of a dark grey shadow in the object, when fainter than this, is not seen and taken out."""
 
 

@@ -70,7 +70,8 @@ class PartSizes:
     def resident(self, placing: Placing) -> int:
         """Return the most weights that lie in the device's memory at once."""
         if placing is Placing.MODEL:
-            return max(self.text_encoders, self.unet + self.adapters, self.vae + self.transparent)
+            # Those that made a preview stay beside the network: they are small.
+            return max(self.text_encoders, self.unet + self.adapters + self.vae + self.transparent)
         return self.largest_module + self.adapters if placing is Placing.SEQUENTIAL else self.total
 
 
@@ -172,9 +173,11 @@ class Placement:
         self._placing = placing
         if placing is Placing.MODEL:
             before: Any = None
-            for part in self._parts.modules:
-                _, before = cpu_offload_with_hook(part, self._device, prev_module_hook=before)
-                self._offloads.append(before)
+            for part in (*self._parts.text_encoders, self._parts.unet):
+                before = self._moved_when_used(part, before)
+            # They work by turns: each of them makes room by moving the network out, and none of them the others.
+            for part in (self._parts.vae, *self._parts.transparent):
+                self._moved_when_used(part, before)
         elif placing is Placing.SEQUENTIAL:
             for part in self._parts.modules:
                 cpu_offload(part, self._device, offload_buffers=True)
@@ -198,6 +201,11 @@ class Placement:
         self._bring_to(torch.device("cpu"))
         if was is not None:
             free_unused(self._device)
+
+    def _moved_when_used(self, part: nn.Module, before: Any) -> Any:
+        _, offload = cpu_offload_with_hook(part, self._device, prev_module_hook=before)
+        self._offloads.append(offload)
+        return offload
 
     def _bring_to(self, device: torch.device) -> None:
         for part, dtype in self._formats():

@@ -27,14 +27,16 @@ THIN = 0.012
 """Half the thickness, as a share of the longer side, that a shadow has at least."""
 FOOT, NEAR = 0.15, 0.04
 """The lowest part of the core touches the ground; a shadow starts this near to it."""
+LOW = 0.25
+"""Up to so much of the core's height above the ground also thin parts are taken; outlines higher up are the core's."""
 RISE = 0.5
 """So much of the core's height above the ground a shadow may reach: it lies on ground that is seen at a low angle."""
 SMALLEST_CORE, SMALLEST_SHADOW = 0.004, 0.01
 """Shares: of the picture, and of the box of the core."""
 SHARP = 0.6
 """An outer edge that climbs to this share of the density within one pixel to each side is no soft one."""
-OPEN_BORDER = 0.3
-"""At least so much of a shadow's border is towards nothing: what is set into an opaque frame is glass."""
+OPEN_BORDER = 0.12
+"""At least so much of a shadow's border with nothing or the core is with nothing: what is set into a frame is glass."""
 COLLAR, FREE = 0.004, 0.012
 """Shares of the longer side: within the first distance from the core half-clear pixels may be its own outline, with its
 own colour; from the second on they cannot."""
@@ -66,7 +68,7 @@ def found_shadow(rgba: Tensor) -> FoundShadow | None:
     distance = _upsampled(_distance_from(core, round(FREE * WORK_PX) + 2), (height, width))
     collar = 1 - ((distance / WORK_PX - COLLAR) / (FREE - COLLAR)).clamp(0, 1)
     own = pad_colour(torch.cat([rgba[:3] * (sure := (rgba[3:] > OPAQUE).float()), sure])[None])[0, :3].amax(0)
-    likeness = torch.maximum(_likeness(rgba), collar)
+    likeness = torch.maximum(_likeness(rgba)[0], collar)
     rows, columns = (core.any(1).nonzero()[:, 0], core.any(0).nonzero()[:, 0])
     sx, sy = width / small.shape[2], height / small.shape[1]
     box = (float(columns[0]) * sx, float(rows[0]) * sy, float(columns[-1] + 1) * sx, float(rows[-1] + 1) * sy)
@@ -76,9 +78,11 @@ def found_shadow(rgba: Tensor) -> FoundShadow | None:
 def _region(small: Tensor, core: Tensor) -> Tensor | None:
     """Return the pixels (h, w) bool of the working size that are cast shadow."""
     alpha, side = small[3], max(small.shape[1:])
-    like = (_likeness(small) > 0.5) & ~core
+    likeness, smooth = _likeness(small)
+    like = (likeness > 0.5) & ~core
     reach = max(2, round(THIN * side))
-    thick = _grown(_shrunk(like, reach), reach) & like
+    thick = like & (likeness * smooth > 0.5)
+    thick &= _grown(_shrunk(thick, reach), reach)
     rows = core.any(1).nonzero()[:, 0]
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     tall = bottom - top
@@ -88,35 +92,36 @@ def _region(small: Tensor, core: Tensor) -> Tensor | None:
     region = _spread(start, thick & (line >= bottom - RISE * tall))
     columns = core.any(0).nonzero()[:, 0]
     box_area = tall * (int(columns[-1]) + 1 - int(columns[0]))
-    if float(region.sum()) < SMALLEST_SHADOW * box_area or not _is_soft(region, alpha):
+    if float(region.sum()) < SMALLEST_SHADOW * box_area or not _is_soft(region, core, alpha):
         return None
-    return region
+    # Its thin parts, as of the legs of a chair, are shadow too, low down and where they hang together with thick ones.
+    return region | _spread(region, like & (line >= bottom - LOW * tall))
 
 
-def _is_soft(region: Tensor, alpha: Tensor) -> bool:
-    """Whether a region fades out towards nothing, over most of its border."""
+def _is_soft(region: Tensor, core: Tensor, alpha: Tensor) -> bool:
+    """Whether a region fades out towards nothing, and is not just set into the core."""
     density = float(alpha[region].quantile(0.9))
-    nothing = alpha <= CLEAR
-    border = region & _grown(~region, 1)
-    outer = border & _grown(nothing, 1)
-    if int(outer.sum()) < OPEN_BORDER * int(border.sum()):
+    outer = region & _grown(alpha <= CLEAR, 1)
+    if int(outer.sum()) < OPEN_BORDER * int((region & _grown(core, 2) | outer).sum()):
         return False
     climb = F.max_pool2d(alpha[None, None], 3, 1, 1) + F.max_pool2d(-alpha[None, None], 3, 1, 1)
     return float(climb[0, 0][outer].median()) < SHARP * density
 
 
-def _likeness(rgba: Tensor) -> Tensor:
-    """Return how much every pixel (h, w) by itself looks like shadow, 0..1."""
+def _likeness(rgba: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how much pixels look like shadow by colour and alpha, and how smooth alpha is there: (h, w) in 0..1."""
     alpha = rgba[3]
-    around = F.avg_pool2d(torch.cat([rgba[:3] * alpha, alpha[None]])[None], 5, 1, 2, count_include_pad=False)[
-        0
-    ]
-    colour = around[:3] / around[3:].clamp(min=1e-3)
+    clear = (alpha < OPAQUE).float()
+    # Without the core: its colour and its alpha say nothing of what lies beside it.
+    seen = torch.cat([rgba[:3] * alpha * clear, (alpha * clear)[None], clear[None]])
+    around = F.avg_pool2d(seen[None], 5, 1, 2, count_include_pad=False)[0]
+    # Of single pixels, and more so where almost nothing is, a decoder's colour is noisy.
+    colour = around[:3] / around[3:4].clamp(min=1e-3)
     peak = colour.amax(0)
     dark = ((TOO_BRIGHT - peak) / (TOO_BRIGHT - DARKEST)).clamp(0, 1)
     neutral = ((COLOURFUL - (peak - colour.amin(0))) / (COLOURFUL - NEUTRAL)).clamp(0, 1)
-    smooth = ((2 * ROUGH - (alpha - around[3]).abs()) / ROUGH).clamp(0, 1)
-    return dark * neutral * smooth * (alpha > CLEAR / 4) * (alpha < OPAQUE)
+    smooth = ((2 * ROUGH - (alpha - around[3] / around[4].clamp(min=1e-3)).abs()) / ROUGH).clamp(0, 1)
+    return dark * neutral * (alpha > CLEAR / 4) * clear, smooth
 
 
 def _reduced(rgba: Tensor) -> Tensor:

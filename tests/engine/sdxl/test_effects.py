@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from psdstudio.engine.pictures import to_u8
-from psdstudio.engine.sdxl.effects import split, split_effects
+from psdstudio.engine.sdxl.effects import HAZE, split, split_effects
 from psdstudio.engine.sdxl.shadow_finding import found_shadow
 from psdstudio.engine.sdxl.shadow_light import light_of_shadow
 from tests.engine.sdxl import drawn
@@ -92,7 +92,7 @@ def test_the_shadow_of_a_ball_is_found_and_the_ball_is_clean(n: int, dx: float) 
     for grey in (0.0, 0.5, 1.0):
         under = torch.full((3, n, n), grey)
         off = (shown(parts.look, under, parts.density) - shown(rgba, under)).abs()
-        assert float(off.max()) < 5 / 255
+        assert float(off.max()) < HAZE + 1 / 255, "exact but for the haze that is taken out"
 
 
 @pytest.mark.parametrize("n", SIZES)

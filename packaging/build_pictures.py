@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication
 from psdstudio import app
 from psdstudio.core.keep_commands import SetKeep
 from psdstudio.core.parts import object_groups
-from psdstudio.settings import Folders, Settings
+from psdstudio.settings import Folders, Settings, SettingsFile
 from psdstudio.ui import theme
 
 SENTENCE = "a swan and a flamingo on calm water at sunset"
@@ -51,7 +51,8 @@ def main() -> int:
         os.environ["PSDSTUDIO_HOME"] = home
         application = QApplication(sys.argv[:1])
         theme.apply(application)
-        window = app.build_window(Settings(), Folders.of_user(), None)
+        folders = Folders.of_user()
+        window = app.build_window(SettingsFile(folders.settings_file, Settings()), folders, None)
         window.resize(*SIZE)
         window.show()
         settle(3)

@@ -21,15 +21,20 @@ from psdstudio.core.geometry import Size
 from psdstudio.core.scene import Scene
 from psdstudio.core.session import Session
 from psdstudio.errors import FileError, ModelNotFound, SettingsError, StudioError
+from psdstudio.gen.model_files import EngineSetup
+from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.runner import process_runner
 from psdstudio.jobs.wire import WorkerConfig
+from psdstudio.models.store import load_models
 from psdstudio.resources_path import resource_dir
-from psdstudio.settings import Folders, Settings, load_settings, save_settings
+from psdstudio.settings import Folders, Settings, SettingsFile, load_settings
 from psdstudio.ui import theme
+from psdstudio.ui.engines import EngineRoom, Engines
 from psdstudio.ui.generate.run_store import RunStore
 from psdstudio.ui.language import Language
 from psdstudio.ui.main_window import MainWindow
+from psdstudio.ui.model_list import ModelList, Models
 from psdstudio.ui.panels.error_bar import Notice
 from psdstudio.ui.services import Services
 
@@ -57,11 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     theme.apply(application)
     _set_icon(application)
     recovery = _recovery(folders)
-    window = build_window(settings, folders, recovery)
+    file = SettingsFile(folders.settings_file, settings)
+    window = build_window(file, folders, recovery)
     sys.excepthook = _exception_hook(window)
     forget_signals = _end_on_signals(application, window, recovery)
     _restore(window, folders)
-    _follow_recent(window, settings, folders)
+    _follow_recent(window, file)
     window.show()
     if settings_fault is not None:
         window.notices.show_notice(Notice(message=settings_fault.user_message, hint=settings_fault.hint))
@@ -84,32 +90,57 @@ def _tag_windows() -> None:
         QSurfaceFormat.setDefaultFormat(surface)
 
 
-def build_window(settings: Settings, folders: Folders, recovery: RecoveryStore | None) -> MainWindow:
+def build_window(file: SettingsFile, folders: Folders, recovery: RecoveryStore | None) -> MainWindow:
     """Build the window and everything it needs; the engine is not started yet."""
+    settings = file.now
     document = Document(
         size=Size(settings.canvas_width, settings.canvas_height),
         scene=Scene(use_library=settings.use_library),
     )
     store = RunStore(document, recovery)
-    config = WorkerConfig(
-        engine=settings.engine,
-        threads=settings.threads,
-        log_folder=str(folders.logs),
-        log_level=_log_level(settings),
-    )
+
+    def config_of(settings: Settings, models: Models) -> WorkerConfig:
+        return worker_config(settings, models, folders)
+
+    models, fault = _models(folders)
+    runner = process_runner(config_of(settings, models), persist=store.persist)
+    room = EngineRoom(use=runner.use, config_of=config_of, models=ModelList(folders, models))
     language = Language()
     services = Services(
         session=Session(document),
-        runner=process_runner(config, persist=store.persist),
+        runner=runner,
         store=store,
         recovery=recovery,
         plan=language.plan,
         engine_words=language.words,
-        engine_key=settings.engine,
+        engines=Engines(file, room),
         examples=_examples(),
-        steps=settings.steps,
     )
-    return MainWindow(services)
+    window = MainWindow(services)
+    if fault is not None:
+        window.notices.show_notice(Notice(message=fault.user_message, hint=fault.hint))
+    return window
+
+
+def _models(folders: Folders) -> tuple[Models, SettingsError | None]:
+    """Return the user's models; without a readable list there are none, and the window says why."""
+    try:
+        return load_models(folders), None
+    except SettingsError as error:
+        return (), error
+
+
+def worker_config(settings: Settings, models: Models, folders: Folders) -> WorkerConfig:
+    """Return what a worker is made of; an engine that needs no models of the user is not told of any."""
+    needs_models = settings.engine != EMBEDDED_KEY
+    setup = EngineSetup(models=models, photoreal=settings.photoreal) if needs_models else EngineSetup()
+    return WorkerConfig(
+        engine=settings.engine,
+        threads=settings.threads,
+        log_folder=str(folders.logs),
+        log_level=_log_level(settings),
+        setup=setup,
+    )
 
 
 def _log_level(settings: Settings) -> int:
@@ -164,20 +195,19 @@ def first_size(wanted: QSize, screen: QSize) -> QSize:
     return QSize(min(wanted.width(), screen.width() - 16), min(wanted.height(), screen.height() - 48))
 
 
-def _follow_recent(window: MainWindow, settings: Settings, folders: Folders) -> None:
+def _follow_recent(window: MainWindow, file: SettingsFile) -> None:
     """Keep the list of recent files in the menu and in the settings file."""
-    held = [settings]
 
     def remember(path: Path) -> None:
-        held[0] = held[0].with_recent(path.absolute())
-        window.show_recent([Path(name) for name in held[0].recent_files])
+        recent = file.now.with_recent(path.absolute()).recent_files
+        window.show_recent([Path(name) for name in recent])
         try:
-            save_settings(folders.settings_file, held[0])
-        except FileError as error:
+            file.change(recent_files=recent)
+        except (FileError, SettingsError) as error:
             _log.warning("settings not saved: %s %s", error.user_message, error.hint)
 
     window.files.opened.connect(remember)
-    window.show_recent([Path(name) for name in settings.recent_files])
+    window.show_recent([Path(name) for name in file.now.recent_files])
 
 
 def _end_on_signals(

@@ -19,13 +19,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from psdstudio.core.document import MAX_SIDE_PX
 from psdstudio.errors import SettingsError
+from psdstudio.gen.model_files import PhotorealOptions
 from psdstudio.io.files import atomic_write, write_error
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ENV_PREFIX = "PSDSTUDIO_"
 _RECENT = 12
+_OLD_STEPS = 16
+
+
+def _without_old_steps(table: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 wrote the steps of the embedded engine down even where nobody had chosen them."""
+    return {name: value for name, value in table.items() if (name, value) != ("steps", _OLD_STEPS)}
+
+
 # One pure function per step: MIGRATIONS[n] turns the table of version n into that of n + 1.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _without_old_steps}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +74,10 @@ class Settings(BaseModel):
     threads: Annotated[
         int | None, Field(ge=1, le=256, description="Compute threads; one per core when not set.")
     ] = None
-    steps: Annotated[int, Field(ge=1, le=200, description="Denoising steps of a run.")] = 16
+    steps: Annotated[
+        int | None,
+        Field(ge=1, le=200, description="Denoising steps of a run; the engine's own when not set."),
+    ] = None
     use_library: Annotated[
         bool, Field(description="Let the engine draw from the pictures of its library.")
     ] = True
@@ -75,8 +87,50 @@ class Settings(BaseModel):
     canvas_height: Annotated[
         int, Field(ge=1, le=MAX_SIDE_PX, description="Height of a new document in pixels.")
     ] = 768
+    photoreal_acceleration: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Title of the LoRA that makes photoreal runs take fewer steps; off when not set.",
+        ),
+    ] = None
+    photoreal_upscale: Annotated[
+        bool, Field(description="Second, tiled pass for canvases larger than the photoreal model's own size.")
+    ] = True
+    photoreal_wide_joint: Annotated[
+        bool,
+        Field(description="Let photoreal layers see one another in finer detail too: slower, more memory."),
+    ] = False
+    photoreal_compile: Annotated[
+        bool, Field(description="Compile the photoreal network: minutes at first, faster afterwards.")
+    ] = False
+    photoreal_memory_cap_gb: Annotated[
+        float | None,
+        Field(ge=1, le=1024, description="Memory of the device to use; what is free when not set."),
+    ] = None
+    photoreal_side_px: Annotated[
+        int,
+        Field(
+            ge=128,
+            le=2048,
+            multiple_of=64,
+            description="Side of the square whose area the photoreal engine paints.",
+        ),
+    ] = 1024
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
     recent_files: Annotated[tuple[str, ...], Field(max_length=_RECENT)] = ()
+
+    @property
+    def photoreal(self) -> PhotorealOptions:
+        """What is chosen about the photoreal engine."""
+        return PhotorealOptions(
+            acceleration=self.photoreal_acceleration,
+            upscale=self.photoreal_upscale,
+            wide_joint=self.photoreal_wide_joint,
+            compile=self.photoreal_compile,
+            memory_cap_gb=self.photoreal_memory_cap_gb,
+            side_px=self.photoreal_side_px,
+        )
 
     def with_recent(self, path: Path) -> Settings:
         """Return settings with the file on top of the list of recent ones."""
@@ -102,12 +156,34 @@ def load_settings(path: Path, environ: Mapping[str, str] = os.environ) -> Settin
     for name in Settings.model_fields.keys() - {"schema_version", "recent_files"}:
         if (value := environ.get(ENV_PREFIX + name.upper())) is not None:
             table[name] = value
-    try:
-        return Settings.model_validate(table)
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"The setting '{where}' is not usable: {first['msg']}.", _hint(path)) from exc
+    return _checked(table, path)
+
+
+class SettingsFile:
+    """The settings that hold now, and the file that they are written to. One thread."""
+
+    def __init__(self, path: Path, now: Settings) -> None:
+        """Hold `now`, as `load_settings` returned it; nothing is read or written yet."""
+        self.path, self.now = path, now
+
+    def change(self, **fields: object) -> None:
+        """Let these fields hold now and write them; others stay in the file as they are.
+
+        What the environment says is not written.
+
+        Raises:
+            SettingsError: A value is out of range (nothing changed), or the file is damaged.
+            FileWriteFailed: The file cannot be written. In both last cases the fields hold for now all the same.
+        """
+        self.now = _checked({**self.now.model_dump(), **fields}, self.path)
+        stored = load_settings(self.path, {})
+        save_settings(self.path, _checked({**stored.model_dump(), **fields}, self.path))
+
+
+def photoreal_fields(options: PhotorealOptions) -> dict[str, object]:
+    """Return options as fields of `Settings`."""
+    names = ("acceleration", "upscale", "wide_joint", "compile", "memory_cap_gb", "side_px")
+    return {f"photoreal_{name}": getattr(options, name) for name in names}
 
 
 def save_settings(path: Path, settings: Settings) -> None:
@@ -122,6 +198,15 @@ def save_settings(path: Path, settings: Settings) -> None:
     except OSError as exc:
         raise write_error(path, exc) from exc
     atomic_write(path, lambda out: out.write(text.encode("utf-8")))
+
+
+def _checked(table: dict[str, Any], path: Path) -> Settings:
+    try:
+        return Settings.model_validate(table)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"The setting '{where}' is not usable: {first['msg']}.", _hint(path)) from exc
 
 
 def _migrated(table: dict[str, Any], path: Path) -> dict[str, Any]:

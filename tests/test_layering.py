@@ -22,6 +22,7 @@ QT_FREE = (
     "settings",
     "jobs",
     "tools",
+    "models",
     "cli",
 )
 # The modules of the engine that the main process may import: they load torch inside functions.

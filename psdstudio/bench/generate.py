@@ -134,13 +134,13 @@ def measure(config: WorkerConfig, size: Size, sampling: Sampling, objects: int =
     """Start the engine, paint the scene twice, regenerate one object; raises MeasurementFailed."""
     workers: list[ProcessWorker] = []
 
-    def make_worker() -> Worker:
+    def make_worker(config: WorkerConfig) -> Worker:
         workers.append(ProcessWorker(config))
         return workers[-1]
 
     with tempfile.TemporaryDirectory() as folder, closing(_Bench(Path(folder))) as bench:
         began = time.perf_counter()
-        with JobRunner(make_worker, persist=bench.persist) as runner:
+        with JobRunner(make_worker, config, persist=bench.persist) as runner:
             runner.subscribe(bench.events.put)
             runner.warm_up()
             bench.wait_ready()

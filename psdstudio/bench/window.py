@@ -118,15 +118,25 @@ def _measure(engine: str, size: Size, sentence: str, folder: Path) -> tuple[Stal
 
 def _window(engine: str, size: Size, folder: Path) -> MainWindow:
     from psdstudio.io.recovery import RecoveryStore
+    from psdstudio.settings import Folders, Settings, SettingsFile
+    from psdstudio.ui.engines import EngineRoom, Engines
     from psdstudio.ui.generate.run_store import RunStore
     from psdstudio.ui.language import Language
     from psdstudio.ui.main_window import MainWindow
+    from psdstudio.ui.model_list import ModelList
     from psdstudio.ui.services import Services
 
     document, language = Document(size=size), Language()
     recovery = RecoveryStore(folder / "recovery")
     store = RunStore(document, recovery)
-    runner = process_runner(WorkerConfig(engine=engine), persist=store.persist)
+
+    def config_of(settings: Settings, _: object) -> WorkerConfig:
+        return WorkerConfig(engine=settings.engine)
+
+    settings = SettingsFile(folder / "settings.toml", Settings(engine=engine))
+    runner = process_runner(config_of(settings.now, ()), persist=store.persist)
+    models = ModelList(Folders(config=folder, state=folder, logs=folder))
+    room = EngineRoom(use=runner.use, config_of=config_of, models=models)
     services = Services(
         session=Session(document),
         runner=runner,
@@ -134,7 +144,7 @@ def _window(engine: str, size: Size, folder: Path) -> MainWindow:
         recovery=recovery,
         plan=language.plan,
         engine_words=language.words,
-        engine_key=engine,
+        engines=Engines(settings, room),
     )
     return MainWindow(services)
 

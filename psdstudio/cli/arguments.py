@@ -8,11 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from psdstudio import __version__
+from psdstudio.cli.models import add_models_command
+from psdstudio.cli.prompt_options import add_prompt_options
 from psdstudio.cli.psd_options import add_psd_options
 from psdstudio.core.geometry import BoxF, Size
 from psdstudio.core.scene import MAX_SEED
+from psdstudio.gen.catalogue import ENGINES
 from psdstudio.gen.models import EMBEDDED_KEY
-from psdstudio.gen.request import Sampling
 from psdstudio.gen.verbs import Verb
 from psdstudio.io.formats import OUTPUT_SUFFIXES
 
@@ -64,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _split(commands)
     _export(commands)
     _info(commands)
+    add_models_command(commands)
     return top
 
 
@@ -208,13 +211,14 @@ def _info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def _add_run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--seed", type=_seed, default=None, metavar="N", help="same seed, same picture")
-    sub.add_argument("--steps", type=_count, default=Sampling().steps, metavar="N", help=argparse.SUPPRESS)
+    add_prompt_options(sub)
     sub.add_argument(
         "--threads", type=_count, default=None, metavar="N", help="compute threads (default: all cores)"
     )
     sub.add_argument(
-        "--engine", default=EMBEDDED_KEY, metavar="KEY", help="engine to use (default: %(default)s)"
-    )
+        "--engine", default=EMBEDDED_KEY, metavar="KEY",
+        help="engine to use: " + ", ".join(card.key for card in ENGINES) + " (default: %(default)s)",
+    )  # fmt: skip
     _add_output(sub)
     _add_json(sub)
 

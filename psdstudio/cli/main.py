@@ -17,8 +17,10 @@ from psdstudio import logs
 from psdstudio.cli import scene
 from psdstudio.cli.arguments import VERBS, parser
 from psdstudio.cli.documents import describe, info_json, open_document, save_document
+from psdstudio.cli.models import models_text, run_models_command
+from psdstudio.cli.prompt_options import prompts_of, sampling_of
 from psdstudio.cli.psd_options import psd_options
-from psdstudio.cli.running import EngineChoice
+from psdstudio.cli.running import chosen_engine
 from psdstudio.core.document import Document
 from psdstudio.errors import (
     Cancelled,
@@ -250,15 +252,18 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "split": _split,
     "export": _export,
     "info": _info,
+    "models": run_models_command,
 }
 
 
 def _run_options(arguments: argparse.Namespace, seed: int) -> scene.RunOptions:
+    engine = chosen_engine(arguments.engine, arguments.threads)
     return scene.RunOptions(
         output=arguments.output,
         seed=seed,
-        engine=EngineChoice(key=arguments.engine, threads=arguments.threads),
-        steps=arguments.steps,
+        engine=engine,
+        sampling=sampling_of(arguments),
+        prompts=prompts_of(arguments, engine),
         strip_prompts=arguments.strip_prompts,
         references=dict(getattr(arguments, "reference", ())),
     )
@@ -281,6 +286,8 @@ def _run_outcome(outcome: scene.RunOutcome, seed: int) -> Outcome:
 def _text(arguments: argparse.Namespace, outcome: Outcome) -> str:
     if arguments.command == "info":
         return _table(outcome)
+    if arguments.command == "models":
+        return models_text(outcome)
     count = f", {_layers(outcome)}" if "layers" in outcome else ""
     return f"{outcome['output']}: {_bytes(outcome['bytes'])}{count}, {outcome['seconds']:.1f} s"
 

@@ -26,10 +26,14 @@ class ProgressBar:
 
     def show(self, stage: Stage, fraction: float, eta_s: float | None) -> None:
         """Draw: share of the run, phase in words, and the time left once it is known."""
+        self.draw(stage.value, fraction, eta_s)
+
+    def draw(self, words: str, fraction: float, eta_s: float | None) -> None:
+        """Draw as `show` does, for work that is no run of an engine."""
         if not self.is_shown:
             return
         done = round(_BAR * min(1.0, max(0.0, fraction)))
-        line = f"[{'#' * done}{'.' * (_BAR - done)}] {fraction:4.0%}  {stage.value}"
+        line = f"[{'#' * done}{'.' * (_BAR - done)}] {fraction:4.0%}  {words}"
         if eta_s is not None:
             line += f", {_duration(eta_s)} left"
         line = line[: shutil.get_terminal_size().columns - 1]

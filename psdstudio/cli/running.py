@@ -5,13 +5,18 @@ from __future__ import annotations
 import queue
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from psdstudio.cli.progress import ProgressBar
-from psdstudio.errors import Cancelled, EngineFailed, FileWriteFailed, ModelError
-from psdstudio.gen.engine import Stage
+from psdstudio.errors import Cancelled, EngineFailed, FileWriteFailed, ModelError, ModelNotFound
+from psdstudio.gen.catalogue import capabilities_of, engine_card
+from psdstudio.gen.costs import cost_sentence, estimated
+from psdstudio.gen.engine import CostModel, EngineInfo, Stage
+from psdstudio.gen.model_files import EngineSetup
+from psdstudio.gen.models import EMBEDDED_KEY
 from psdstudio.gen.request import GenerationRequest, GenerationResult
+from psdstudio.gen.verbs import Capability
 from psdstudio.jobs.events import (
     EnginePhase,
     EngineState,
@@ -25,6 +30,9 @@ from psdstudio.jobs.job import JobId
 from psdstudio.jobs.report import ErrorKind, ErrorReport
 from psdstudio.jobs.runner import JobRunner, process_runner
 from psdstudio.jobs.wire import WorkerConfig
+from psdstudio.models.engine_needs import missing_for
+from psdstudio.models.store import load_models
+from psdstudio.settings import Folders, load_settings
 
 Persist: TypeAlias = Callable[[GenerationResult], None]
 _CANCEL_S = 15.0
@@ -35,10 +43,41 @@ _TICK_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """Which engine runs, on how many threads (None: one per core)."""
+    """Which engine runs, on how many threads (None: one per core), with which models of the user."""
 
     key: str
     threads: int | None = None
+    setup: EngineSetup = field(default_factory=EngineSetup)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What is known of the engine before it is loaded."""
+        return capabilities_of(self.key, None)
+
+
+def chosen_engine(key: str, threads: int | None) -> EngineChoice:
+    """Return an engine with the user's models, and the options of the settings, where it needs them.
+
+    Raises:
+        ModelNotFound: Models that it cannot do without are not in the list.
+        SettingsError: The list of models or the settings cannot be read.
+    """
+    if key == EMBEDDED_KEY:
+        return EngineChoice(key=key, threads=threads)
+    folders = Folders.of_user()
+    models = load_models(folders)
+    missing = missing_for(key, models)
+    if missing:
+        card = engine_card(key)
+        title = key if card is None else card.title
+        raise ModelNotFound(
+            f"The engine “{title}” cannot run yet. {' '.join(missing)}",
+            "Add them with “psdstudio models add PATH”, or in the window under Scene, Models.",
+        )
+    settings = load_settings(folders.settings_file)
+    return EngineChoice(
+        key=key, threads=threads, setup=EngineSetup(models=models, photoreal=settings.photoreal)
+    )
 
 
 def run_generation(request: GenerationRequest, engine: EngineChoice, *, persist: Persist) -> GenerationResult:
@@ -50,13 +89,13 @@ def run_generation(request: GenerationRequest, engine: EngineChoice, *, persist:
     """
     bar = ProgressBar.on(sys.stderr)
     # The command is what the user waits for: the worker need not stand back as it does behind a window.
-    config = WorkerConfig(engine=engine.key, threads=engine.threads, nice=0)
+    config = WorkerConfig(engine=engine.key, threads=engine.threads, nice=0, setup=engine.setup)
     with process_runner(config, persist=persist) as runner:
         events: queue.SimpleQueue[JobEvent] = queue.SimpleQueue()
         runner.subscribe(events.put)
         job_id = runner.submit(request)
         try:
-            return _wait(events, job_id, bar)
+            return _wait(events, job_id, request, bar)
         except KeyboardInterrupt:
             _stop(runner, events, job_id)
             raise Cancelled from None
@@ -64,7 +103,9 @@ def run_generation(request: GenerationRequest, engine: EngineChoice, *, persist:
             bar.clear()
 
 
-def _wait(events: queue.SimpleQueue[JobEvent], job_id: JobId, bar: ProgressBar) -> GenerationResult:
+def _wait(
+    events: queue.SimpleQueue[JobEvent], job_id: JobId, request: GenerationRequest, bar: ProgressBar
+) -> GenerationResult:
     while True:
         try:
             event = events.get(timeout=_TICK_S)
@@ -77,6 +118,9 @@ def _wait(events: queue.SimpleQueue[JobEvent], job_id: JobId, bar: ProgressBar) 
                 raise _error(report)
             case JobProgress(stage=stage, fraction=fraction, eta_s=eta_s):
                 bar.show(stage, fraction, eta_s)
+            case EngineState(phase=EnginePhase.READY, info=EngineInfo(costs=CostModel() as costs)):
+                bar.clear()
+                print(f"{cost_sentence(estimated(costs, request))}.", file=sys.stderr)
             case EngineState(phase=EnginePhase.LOADING):
                 bar.show(Stage.LOAD, 0.0, None)
             case _:

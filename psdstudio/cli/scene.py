@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from psdstudio.cli.documents import save_document
+from psdstudio.cli.parts import PartPrompts, named, part_ids, with_prompts
 from psdstudio.cli.running import EngineChoice, run_generation
 from psdstudio.cli.safety import SafetyCopy
 from psdstudio.core.commands import SetBox
@@ -19,6 +20,7 @@ from psdstudio.core.scene import Scene
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import CommandError, FileError, PromptError
 from psdstudio.gen.drafts import unique_names
+from psdstudio.gen.engine_words import words_for
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.plan import Plan, PlannedBackground, PlannedObject
 from psdstudio.gen.planner import MAX_CHARACTERS, plan_scene
@@ -33,8 +35,8 @@ from psdstudio.gen.planning import (
 )
 from psdstudio.gen.references import checked_reference
 from psdstudio.gen.request import Raster, Sampling
-from psdstudio.gen.scene_parts import read_scene
 from psdstudio.gen.splitting import flat_picture, split_scene
+from psdstudio.gen.verbs import Capability
 from psdstudio.io.colour import converted
 from psdstudio.io.files import probe_target
 from psdstudio.io.formats import WriteOptions, Written
@@ -42,7 +44,6 @@ from psdstudio.io.images import read_image
 from psdstudio.render.compositor import Compositor
 
 MAX_PLANNED = 100
-BACKGROUND = "background"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ class RunOptions:
     output: Path
     seed: int
     engine: EngineChoice
-    steps: int
+    sampling: Sampling
+    prompts: PartPrompts = field(default_factory=PartPrompts)
     strip_prompts: bool = False
     references: Mapping[str, Path] = field(default_factory=dict)
     """Pictures that looks follow, by the name of the object."""
@@ -121,7 +123,7 @@ def new_document(size: Size, *, seed: int, use_library: bool) -> Document:
 def generate_scene(document: Document, plan: Plan, lexicon: Lexicon, options: RunOptions) -> RunOutcome:
     """Generate every layer of a plan and save the document. Raises `StudioError`; `Cancelled` on Ctrl+C."""
     document = new_scene(document, plan, prompt=plan.sentence or None)
-    return _run(document, Verb.GENERATE_SCENE, lexicon, options, notes=plan.warnings())
+    return _run(document, Verb.GENERATE_SCENE, lexicon, options, notes=_warnings(plan, options))
 
 
 def regenerate_scene(
@@ -153,50 +155,15 @@ def split_picture(
     planned, ids = split_scene(document, plan, prompt=plan.sentence or None)
     known = [(thing.name, layer_id) for thing, layer_id in zip(plan.objects, ids, strict=True)]
     for name, box in boxes.items():
-        for layer_id in _named(name, known):
+        for layer_id in named(name, known):
             planned = SetBox(layer_id=layer_id, box=box).apply(planned)
     picture = flat_picture(document, Compositor().render(document))
-    return _run(planned, Verb.SPLIT, lexicon, options, notes=plan.warnings(), picture=picture)
+    return _run(planned, Verb.SPLIT, lexicon, options, notes=_warnings(plan, options), picture=picture)
 
 
-def part_ids(document: Document, names: tuple[str, ...]) -> tuple[LayerId, ...]:
-    """Return the parts of the scene with these names (any case); "background" is the background, however named.
-
-    Words out of a name will do ("fox" for "red fox") where they fit one part only.
-
-    Raises:
-        CommandError: There is no such part, or there are several; the message lists those that are there.
-    """
-    view = read_scene(document)
-    known: list[tuple[str, LayerId]] = [(part.name, part.id) for part in view.objects]
-    if view.background is not None:
-        known += [(BACKGROUND, view.background.layer.id)]
-        known += [(view.background.layer.props.name, view.background.layer.id)]
-    return tuple(dict.fromkeys(layer_id for name in names for layer_id in _named(name, known)))
-
-
-def _named(name: str, known: list[tuple[str, LayerId]]) -> list[LayerId]:
-    ids = [layer_id for title, layer_id in known if title.casefold() == name.strip().casefold()]
-    if not ids:
-        ids = _parts_containing(name, known)
-    if not ids:
-        there = ", ".join({title.casefold(): title for title, _ in known}.values()) or "nothing generated"
-        raise CommandError(f"There is no part “{name}” in the scene.", f"It holds: {there}.")
-    return ids
-
-
-def _parts_containing(name: str, known: list[tuple[str, LayerId]]) -> list[LayerId]:
-    """Return the one part whose name has all these words; several are an error: keeping one by guess could lose it."""
-    wanted = set(name.casefold().split())
-    fitting = {layer_id: title for title, layer_id in known if wanted <= set(title.casefold().split())}
-    if not wanted or not fitting:
-        return []
-    if len(fitting) > 1:
-        raise CommandError(
-            f"“{name}” fits several parts: {', '.join(fitting.values())}.",
-            "Write the whole name of each you mean.",
-        )
-    return list(fitting)
+def _warnings(plan: Plan, options: RunOptions) -> tuple[str, ...]:
+    """Return what the engine does not know; nothing is unknown to one that paints any words."""
+    return () if Capability.ANY_WORDS in options.engine.capabilities else plan.warnings()
 
 
 def _run(
@@ -212,6 +179,7 @@ def _run(
     """Build the request, run it, and save what comes of it; a result that cannot be saved is kept for recovery."""
     # Half a minute of work must not end at a folder that cannot be written.
     probe_target(options.output)
+    document = with_prompts(document, options.prompts, options.engine.setup.models)
     scope = plan_scope(document, verb, selection)
     references = _references(document, options)
     request = build_request(
@@ -220,8 +188,8 @@ def _run(
         run_id=uuid.uuid4().hex,
         seed=options.seed,
         engine=options.engine.key,
-        sampling=Sampling(steps=options.steps),
-        engine_words=known_words(lexicon),
+        sampling=options.sampling,
+        engine_words=words_for(options.engine.capabilities, known_words(lexicon)),
         references=references,
         picture=picture,
     )
@@ -232,7 +200,7 @@ def _run(
         saved = _save(finished, options, copy)
     finally:
         copy.close()
-    more = (scope.note_text(), *acceptance_notes(document, result), *saved.losses)
+    more = (scope.note_text(), *result.notes, *acceptance_notes(document, result), *saved.losses)
     return RunOutcome(document=finished, saved=saved, notes=(*notes, *(note for note in more if note)))
 
 

@@ -104,6 +104,14 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoraUse:
+    """A LoRA given to a layer: the `title` of a model file of that kind and its weight, 0..2 (1 = as trained)."""
+
+    title: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """The tie between a layer and the scene: role, words, box, and whether it is kept.
 
@@ -111,7 +119,8 @@ class Part:
     `words` is what the user asked this layer to show; `box` the object's layout box in canvas fractions
     (object groups only); `box_is_users` says that the user placed it. `native_size` is the size at which the
     engine painted the pixels, None when they were not painted by an engine. `stale_contacts` marks an object
-    whose shadow and reflection no longer fit what they fall on.
+    whose shadow and reflection no longer fit what they fall on. `negative` says what must not be painted, `loras` what
+    styles it (object groups and the background only; engines without such things read neither).
     """
 
     role: Role
@@ -123,6 +132,8 @@ class Part:
     recipe: Recipe | None = None
     stale_contacts: bool = False
     is_new: bool = False
+    negative: str = ""
+    loras: tuple[LoraUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,3 +12,17 @@ def embedded(setup: EngineSetup) -> Engine:
 
     del setup
     return EmbeddedEngine()
+
+
+def photoreal(setup: EngineSetup) -> Engine:
+    """Return the photoreal engine on the user's own SDXL and LayerDiffuse files, not yet loaded."""
+    from psdstudio.engine.sdxl.engine import PhotorealEngine  # diffusers and transformers are imported here
+
+    return PhotorealEngine(setup)
+
+
+def qwen_layered(setup: EngineSetup) -> Engine:
+    """Return the engine that splits pictures with Qwen-Image-Layered of the user's own, not yet loaded."""
+    from psdstudio.engine.qwen.engine import QwenLayeredEngine
+
+    return QwenLayeredEngine(setup)

@@ -43,9 +43,9 @@ def estimated(costs: CostModel, request: GenerationRequest) -> RunCost:
         again = math.ceil(costs.second_pass * steps)
         evaluations += again * halves * rows.delivered * larger * TILE_OVERLAP
     seconds = costs.seconds_per_row_step * evaluations + costs.seconds_fixed * rows.all
-    # Kept rows leave keys and values behind, which take no more than a row that is evaluated.
-    working = costs.bytes_per_row * (halves * rows.free + rows.kept)
-    chosen = _fastest_fitting(costs, working)
+    chosen, working = _fastest_fitting(
+        costs, [_working(costs, rows, count) for count in range(halves, 0, -1)]
+    )
     moving = costs.moving_seconds[chosen] if costs.moving_seconds else 0.0
     plan, weights = costs.plans[chosen]
     return RunCost(
@@ -87,11 +87,19 @@ class _Rows:
         return cls(free=1 + delivered, delivered=delivered, kept=kept)
 
 
-def _fastest_fitting(costs: CostModel, working: int) -> int:
+def _working(costs: CostModel, rows: _Rows, halves: int) -> int:
+    """Return the memory of rows that are evaluated together; kept ones are so by themselves, before the others."""
+    remembered = costs.bytes_per_kept_row * rows.kept
+    return max(costs.bytes_per_row * halves * rows.free, costs.bytes_per_row * rows.kept) + remembered
+
+
+def _fastest_fitting(costs: CostModel, workings: list[int]) -> tuple[int, int]:
+    """Return the plan and its working memory; an engine takes the halves of guidance apart before a slower plan."""
     for i, (_, weights) in enumerate(costs.plans):
-        if weights + working <= costs.free_bytes:
-            return i
-    return min(range(len(costs.plans)), key=lambda i: costs.plans[i][1])
+        for working in workings:
+            if weights + working <= costs.free_bytes:
+                return i, working
+    return min(range(len(costs.plans)), key=lambda i: costs.plans[i][1]), workings[-1]
 
 
 def _size(count: int) -> str:

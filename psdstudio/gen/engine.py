@@ -69,6 +69,7 @@ class CostModel:
         plans: Showable name and the memory taken by weights, from the fastest way of placing them to the slowest.
         free_bytes: Memory of the device that a run may use.
         moving_seconds: By plan, what moving weights to and fro adds to each step; empty when nothing is moved.
+        bytes_per_kept_row: What a kept row leaves behind for the others to read, while they are evaluated.
         kept_each_step: Whether kept layers are evaluated in every step (without a trained adapter) or once.
         second_pass: Share of the steps that larger canvases are painted anew with, tile by tile; 0 for none.
     """
@@ -81,6 +82,7 @@ class CostModel:
     plans: tuple[tuple[str, int], ...]
     free_bytes: int
     moving_seconds: tuple[float, ...] = ()
+    bytes_per_kept_row: int = 0
     kept_each_step: bool = False
     second_pass: float = 0.0
 

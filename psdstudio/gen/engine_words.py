@@ -9,6 +9,7 @@ from psdstudio.core.layers import Role
 from psdstudio.errors import PromptError
 from psdstudio.gen.lexicon import Lexicon
 from psdstudio.gen.planner import PLAIN_BACKGROUND, plan_scene
+from psdstudio.gen.verbs import Capability
 
 WordsFilter: TypeAlias = Callable[[str, Role], str]
 """Turns the words of a layer (of role BACKGROUND or OBJECT) into what the network reads."""
@@ -18,6 +19,11 @@ def as_written(words: str, role: Role) -> str:
     """Return the user's words; a background without any is a plain one."""
     clean = " ".join(words.split())
     return clean or (PLAIN_BACKGROUND if role is Role.BACKGROUND else "")
+
+
+def words_for(capabilities: frozenset[Capability], known: WordsFilter) -> WordsFilter:
+    """Return the filter for an engine: `known` unless it paints whatever is written."""
+    return as_written if Capability.ANY_WORDS in capabilities else known
 
 
 def known_words(lexicon: Lexicon) -> WordsFilter:

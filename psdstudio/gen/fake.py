@@ -18,10 +18,10 @@ from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
 from psdstudio.core.scene import Light
 from psdstudio.errors import ModelNotFound
-from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
+from psdstudio.gen.engine import CostModel, EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.fake_repaint import cut_from, other_place, repainted
 from psdstudio.gen.request import GenerationRequest, GenerationResult, ObjectPart, ObjectResult, Raster
-from psdstudio.gen.verbs import Capability
+from psdstudio.gen.verbs import EMBEDDED_CAPABILITIES, Capability
 
 FAKE_KEY = "fake"
 _PREVIEW_SIDE = 64
@@ -56,7 +56,11 @@ class FakeScript:
     load_fault: Fault | None = None
     max_objects: int = 6
     modules_file: str | None = None
-    capabilities: frozenset[Capability] = frozenset(Capability)
+    title: str = "Fake engine"
+    capabilities: frozenset[Capability] = EMBEDDED_CAPABILITIES
+    only_splits: bool = False
+    costs: CostModel | None = None
+    notes: tuple[str, ...] = ()
 
     def fault_for(self, run_id: str) -> Fault | None:
         """Return the fault of a run; None when it is to succeed."""
@@ -74,11 +78,13 @@ class FakeEngine:
         """Identity; the weights' hash is made up."""
         return EngineInfo(
             key=FAKE_KEY,
-            title="Fake engine",
+            title=self.script.title,
             weights_sha256="0" * 64,
             max_objects=self.script.max_objects,
             native_note="64 px",
             capabilities=self.script.capabilities,
+            only_splits=self.script.only_splits,
+            costs=self.script.costs,
         )
 
     def load(self) -> Iterator[Progress]:
@@ -106,7 +112,7 @@ class FakeEngine:
             yield Progress(stage=Stage.DENOISE, done=step, total=total, fraction=0.1 + 0.85 * step / total)
             yield _preview(request, boxes, step)
         yield Progress(stage=Stage.DECODE, done=1, total=1, fraction=1.0)
-        return _result(request, boxes, fault)
+        return _result(request, boxes, fault, self.script.notes)
 
 
 def _strike_while_loading(fault: Fault | None) -> None:
@@ -233,7 +239,9 @@ def _effects(part: ObjectPart, box: BoxF, size: Size) -> tuple[Raster | None, Ra
     return shadow, (reflection if part.seed % 2 else None)
 
 
-def _result(request: GenerationRequest, boxes: dict[LayerId, BoxF], fault: Fault | None) -> GenerationResult:
+def _result(
+    request: GenerationRequest, boxes: dict[LayerId, BoxF], fault: Fault | None, notes: tuple[str, ...]
+) -> GenerationResult:
     looks = _looks(request, boxes, request.size)
     objects = []
     for part in request.objects:
@@ -266,4 +274,5 @@ def _result(request: GenerationRequest, boxes: dict[LayerId, BoxF], fault: Fault
         light=request.light or Light(azimuth_deg=60.0, elevation_deg=40.0, softness=0.5, horizon=0.5),
         composite=background,
         weights_sha256="0" * 64,
+        notes=notes,
     )

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from psdstudio.core.layers import LoraUse
+
+__all__ = ["EngineSetup", "LoraUse", "ModelFile", "ModelKind", "PhotorealOptions"]
+
 
 class ModelKind(Enum):
     """What a file or folder is, told by the names and shapes of its tensors; the value is what the window calls it."""
@@ -52,14 +56,6 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoraUse:
-    """A LoRA given to a layer: the `title` of a model file of kind LORA and its weight (1 = as trained)."""
-
-    title: str
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PhotorealOptions:
     """What the user chooses about the photoreal engine as a whole.
 
@@ -69,6 +65,8 @@ class PhotorealOptions:
         wide_joint: Let rows attend to one another at the 64x64 level too, not at 32x32 alone.
         compile: Compile the network with torch.compile: minutes at first, faster afterwards.
         memory_cap_gb: Use no more of the device's memory than this; None for what is free.
+        side_px: Paint canvases at about the area of a square of this side. 1024 is what SDXL was trained at; less is
+            faster and takes less memory, and comes out worse.
     """
 
     acceleration: str | None = None
@@ -76,6 +74,7 @@ class PhotorealOptions:
     wide_joint: bool = False
     compile: bool = False
     memory_cap_gb: float | None = None
+    side_px: int = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

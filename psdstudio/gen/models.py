@@ -18,7 +18,11 @@ from psdstudio.gen.request import Sampling
 ENGINE_GROUP = "psdstudio.engines"
 EMBEDDED_KEY, PHOTOREAL_KEY, QWEN_KEY = "embedded", "sdxl", "qwen-layered"
 # In a checkout that was never installed there is no metadata; the engines that ship are found all the same.
-_CHECKOUT_ENGINES = {EMBEDDED_KEY: "psdstudio.engine.plugin:embedded"}
+_CHECKOUT_ENGINES = {
+    EMBEDDED_KEY: "psdstudio.engine.plugin:embedded",
+    PHOTOREAL_KEY: "psdstudio.engine.plugin:photoreal",
+    QWEN_KEY: "psdstudio.engine.plugin:qwen_layered",
+}
 _SAMPLING = {
     PHOTOREAL_KEY: Sampling(steps=28, text_guidance=6.0, layout_guidance=1.0),
     QWEN_KEY: Sampling(steps=50, text_guidance=4.0),

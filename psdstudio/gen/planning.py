@@ -16,6 +16,7 @@ from psdstudio.core.parts import is_pinned
 from psdstudio.errors import CommandError
 from psdstudio.gen.accepting import AcceptResult, acceptance_notes, apply_result
 from psdstudio.gen.engine_words import WordsFilter, as_written, known_words
+from psdstudio.gen.models import default_sampling
 from psdstudio.gen.request import (
     BackgroundPart,
     GenerationRequest,
@@ -46,6 +47,7 @@ __all__ = [
     "acceptance_notes",
     "apply_result",
     "build_request",
+    "chosen_sampling",
     "known_words",
     "new_scene",
     "plan_scope",
@@ -57,6 +59,23 @@ def seed_of(seed: int, layer_id: LayerId) -> int:
     """Return the seed of one layer's noise: stable over processes and versions, 0 .. 2**63 - 1."""
     digest = hashlib.sha256(f"{seed}:{layer_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def chosen_sampling(
+    engine: str,
+    *,
+    steps: int | None = None,
+    text_guidance: float | None = None,
+    layout_guidance: float | None = None,
+) -> Sampling:
+    """Return an engine's own steps and scales, with those that the user chose (not None) in their place."""
+    own = default_sampling(engine)
+    return Sampling(
+        steps=own.steps if steps is None else steps,
+        layout_steps=own.layout_steps,
+        text_guidance=own.text_guidance if text_guidance is None else text_guidance,
+        layout_guidance=own.layout_guidance if layout_guidance is None else layout_guidance,
+    )
 
 
 def build_request(
@@ -74,9 +93,9 @@ def build_request(
 ) -> GenerationRequest:
     """Return the complete request for a scope that was computed from this very document.
 
-    Known looks are the layers' own pixels at their place, masks applied, never resampled. `engine_words` makes of a
-    layer's words what the network reads (`known_words`). `references`: pictures that looks follow, by object
-    (`checked_reference`). `picture` is what Verb.SPLIT takes apart, of the size of the canvas (`flat_picture`).
+    Known looks are the layers' own pixels at their place, masks applied, never resampled. `sampling` is the engine's
+    own unless given. `engine_words` makes of a layer's words what the network reads (`known_words`). `references`:
+    pictures that looks follow, by object (`checked_reference`). `picture` is what Verb.SPLIT takes apart.
 
     Raises:
         StudioError: The run is impossible (`Scope.problem`), or a kept layer shows no pixel.
@@ -115,7 +134,7 @@ def build_request(
         objects=objects,
         light=doc.scene.light if keeps_light else None,
         picture=picture,
-        sampling=sampling or Sampling(),
+        sampling=sampling or default_sampling(engine),
         profile=doc.profile,
     )
 
@@ -144,6 +163,8 @@ def _background_part(
         seed=seed,
         look=look,
         partial=None if fill is None else fill.known,
+        negative_words=background.part.negative,
+        loras=background.part.loras,
     )
 
 
@@ -189,6 +210,8 @@ def _object_part(
         reference=references.get(item.id),
         use_library=use_library,
         follow_reference=item.id in references or not (redrawn and _is_from_library(item)),
+        negative_words=item.part.negative,
+        loras=item.part.loras,
     )
 
 

@@ -35,6 +35,11 @@ class Capability(Enum):
     LORAS = "use LoRAs"
 
 
+EMBEDDED_CAPABILITIES = frozenset(
+    {Capability.SAME_OUTLINE, Capability.NEW_PLACE, Capability.FILL, Capability.SPLIT}
+)
+"""What the engine that ships can do."""
+
 NEEDED: Mapping[Verb, Capability] = MappingProxyType(
     {
         Verb.SAME_OUTLINE: Capability.SAME_OUTLINE,

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from psdstudio.core.document import Document
 from psdstudio.errors import FileError, FileTooLarge, FileUnsupported
-from psdstudio.io import project_version_1
+from psdstudio.io import project_version_1, project_version_2
 from psdstudio.io.files import checked_size, read_error
 from psdstudio.io.project_limits import ProjectLimits, corrupt, too_many_pixels
 from psdstudio.io.project_memory import TileHashes
@@ -27,7 +27,7 @@ APPLICATION_ID = 0x50534453
 """`PSDS`: tells `file` and us that an SQLite database is a PSDStudio project."""
 ROLLBACK_JOURNAL = b"\1\1"
 """How our files are written to, in bytes 18 and 19 (SQLite database file format, section 1.3)."""
-VERSION = 2
+VERSION = 3
 """Version of the project layout, in `user_version`."""
 
 
@@ -44,7 +44,7 @@ def load_project(
         FileTooLarge: It claims more than `limits`, or there is not enough memory for it.
         FileError: It cannot be read.
     """
-    read = {1: _document_of_version_1, VERSION: _document}
+    read = {1: _document_of_version_1, 2: _document_of_version_2, VERSION: _document}
     try:
         with _reading(path, limits) as (db, version):
             stamp = None if hashes is None else hashes.stamp(path)
@@ -58,14 +58,20 @@ def load_project(
     return document
 
 
-def _document(db: sqlite3.Connection, path: Path, limits: ProjectLimits) -> Document:
+def _document(
+    db: sqlite3.Connection, path: Path, limits: ProjectLimits, migrated: Callable[[str], str] = str
+) -> Document:
+    """Return the document; `migrated` makes a manifest of this version of the one that is there."""
     if not has_our_tables(db):
         raise corrupt(path)
     text, seal = _one_row(db, "SELECT json, seal FROM manifest WHERE id = 1", path)
     rows = read_tile_rows(db, path, limits)
     if seal != seal_of(text, rows):
         raise corrupt(path)
-    manifest = _manifest(text, path, limits)
+    try:
+        manifest = _manifest(migrated(text), path, limits)
+    except (ValueError, RecursionError) as exc:
+        raise corrupt(path) from exc
     wanted = {row.blob for row in rows}
     wanted |= {bytes.fromhex(name) for names in data_names(manifest) for name in names}
     blobs = read_blobs(db, wanted, path, limits)
@@ -76,10 +82,15 @@ def _document(db: sqlite3.Connection, path: Path, limits: ProjectLimits) -> Docu
         raise corrupt(path) from exc
 
 
+def _document_of_version_2(db: sqlite3.Connection, path: Path, limits: ProjectLimits) -> Document:
+    return _document(db, path, limits, project_version_2.migrated)
+
+
 def _document_of_version_1(db: sqlite3.Connection, path: Path, limits: ProjectLimits) -> Document:
     text, _ = _one_row(db, "SELECT json FROM manifest WHERE id = 1", path)
     try:
-        manifest = _manifest(project_version_1.migrated(text), path, limits)
+        text = project_version_2.migrated(project_version_1.migrated(text))
+        manifest = _manifest(text, path, limits)
         grids = project_version_1.rasters(db, raster_records(manifest), path, limits)
         return to_document(manifest, grids, lambda names: b"")
     except (ValueError, KeyError, RecursionError) as exc:

@@ -22,6 +22,7 @@ from psdstudio.core.layers import (
     LayerId,
     LayerProps,
     Lock,
+    LoraUse,
     Mask,
     Part,
     PixelLayer,
@@ -81,6 +82,13 @@ class RecipeRecord(Record):
     library_item: str | None
 
 
+class LoraRecord(Record):
+    """As `core.layers.LoraUse`."""
+
+    title: str
+    weight: float
+
+
 class PartRecord(Record):
     """As `core.layers.Part`."""
 
@@ -93,6 +101,8 @@ class PartRecord(Record):
     recipe: RecipeRecord | None
     stale_contacts: bool
     is_new: bool
+    negative: str
+    loras: tuple[LoraRecord, ...]
 
 
 class PropsRecord(Record):
@@ -321,6 +331,8 @@ def _part_record(part: Part) -> PartRecord:
         recipe=None if part.recipe is None else RecipeRecord.model_validate(_fields(part.recipe)),
         stale_contacts=part.stale_contacts,
         is_new=part.is_new,
+        negative=part.negative,
+        loras=tuple(LoraRecord(title=use.title, weight=use.weight) for use in part.loras),
     )
 
 
@@ -376,4 +388,6 @@ def _part(record: PartRecord) -> Part:
         recipe=None if record.recipe is None else Recipe(**dict(record.recipe)),
         stale_contacts=record.stale_contacts,
         is_new=record.is_new,
+        negative=record.negative,
+        loras=tuple(LoraUse(**dict(use)) for use in record.loras),
     )

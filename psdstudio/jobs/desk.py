@@ -14,6 +14,7 @@ from psdstudio.errors import EngineProtocolError, StudioError
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, refusal_of
 from psdstudio.gen.request import GenerationRequest, GenerationResult
 from psdstudio.jobs.colours import for_engine, from_engine
+from psdstudio.jobs.crashes import CrashLog
 from psdstudio.jobs.events import (
     EnginePhase,
     EngineState,
@@ -27,7 +28,8 @@ from psdstudio.jobs.events import (
     JobStarted,
 )
 from psdstudio.jobs.job import Job, JobId, JobState
-from psdstudio.jobs.pacing import PreviewThrottle, TimeLeft
+from psdstudio.jobs.log_relay import replay
+from psdstudio.jobs.pacing import Grace, PreviewThrottle, TimeLeft
 from psdstudio.jobs.process import Worker, WorkerMessage
 from psdstudio.jobs.report import ErrorKind, ErrorReport, Recovery, crash_report, not_saved_report, report_of
 from psdstudio.jobs.wire import (
@@ -43,32 +45,28 @@ from psdstudio.jobs.wire import (
     Run,
     RunFailed,
     Stopped,
+    WorkerConfig,
     to_result,
 )
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grace:
-    """How long the worker may take to obey (seconds), and when two crashes are one too many."""
-
-    cancel_s: float = 5.0
-    load_s: float = 30.0
-    crash_window_s: float = 300.0
-
-
 @dataclass(slots=True)
 class Desk:
-    """See the module text. `post` hands a worker's message, with its generation, back to the owning thread."""
+    """See the module text. `post` hands a worker's message, with its generation, back to the owning thread.
 
-    make_worker: Callable[[], Worker]
+    The queue holds what was asked in the order in which it was asked: jobs, and engines to change to (`use`).
+    """
+
+    make_worker: Callable[[WorkerConfig], Worker]
+    config: WorkerConfig
     persist: Callable[[GenerationResult], None]
     emit: Callable[[JobEvent], None]
     post: Callable[[int, WorkerMessage], None]
     clock: Callable[[], float]
     grace: Grace = field(default_factory=Grace)
-    _queue: deque[Job] = field(default_factory=deque)
+    _queue: deque[Job | WorkerConfig] = field(default_factory=deque)
     _active: Job | None = None
     _sent: GenerationRequest | None = None
     _unsaved: dict[JobId, GenerationResult] = field(default_factory=dict)
@@ -76,11 +74,13 @@ class Desk:
     _generation: int = 0
     _phase: EnginePhase = EnginePhase.STOPPED
     _info: EngineInfo | None = None
-    _crashes: list[float] = field(default_factory=list)
-    _blocked: ErrorReport | None = None
+    _crashes: CrashLog = field(init=False)
     _kill_at: float | None = None
     _throttle: PreviewThrottle = field(default_factory=PreviewThrottle)
     _time_left: TimeLeft = field(default_factory=TimeLeft)
+
+    def __post_init__(self) -> None:
+        self._crashes = CrashLog(self.grace.crash_window_s)
 
     # -- what the program asks for
 
@@ -91,33 +91,36 @@ class Desk:
 
     def cancel(self, job_id: JobId) -> None:
         """Drop a waiting job; ask a running one to stop. An unknown or finished job is nobody's fault."""
-        for job in [job for job in self._queue if job.id == job_id]:
+        for job in [job for job in self._waiting_jobs() if job.id == job_id]:
             self._queue.remove(job)
             self.emit(JobCancelled(job_id=job.id))
-        job_or_none = self._active
-        if job_or_none is None or job_or_none.id != job_id:
+        if (active := self._active) is None or active.id != job_id:
             return
-        if job_or_none.state is JobState.LOADING:
+        if active.state is JobState.LOADING:
             self._end(JobState.CANCELLED, JobCancelled(job_id=job_id))
             self._kill_at = self.clock() + self.grace.load_s
             self._advance()
-        elif job_or_none.state is JobState.RUNNING and self._worker is not None:
-            self._active = job_or_none.moved(JobState.CANCELLING)
+        elif active.state is JobState.RUNNING and self._worker is not None:
+            self._active = active.moved(JobState.CANCELLING)
             self._throttle.clear()
             self._kill_at = self.clock() + self.grace.cancel_s
             self._worker.cancel(job_id)
 
     def warm_up(self) -> None:
         """Start loading unless the engine is there, or has crashed so often that the user must ask for it."""
-        if self._worker is None and self._blocked is None:
+        if self._worker is None and self._crashes.blocked is None:
             self._start_worker()
 
     def restart(self) -> None:
         """The user asks for the engine after a fault: start it, even where two crashes had blocked it."""
-        if self._blocked is not None:
-            self._blocked = None
-            self._crashes.clear()
+        if self._crashes.blocked is not None:
+            self._crashes.forgive()
         self.warm_up()
+        self._advance()
+
+    def use(self, config: WorkerConfig) -> None:
+        """Change to another engine after the jobs that were asked before, and start it; later jobs run on it."""
+        self._queue.append(config)
         self._advance()
 
     def save_again(self, job_id: JobId) -> None:
@@ -129,7 +132,7 @@ class Desk:
 
     def close(self, timeout_s: float) -> None:
         """Cancel everything and end the worker."""
-        for job in self._queue:
+        for job in self._waiting_jobs():
             self.emit(JobCancelled(job_id=job.id))
         self._queue.clear()
         busy = self._active is not None and self._active.state is not JobState.LOADING
@@ -178,7 +181,7 @@ class Desk:
             return
         match message:
             case LogLine():
-                _replay(message)
+                replay(message)
             case Hello():
                 self._prolong_loading()
                 if message.protocol != PROTOCOL_VERSION:
@@ -191,6 +194,7 @@ class Desk:
             case LoadFailed():
                 self._drop_worker(message.report)
                 self._fail_all(message.report)
+                self._advance()
             case Died():
                 self._on_death(message)
             case Happened() | Done() | RunFailed() | Stopped():
@@ -274,7 +278,7 @@ class Desk:
     def _on_violation(self, exc: StudioError) -> None:
         """The worker cannot be trusted any more; a second time in a row is as bad as a second crash."""
         report = replace(report_of(exc), recovery=Recovery.RESTART)
-        self._note_crash(report)
+        self._crashes.note(self.clock(), report)
         self._drop_worker(report)
         self._fail_active(report)
         self._advance()
@@ -282,9 +286,8 @@ class Desk:
     def _on_death(self, died: Died) -> None:
         if died.garbled:
             _log.error("the engine's message could not be read: %s", died.garbled)
-        again = len(self._recent_crashes()) >= 1
-        report = crash_report(died.exit_code, again=again)
-        self._note_crash(report)
+        report = crash_report(died.exit_code, again=self._crashes.has_recent(self.clock()))
+        self._crashes.note(self.clock(), report)
         self._drop_worker(report)
         job = self._active
         if job is not None and job.state is JobState.CANCELLING:
@@ -296,18 +299,32 @@ class Desk:
     # -- steps
 
     def _advance(self) -> None:
-        """Start the next job when nothing runs."""
-        if self._blocked is not None:
-            self._fail_all(self._blocked)
+        """Start the next job, or the next engine, when nothing runs."""
+        if self._crashes.blocked is not None:
+            self._fail_all(self._crashes.blocked)
         if self._active is not None or not self._queue:
+            return
+        if isinstance(self._queue[0], WorkerConfig):
+            self._change_engine(self._queue[0])
             return
         if self._worker is None and not self._start_worker():
             return
-        self._active = self._queue.popleft().moved(JobState.LOADING)
+        job = self._queue.popleft()
+        assert isinstance(job, Job)
+        self._active = job.moved(JobState.LOADING)
         self._time_left = TimeLeft()
         self.emit(JobStarted(job_id=self._active.id, request=self._active.request))
         if self._phase is EnginePhase.READY:
             self._send(self._active)
+
+    def _change_engine(self, config: WorkerConfig) -> None:
+        """End the worker, which is idle or loading, and start another; a new engine begins without old crashes."""
+        self._queue.popleft()
+        self._drop_worker(None)
+        self._crashes.forgive()
+        self.config = config
+        self._start_worker()
+        self._advance()
 
     def _send(self, job: Job) -> None:
         assert self._worker is not None
@@ -327,7 +344,7 @@ class Desk:
     def _start_worker(self) -> bool:
         self._generation += 1
         generation = self._generation
-        worker = self.make_worker()
+        worker = self.make_worker(self.config)
         try:
             worker.start(lambda message: self.post(generation, message))
         except StudioError as exc:
@@ -363,18 +380,14 @@ class Desk:
             self._end(JobState.FAILED, JobFailed(job_id=self._active.id, report=report))
 
     def _fail_all(self, report: ErrorReport) -> None:
+        """Fail all jobs of the present engine: those that wait behind another one are not its own."""
         self._fail_active(report)
-        while self._queue:
-            self.emit(JobFailed(job_id=self._queue.popleft().id, report=report))
+        while self._queue and isinstance(job := self._queue[0], Job):
+            self._queue.popleft()
+            self.emit(JobFailed(job_id=job.id, report=report))
 
-    def _recent_crashes(self) -> list[float]:
-        now = self.clock()
-        return [at for at in self._crashes if now - at <= self.grace.crash_window_s]
-
-    def _note_crash(self, report: ErrorReport) -> None:
-        self._crashes = [*self._recent_crashes(), self.clock()]
-        if len(self._crashes) >= 2:
-            self._blocked = report
+    def _waiting_jobs(self) -> list[Job]:
+        return [job for job in self._queue if isinstance(job, Job)]
 
     def _persisted(self, job_id: JobId, result: GenerationResult) -> bool:
         """Write the result; say so and return False when that fails."""
@@ -384,10 +397,3 @@ class Desk:
             self.emit(JobFailed(job_id=job_id, report=not_saved_report(exc)))
             return False
         return True
-
-
-def _replay(line: LogLine) -> None:
-    """Write a record of the child into this process's log."""
-    logger = logging.getLogger(line.name)
-    if logger.isEnabledFor(line.level):
-        logger.log(line.level, "%s", line.text, extra={"job": line.job})

@@ -1,4 +1,4 @@
-"""Pacing of events: previews at most five a second, newest wins; and how long a run will still take."""
+"""Pacing: previews at most five a second, newest wins; how long a run will still take; patience with a worker."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from psdstudio.jobs.events import JobPreview
 PREVIEW_INTERVAL_S = 0.2
 _WINDOW = 8
 _MIN_SPAN = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grace:
+    """How long the worker may take to obey (seconds), and when two crashes are one too many."""
+
+    cancel_s: float = 5.0
+    load_s: float = 30.0
+    crash_window_s: float = 300.0
 
 
 @dataclass(slots=True)

@@ -11,9 +11,10 @@ from threading import Event, Lock, Thread
 from typing import Self, TypeAlias
 
 from psdstudio.gen.request import GenerationRequest, GenerationResult
-from psdstudio.jobs.desk import Desk, Grace
+from psdstudio.jobs.desk import Desk
 from psdstudio.jobs.events import JobEvent
 from psdstudio.jobs.job import Job, JobId
+from psdstudio.jobs.pacing import Grace
 from psdstudio.jobs.process import ProcessWorker, Worker
 from psdstudio.jobs.wire import WorkerConfig
 
@@ -32,7 +33,8 @@ class JobRunner:
 
     def __init__(
         self,
-        make_worker: Callable[[], Worker],
+        make_worker: Callable[[WorkerConfig], Worker],
+        config: WorkerConfig,
         *,
         persist: Persist,
         grace: Grace | None = None,
@@ -42,6 +44,7 @@ class JobRunner:
 
         Args:
             make_worker: Makes a worker whenever one is needed; see `process_runner` for the ordinary one.
+            config: What the worker is made of, until `use` says otherwise.
             persist: Writes a result to disk; called on the runner's thread before the result is delivered.
             grace: Patience with a worker that does not answer.
             clock: Monotonic seconds.
@@ -55,6 +58,7 @@ class JobRunner:
         self._clock = clock
         self._desk = Desk(
             make_worker=make_worker,
+            config=config,
             persist=persist,
             emit=self._emit,
             post=lambda generation, message: self._inbox.put(lambda: self._desk.receive(generation, message)),
@@ -83,6 +87,14 @@ class JobRunner:
     def restart(self) -> None:
         """Start the engine again after it stopped (the button beside the message)."""
         self._inbox.put(self._desk.restart)
+
+    def use(self, config: WorkerConfig) -> None:
+        """Change to another engine, or to the same one set up anew, and start it.
+
+        Jobs that were submitted before are finished first, on the engine they were meant for; later ones run on the
+        new one. The old worker is gone before the new one starts.
+        """
+        self._inbox.put(lambda: self._desk.use(config))
 
     def save_again(self, job_id: JobId) -> None:
         """Try again to write a result that could not be saved; JobFinished follows when it worked."""
@@ -142,4 +154,4 @@ class JobRunner:
 
 def process_runner(config: WorkerConfig, *, persist: Persist, grace: Grace | None = None) -> JobRunner:
     """Return the ordinary runner: one spawned worker process for the engine of `config`."""
-    return JobRunner(lambda: ProcessWorker(config), persist=persist, grace=grace)
+    return JobRunner(ProcessWorker, config, persist=persist, grace=grace)

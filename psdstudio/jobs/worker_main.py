@@ -21,6 +21,7 @@ from psdstudio.gen.engine import Engine, LayoutReady, Preview, Progress
 from psdstudio.gen.models import make_engine
 from psdstudio.gen.request import GenerationResult
 from psdstudio.jobs.job import JobId
+from psdstudio.jobs.log_relay import PipeHandler
 from psdstudio.jobs.report import report_of
 from psdstudio.jobs.wire import (
     FromWorker,
@@ -28,7 +29,6 @@ from psdstudio.jobs.wire import (
     Hello,
     LoadFailed,
     Loading,
-    LogLine,
     Quit,
     Ready,
     Run,
@@ -61,7 +61,7 @@ def main(connection: Connection, cancelled: c_longlong, config: WorkerConfig) ->
 
     folder = Path(config.log_folder) if config.log_folder else None
     session = logs.start_logging(folder, process="engine", level=config.log_level, to_stderr=False)
-    pipe = _PipeHandler(send)
+    pipe = PipeHandler(send)
     pipe.addFilter(logs.JobFilter())
     logging.getLogger(logs.ROOT).addHandler(pipe)
     try:
@@ -93,23 +93,6 @@ def _set_environment(config: WorkerConfig) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if config.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, config.threads))
-
-
-class _PipeHandler(logging.Handler):
-    """Sends records to the program."""
-
-    def __init__(self, send: Send) -> None:
-        super().__init__()
-        self._send = send
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
-        job = getattr(record, "job", "-")
-        try:
-            self._send(LogLine(name=record.name, level=record.levelno, text=text, job=job))
-        except OSError:
-            # The program is gone. The record is in the worker's own log; a traceback on the terminal helps nobody.
-            return
 
 
 def serve(

@@ -177,6 +177,8 @@ class _OutlineEngine(QIconEngine):
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
         """Return the icon as pixels of exactly `size`."""
         out = QPixmap(size)
+        if out.isNull():  # a button that has no room yet is painted all the same
+            return out
         out.fill(Qt.GlobalColor.transparent)
         painter = QPainter(out)
         self.paint(painter, QRect(0, 0, size.width(), size.height()), mode, state)

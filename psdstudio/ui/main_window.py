@@ -32,6 +32,7 @@ from psdstudio.ui.canvas.view import CanvasView
 from psdstudio.ui.dialogs.about import about_box
 from psdstudio.ui.dialogs.errors import ErrorDialog
 from psdstudio.ui.digits import DigitPairs
+from psdstudio.ui.engine_view import EngineView
 from psdstudio.ui.escape import EscapeKey
 from psdstudio.ui.examples import load_examples
 from psdstudio.ui.failures import failure_notice
@@ -83,8 +84,7 @@ class MainWindow(QMainWindow):
             services.store,
             plan=services.plan,
             engine_words=services.engine_words,
-            engine_key=services.engine_key,
-            steps=services.steps,
+            engines=services.engines,
             background=self._words,
             parent=self,
         )
@@ -113,8 +113,9 @@ class MainWindow(QMainWindow):
         self.area = CanvasArea(self.view, self.prompt, self.empty, self.notices)
         self.thumbnails = Thumbnails(self._thumbs, self)
         self.layers = LayersPanel(self.bridge, self.edits, self.thumbnails)
-        self.properties = PropertiesPanel(self.bridge, self.generation)
+        self.properties = PropertiesPanel(self.bridge, self.generation, self._services.engines)
         self.status = StatusBar()
+        self.engine_view = EngineView(self._services.engines, self.empty, self.status, self)
         self.actions_table = Actions(window_actions(self), self)
         self.options = OptionsBar(self.bridge, self.canvas)
         self.tools = ToolColumn(self.actions_table)
@@ -387,6 +388,7 @@ class MainWindow(QMainWindow):
         """End the threads and the engine, in order; nothing is asked."""
         self.bridge.close()
         self._services.runner.shutdown()
+        self._services.engines.close()
         for background in (self._words, self._render, self._thumbs, self._disk):
             background.stop()
         if self._services.recovery is not None:

@@ -42,6 +42,7 @@ def _run_actions(w: Window) -> list[ActionSpec]:
         ActionSpec(
             id="focus_prompt", text="Go to the prompt", run=lambda: w.focus_prompt(), keys=("Ctrl+L",)
         ),
+        ActionSpec(id="models", text="Models…", run=lambda: w.engine_view.open_models()),
         ActionSpec(
             id="restart_engine",
             text="Restart the engine",

@@ -11,6 +11,7 @@ from psdstudio.gen.engine_words import WordsFilter
 from psdstudio.gen.plan import Plan
 from psdstudio.io.recovery import RecoveryStore
 from psdstudio.jobs.runner import JobRunner
+from psdstudio.ui.engines import Engines
 from psdstudio.ui.generate.run_store import RunStore
 
 
@@ -18,8 +19,7 @@ from psdstudio.ui.generate.run_store import RunStore
 class Services:
     """`plan` and `engine_words` are called on one background thread and on the GUI thread in turn.
 
-    `examples` is the folder of layered example scenes; a missing one means no gallery. `steps` caps the engine's steps
-    (None: the request's own default).
+    `examples` is the folder of layered example scenes; a missing one means no gallery.
     """
 
     session: Session
@@ -28,6 +28,5 @@ class Services:
     recovery: RecoveryStore | None
     plan: Callable[[str], Plan]
     engine_words: WordsFilter
-    engine_key: str
+    engines: Engines
     examples: Path | None = None
-    steps: int | None = None

@@ -1,16 +1,17 @@
-"""Small controls of the house: check box, number field, choice field, drawn as vectors like all icons."""
+"""Small controls of the house (boxes, fields, short labels, progress), drawn as vectors like all icons."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QCheckBox, QComboBox, QPushButton, QSpinBox, QWidget
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton, QSpinBox, QWidget
 
 from psdstudio.ui import theme
 from psdstudio.ui.icons import icon, paint_icon
 
 _BOX = 15
 _GAP = 7
+_ELIDED_MIN = 40
 
 
 class CheckBox(QCheckBox):
@@ -54,6 +55,46 @@ class ChoiceBox(QComboBox):
         paint_icon(
             painter, "chevron-down", QRectF(self.width() - 20, (self.height() - 14) / 2, 14, 14), colour
         )
+        painter.end()
+
+
+class ProgressLine(QWidget):
+    """A thin bar. GUI thread."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._fraction = 0.0
+        self.setFixedSize(QSize(140, 24))
+
+    def set_fraction(self, fraction: float) -> None:
+        """Fill this share, 0..1."""
+        self._fraction = fraction
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ground = QRectF(0, self.height() / 2 - 2, self.width(), 4)
+        painter.setPen(QColor(0, 0, 0, 0))
+        painter.setBrush(QColor(theme.LINE))
+        painter.drawRoundedRect(ground, 2, 2)
+        painter.setBrush(QColor(theme.ACCENT_TEXT))
+        filled = QRectF(ground.left(), ground.top(), ground.width() * self._fraction, ground.height())
+        painter.drawRoundedRect(filled, 2, 2)
+        painter.end()
+
+
+class ElidedLabel(QLabel):
+    """A label of one line that leaves out its middle when there is no room. GUI thread."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(_ELIDED_MIN, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, self.width())
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
         painter.end()
 
 

@@ -31,7 +31,7 @@ MENUS = (
     (
         "Scene",
         "generate stop - keep invert_keep release_keeps - regenerate_layer new_look same_outline look_from_picture"
-        " new_place insert refresh_contacts - fill_behind fill_hidden split - focus_prompt restart_engine",
+        " new_place insert refresh_contacts - fill_behind fill_hidden split - focus_prompt - models restart_engine",
     ),
     ("View", "zoom_in zoom_out fit actual_size - extras panels layers full_screen"),
     ("Help", "model_card - about"),

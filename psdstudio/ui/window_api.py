@@ -9,6 +9,7 @@ from psdstudio.io.formats import ExportFormat
 from psdstudio.ui.bridge import SessionBridge
 from psdstudio.ui.canvas.controller import CanvasController
 from psdstudio.ui.canvas.view import CanvasView
+from psdstudio.ui.engine_view import EngineView
 from psdstudio.ui.files import Files
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.layer_edits import LayerEdits
@@ -27,6 +28,7 @@ class Window(Protocol):
     placing: Placing
     view: CanvasView
     canvas: CanvasController
+    engine_view: EngineView
 
     @property
     def shows_panels(self) -> bool:

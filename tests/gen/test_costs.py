@@ -27,6 +27,7 @@ COSTS = CostModel(
         ("sequential offload", GIGABYTE),
     ),
     free_bytes=11 * GIGABYTE,
+    bytes_per_kept_row=GIGABYTE // 8,
     moving_seconds=(0.0, 0.0, 2.0),
 )
 PICTURE = Raster(rgba=np.full((4, 4, 4), 255, np.uint8), rect=Rect(0, 0, 4, 4))
@@ -66,8 +67,11 @@ def test_the_figures_of_a_plain_run() -> None:
     assert (cost.plan, cost.fits) == ("all in memory", True)
 
 
-def test_more_rows_take_the_next_plan_and_its_moving_is_counted() -> None:
-    assert estimated(COSTS, asked(6)).plan == "model offload"
+def test_more_rows_take_the_halves_apart_then_the_next_plan_and_its_moving_is_counted() -> None:
+    assert estimated(COSTS, asked(2)).peak_bytes == 11 * GIGABYTE
+    apart = estimated(COSTS, asked(6))
+    assert (apart.plan, apart.peak_bytes) == ("all in memory", 11 * GIGABYTE)
+    assert estimated(COSTS, asked(7)).plan == "model offload"
     slow = estimated(replace(COSTS, free_bytes=6 * GIGABYTE), asked(1))
     assert slow.plan == "sequential offload"
     assert slow.seconds == pytest.approx(estimated(COSTS, asked(1)).seconds + 20 * 2.0)
@@ -78,7 +82,7 @@ def test_where_nothing_fits_the_sentence_says_what_is_free() -> None:
     assert not cost.fits
     assert cost.plan == "sequential offload"
     assert cost_sentence(cost).startswith(
-        "Needs about 3.5 GB, but 1.0 GB are free on NVIDIA RTX 4070 (12 GB)"
+        "Needs about 2.2 GB, but 1.0 GB are free on NVIDIA RTX 4070 (12 GB)"
     )
 
 

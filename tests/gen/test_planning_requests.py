@@ -11,11 +11,13 @@ from psdstudio.core.commands import SetBox, SetProps
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import BoxF, Point, Rect
 from psdstudio.core.keep_commands import SetKeep
-from psdstudio.core.layers import LayerId, Mask, Role
+from psdstudio.core.layers import LayerId, LoraUse, Mask, Role
 from psdstudio.core.placement_commands import TranslateLayers
+from psdstudio.core.prompt_commands import SetLoras, SetNegative
 from psdstudio.core.tiles import TileGrid
 from psdstudio.errors import StudioError
-from psdstudio.gen.planning import Verb, build_request, new_scene, plan_scope, seed_of
+from psdstudio.gen.models import EMBEDDED_KEY, PHOTOREAL_KEY, QWEN_KEY, default_sampling
+from psdstudio.gen.planning import Verb, build_request, chosen_sampling, new_scene, plan_scope, seed_of
 from psdstudio.gen.request import GenerationRequest, ObjectPart
 from tests.gen.scenes import CANVAS, background, child, generated, group_named, kept, picture, plan_of
 
@@ -139,3 +141,25 @@ def test_a_scope_of_another_document_is_refused() -> None:
     scope = plan_scope(generated("swan"), Verb.REGENERATE_FREE)
     with pytest.raises(StudioError, match="changed"):
         build_request(Document(size=CANVAS), scope, run_id="r", seed=1)
+
+
+def test_negative_words_and_loras_of_a_part_are_asked_for_with_it() -> None:
+    doc = new_scene(Document(size=CANVAS), plan_of("swan", "flamingo"))
+    ink = LoraUse(title="Ink", weight=0.5)
+    doc = SetNegative(layer_id=group_named(doc, "swan").id, negative="a boat").apply(doc)
+    doc = SetLoras(layer_id=background(doc).id, loras=(ink,)).apply(doc)
+    request = request_of(doc, Verb.GENERATE_SCENE)
+    assert (part_of(request, "swan").negative_words, part_of(request, "swan").loras) == ("a boat", ())
+    assert (part_of(request, "flamingo").negative_words, part_of(request, "flamingo").loras) == ("", ())
+    assert (request.background.negative_words, request.background.loras) == ("", (ink,))
+
+
+def test_steps_and_scales_are_the_engines_own_unless_chosen() -> None:
+    doc = new_scene(Document(size=CANVAS), plan_of("swan"))
+    scope = plan_scope(doc, Verb.GENERATE_SCENE)
+    for key in (EMBEDDED_KEY, PHOTOREAL_KEY, QWEN_KEY):
+        own = build_request(doc, scope, run_id="r", seed=1, engine=key).sampling
+        assert own == default_sampling(key) == chosen_sampling(key)
+        chosen = chosen_sampling(key, steps=3, text_guidance=1.5, layout_guidance=0.0)
+        assert chosen == replace(own, steps=3, text_guidance=1.5, layout_guidance=0.0)
+    assert default_sampling(PHOTOREAL_KEY).steps != default_sampling(EMBEDDED_KEY).steps

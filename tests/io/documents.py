@@ -15,6 +15,7 @@ from psdstudio.core.layers import (
     Layer,
     LayerProps,
     Lock,
+    LoraUse,
     Mask,
     Part,
     PixelLayer,
@@ -68,7 +69,8 @@ PARTS = st.none() | st.builds(
     Part, role=st.sampled_from(Role), words=NAMES, keep=st.booleans(),
     box=st.none() | st.builds(BoxF, FLOATS, FLOATS, FLOATS, FLOATS), box_is_users=st.booleans(),
     native_size=st.none() | st.builds(Size, st.integers(1, 999), st.integers(1, 999)),
-    recipe=st.none() | RECIPES, stale_contacts=st.booleans(), is_new=st.booleans(),
+    recipe=st.none() | RECIPES, stale_contacts=st.booleans(), is_new=st.booleans(), negative=NAMES | st.just(""),
+    loras=st.lists(st.builds(LoraUse, title=NAMES, weight=FLOATS), max_size=2).map(tuple),
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from psdstudio.core.layers import (
     LayerId,
     LayerProps,
     Lock,
+    LoraUse,
     Mask,
     Part,
     PixelLayer,
@@ -126,5 +127,20 @@ def document_of_version_2() -> Document:
     )
 
 
+def document_of_version_3() -> Document:
+    """Return what a document could be when version 3 was written: parts with negative words and LoRAs."""
+    old = document_of_version_2()
+    old = old.with_layers(
+        tuple(layer for layer in old.layers if layer.id != "noise")
+    )  # the largest part of the file
+    ground, group = old.layer(LayerId("background")), old.layer(LayerId("swan"))
+    assert ground.part is not None
+    assert group.part is not None
+    loras = (LoraUse(title="Watercolour é", weight=0.75), LoraUse(title="Soft light"))
+    ground = replace(ground, part=replace(ground.part, negative="people, text"))
+    group = replace(group, part=replace(group.part, negative="a second beak", loras=loras))
+    return old.with_layer(ground).with_layer(group)
+
+
 if __name__ == "__main__":
-    save_project(document_of_version_2(), FOLDER / f"version-{sys.argv[1]}.psdstudio")
+    save_project(document_of_version_3(), FOLDER / f"version-{sys.argv[1]}.psdstudio")

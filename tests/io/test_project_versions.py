@@ -21,10 +21,10 @@ from psdstudio.io import project_blobs
 from psdstudio.io.project import TileHashes, load_project, save_project
 from psdstudio.io.project_load import VERSION
 from tests.io.documents import LAYERS, NAMES
-from tests.io.golden import FOLDER, document_of_version_1, document_of_version_2
+from tests.io.golden import FOLDER, document_of_version_1, document_of_version_2, document_of_version_3
 from tests.io.projects import edit_project
 
-GOLDEN = {1: document_of_version_1, 2: document_of_version_2}
+GOLDEN = {1: document_of_version_1, 2: document_of_version_2, 3: document_of_version_3}
 EXAMPLES = Path(__file__).parents[2] / "resources" / "examples"
 
 
@@ -40,13 +40,14 @@ def test_there_is_a_golden_file_of_this_version() -> None:
     assert {path.name for path in FOLDER.iterdir()} == {f"version-{each}.psdstudio" for each in GOLDEN}
 
 
-def test_saving_over_an_old_project_makes_it_a_new_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [version for version in GOLDEN if version < VERSION])
+def test_saving_over_an_old_project_makes_it_a_new_one(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.psdstudio"
-    path.write_bytes((FOLDER / "version-1.psdstudio").read_bytes())
+    path.write_bytes((FOLDER / f"version-{version}.psdstudio").read_bytes())
     document = load_project(path)
     save_project(document, path)
     assert path.read_bytes()[60:64] == VERSION.to_bytes(4, "big")
-    assert load_project(path) == document == document_of_version_1()
+    assert load_project(path) == document == GOLDEN[version]()
     assert [entry.name for entry in tmp_path.iterdir()] == ["old.psdstudio"]
 
 
@@ -79,6 +80,22 @@ def test_a_newer_one_is_refused_in_words(tmp_path: Path, version: int) -> None:
 def test_a_damaged_file_of_version_1_ends_in_a_sentence(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "old.psdstudio"
     path.write_bytes((FOLDER / "version-1.psdstudio").read_bytes())
+    edit_project(path, statement)
+    with pytest.raises(FileCorrupt, match="damaged or incomplete"):
+        load_project(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE manifest SET json = '[]'",
+        "UPDATE manifest SET json = replace(json, '\"swan\"', '\"duck\"')",
+        "DELETE FROM blob",
+    ],
+)
+def test_a_damaged_file_of_version_2_ends_in_a_sentence(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "old.psdstudio"
+    path.write_bytes((FOLDER / "version-2.psdstudio").read_bytes())
     edit_project(path, statement)
     with pytest.raises(FileCorrupt, match="damaged or incomplete"):
         load_project(path)

@@ -13,10 +13,10 @@ from psdstudio.core.geometry import Size
 from psdstudio.gen.fake import FakeScript, Fault
 from psdstudio.gen.planning import Verb, build_request, new_scene, plan_scope
 from psdstudio.gen.request import GenerationRequest, GenerationResult, Sampling
-from psdstudio.jobs.desk import Grace
 from psdstudio.jobs.events import JobCancelled, JobEvent, JobFailed, JobFinished
 from psdstudio.jobs.inline import InlineWorker
 from psdstudio.jobs.job import JobId
+from psdstudio.jobs.pacing import Grace
 from psdstudio.jobs.process import ProcessWorker
 from psdstudio.jobs.runner import JobRunner, Persist
 from psdstudio.jobs.wire import WorkerConfig
@@ -97,7 +97,7 @@ def process(
     config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = PATIENT
 ) -> Iterator[Heard]:
     """A runner with a real process."""
-    with JobRunner(lambda: ProcessWorker(config), persist=persist, grace=grace) as runner:
+    with JobRunner(ProcessWorker, config, persist=persist, grace=grace) as runner:
         yield Heard(runner)
 
 
@@ -106,5 +106,5 @@ def inline(
     config: WorkerConfig, *, persist: Persist = keep_nothing, grace: Grace = PATIENT
 ) -> Iterator[Heard]:
     """A runner with the worker's loop on a thread."""
-    with JobRunner(lambda: InlineWorker(config), persist=persist, grace=grace) as runner:
+    with JobRunner(InlineWorker, config, persist=persist, grace=grace) as runner:
         yield Heard(runner)

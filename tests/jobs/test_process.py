@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from psdstudio.gen.fake import Fault
-from psdstudio.jobs.desk import Grace
 from psdstudio.jobs.events import (
     EnginePhase,
     EngineState,
@@ -23,11 +22,13 @@ from psdstudio.jobs.events import (
     JobPreview,
     JobStarted,
 )
+from psdstudio.jobs.pacing import Grace
 from psdstudio.jobs.process import ProcessWorker
 from psdstudio.jobs.report import CRASH_MESSAGE, ErrorKind, Recovery
-from psdstudio.jobs.wire import PROTOCOL_VERSION
+from psdstudio.jobs.runner import JobRunner
+from psdstudio.jobs.wire import PROTOCOL_VERSION, WorkerConfig
 from psdstudio.spawning import _child_environment
-from tests.jobs.harness import SHORT, process, request, script
+from tests.jobs.harness import SHORT, Heard, keep_nothing, process, request, script
 
 
 def test_pixels_cross_the_pipe_unchanged_and_a_kept_request_does_not_travel_back() -> None:
@@ -233,3 +234,35 @@ def test_a_worker_starts_with_one_blas_thread_and_leaves_our_environment_alone(
     with _child_environment():
         assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
     assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
+def test_the_process_of_the_engine_before_is_gone_when_the_next_one_starts() -> None:
+    made: list[ProcessWorker] = []
+
+    def make(config: WorkerConfig) -> ProcessWorker:
+        assert all(not _is_running(worker.pid) for worker in made)
+        made.append(ProcessWorker(config))
+        return made[-1]
+
+    with JobRunner(make, script(), persist=keep_nothing) as runner:
+        heard = Heard(runner)
+        heard.until(JobFinished, runner.submit(request("a")))
+        runner.use(script(max_objects=2))
+        heard.until(JobFinished, runner.submit(request("b")))
+    assert len(made) == 2
+    assert not any(_is_running(worker.pid) for worker in made)
+
+
+def test_an_engine_that_is_still_loading_is_left_for_another_at_once() -> None:
+    with process(script(load_delay_s=60.0)) as heard:
+        heard.runner.warm_up()
+        heard.until(EngineState)
+        heard.runner.use(script(max_objects=2))
+        while (state := heard.until(EngineState)).phase is not EnginePhase.READY:
+            pass
+        assert state.info is not None
+        assert state.info.max_objects == 2
+
+
+def _is_running(pid: int | None) -> bool:
+    return pid is not None and Path(f"/proc/{pid}").exists()

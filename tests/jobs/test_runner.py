@@ -254,3 +254,41 @@ def test_states_follow_the_table() -> None:
     for state in (JobState.DONE, JobState.CANCELLING, JobState.RUNNING):
         with pytest.raises(ValueError, match="cannot go"):
             job.moved(state)
+
+
+def test_another_engine_waits_for_the_run_that_goes_on_and_takes_the_next_one() -> None:
+    with inline(script(step_delay_s=0.02)) as heard:
+        first = heard.runner.submit(request("a", steps=10, objects=2))
+        heard.until(JobPreview, first)
+        heard.runner.use(script(max_objects=3))
+        second = heard.runner.submit(request("b", objects=5))
+        heard.until(JobFinished, first)
+        while heard.until(EngineState).phase is not EnginePhase.STOPPED:
+            pass
+        report = heard.until(JobFailed, second).report
+        assert "at most 3" in report.message  # said by the new engine, which is the one that was asked
+        infos = [state.info.max_objects for state in heard.of(EngineState) if state.info is not None]
+        assert infos == [6, 3]
+
+
+@pytest.mark.expects_logs
+def test_another_engine_begins_without_the_crashes_of_the_one_before() -> None:
+    with inline(script(load_fault=Fault.LOAD_MISSING)) as heard:
+        failed = heard.runner.submit(request("a"))
+        heard.runner.use(script())
+        fine = heard.runner.submit(request("b"))
+        assert heard.until(JobFailed, failed).report.kind is ErrorKind.MODEL
+        heard.until(JobFinished, fine)
+
+
+def test_a_job_that_waits_behind_an_engine_can_be_cancelled() -> None:
+    with inline(script(step_delay_s=0.02)) as heard:
+        first = heard.runner.submit(request("a", steps=20))
+        heard.until(JobPreview, first)
+        heard.runner.use(script())
+        second = heard.runner.submit(request("b"))
+        heard.runner.cancel(second)
+        heard.until(JobCancelled, second)
+        heard.until(JobFinished, first)
+        third = heard.runner.submit(request("c"))
+        heard.until(JobFinished, third)

@@ -169,7 +169,7 @@ def test_tab_goes_through_the_empty_window_as_the_eye_does(qtbot: QtBot, rig: Ri
     qtbot.waitUntil(window.isActiveWindow)
     window.prompt.chips()[0].setFocus()
     names = []
-    for _ in range(9):
+    for _ in range(10):
         focused = QApplication.focusWidget()
         assert focused is not None
         names.append(focused.accessibleName())
@@ -177,7 +177,7 @@ def test_tab_goes_through_the_empty_window_as_the_eye_does(qtbot: QtBot, rig: Ri
     chips = ["calm water at sunset", "swan", "flamingo"]
     assert names[:3] == [f"{chip}, layer to be made" for chip in chips]
     assert names[3:6] == ["Add an object", "Prompt", "Generate scene, 3 layers"]
-    assert names[6:] == ["Canvas", "Open a project or picture", "Example a"]
+    assert names[6:] == ["Canvas", "Open a project or picture", "Engine and models", "Example a"]
 
 
 @pytest.mark.parametrize("size", [(900, 540), (1000, 600)])

@@ -34,6 +34,7 @@ from psdstudio.engine.sdxl.placement import (
     with_smaller_plans,
 )
 from psdstudio.engine.sdxl.rasters import painted_raster
+from psdstudio.engine.sdxl.run_memory import RunMemory
 from psdstudio.errors import (
     EngineOutOfMemory,
     EngineProtocolError,
@@ -105,7 +106,7 @@ class QwenLayeredEngine:
         placed = Parts(text_encoders=(parts["text_encoder"],), unet=parts["transformer"], vae=parts["vae"])
         try:
             # What was free before the weights lay in it is what they may take.
-            self._plans = plans_for(device, part_sizes(placed), working)
+            self._plans = plans_for(device, part_sizes(placed), RunMemory(together=working, apart=working))
         except EngineOutOfMemory as exc:
             # No run failed: it is the model that is too large.
             raise ModelError(exc.user_message, exc.hint) from exc

@@ -6,19 +6,18 @@ not use, and both draw progress bars on the terminal.
 
 from __future__ import annotations
 
-import os
-
-# Read once, when the hub's package is imported: nothing may ever look for a file on the network.
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["TRANSFORMERS_OFFLINE"] = "1"
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads and a fork do not go together
-
 import diffusers
 import transformers
 from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 __all__ = [
     "AutoencoderKL",
@@ -26,6 +25,8 @@ __all__ = [
     "CLIPTextModel",
     "CLIPTextModelWithProjection",
     "CLIPTokenizer",
+    "CLIPVisionConfig",
+    "CLIPVisionModelWithProjection",
     "UNet2DConditionModel",
     "init_empty_weights",
 ]

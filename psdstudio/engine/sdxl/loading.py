@@ -38,9 +38,10 @@ from psdstudio.engine.sdxl.tensor_file import (
     read_json,
     read_names,
     read_tensors,
+    weight_files,
 )
 from psdstudio.engine.sdxl.tokenizer import MAX_TOKENS, VOCABULARY_SIZE, clip_tokenizers
-from psdstudio.errors import ModelIncompatible, ModelLoadFailed, ModelNotFound
+from psdstudio.errors import ModelIncompatible, ModelLoadFailed
 from psdstudio.gen.model_files import ModelFile, ModelKind
 from psdstudio.resources_path import resource_dir
 
@@ -100,17 +101,21 @@ def load_base(
         vae_dtype = torch.float32 if dtype is torch.float16 else dtype
     configs = {part: source.config(part) for part in ("unet", "vae", "text_encoder", "text_encoder_2")}
     _check_family(model.title, configs)
+    scheduler = source.scheduler()
+    # The UNet last: what the others lack is known before it is read, which takes the longest.
+    vae = _filled(lambda: AutoencoderKL.from_config(configs["vae"]), source, "vae", vae_dtype)
+    text_encoders = (
+        _filled(lambda: CLIPTextModel(_text_config(configs, 1)), source, "text_encoder", dtype),
+        _filled(
+            lambda: CLIPTextModelWithProjection(_text_config(configs, 2)), source, "text_encoder_2", dtype
+        ),
+    )
     return BaseModel(
         unet=_filled(lambda: UNet2DConditionModel.from_config(configs["unet"]), source, "unet", dtype),
-        vae=_filled(lambda: AutoencoderKL.from_config(configs["vae"]), source, "vae", vae_dtype),
-        text_encoders=(
-            _filled(lambda: CLIPTextModel(_text_config(configs, 1)), source, "text_encoder", dtype),
-            _filled(
-                lambda: CLIPTextModelWithProjection(_text_config(configs, 2)), source, "text_encoder_2", dtype
-            ),
-        ),
+        vae=vae,
+        text_encoders=text_encoders,
         tokenizers=clip_tokenizers(),
-        scheduler=source.scheduler(),
+        scheduler=scheduler,
     )
 
 
@@ -140,28 +145,14 @@ class _Folder:
         return {_short_text_name(name): tensor for name, tensor in state.items()}
 
     def scheduler(self) -> dict[str, Any]:
-        return read_json(self.path / "scheduler" / "scheduler_config.json")
+        config = read_json(self.path / "scheduler" / "scheduler_config.json")
+        if str(config.get("_class_name")).startswith("EDM"):
+            raise _other_noise(self.path)
+        return config
 
     def _weight_files(self, part: str) -> list[Path]:
         stem = "model" if part.startswith("text_encoder") else "diffusion_pytorch_model"
-        for name in (f"{stem}.safetensors", f"{stem}.fp16.safetensors"):
-            folder = self.path / part
-            if (folder / name).is_file():
-                return [folder / name]
-            if (folder / f"{name}.index.json").is_file():
-                return _shards(folder / f"{name}.index.json")
-        raise ModelNotFound(
-            f"The model's folder has no {part}/{stem}.safetensors: {self.path}",
-            "Get the complete folder, with files that end in .safetensors.",
-        )
-
-
-def _shards(index: Path) -> list[Path]:
-    names = read_json(index).get("weight_map")
-    files = sorted({str(name) for name in names.values()}) if isinstance(names, dict) else []
-    if not files or any(Path(name).name != name for name in files):
-        raise ModelLoadFailed(f"The list of a model's files cannot be read: {index}", AGAIN)
-    return [index.parent / name for name in files]
+        return weight_files(self.path / part, stem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +192,10 @@ class _Checkpoint:
         if "ztsnr" in names:
             config["rescale_betas_zero_snr"] = True
         return config
+
+
+def _other_noise(path: Path) -> ModelIncompatible:
+    return ModelIncompatible(f"“{path.name}” was trained with another kind of noise (EDM).", _FAMILY)
 
 
 def _check_family(title: str, configs: Mapping[str, dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from accelerate.hooks import remove_hook_from_module
 from torch import nn
 
 from psdstudio.engine.sdxl.device import GIGABYTE, Backend, ComputeDevice, Precision
+from psdstudio.engine.sdxl.run_memory import RunMemory
 from psdstudio.errors import EngineOutOfMemory
 
 Event = TypeVar("Event")
@@ -75,11 +76,21 @@ class PartSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One way of placing the weights with the memory that it takes: on the device, and on the computer besides."""
+    """One way of running, with the memory that it takes on the device, and on the computer besides.
+
+    Where `halves_together`, the network is evaluated with and without words in one batch; else one after the other, in
+    half the working memory.
+    """
 
     placing: Placing
+    halves_together: bool = True
     device_bytes: int
     host_bytes: int
+
+    @property
+    def name(self) -> str:
+        """For the user."""
+        return self.placing.value + ("" if self.halves_together else ", in halves")
 
 
 def part_sizes(parts: Parts, adapters: Iterable[torch.Tensor] = ()) -> PartSizes:
@@ -95,28 +106,29 @@ def part_sizes(parts: Parts, adapters: Iterable[torch.Tensor] = ()) -> PartSizes
     )
 
 
-def plans_for(device: ComputeDevice, sizes: PartSizes, working_bytes: int) -> tuple[Plan, ...]:
-    """Return the ways that fit, from the fastest; `working_bytes` is what a run takes besides weights.
+def plans_for(device: ComputeDevice, sizes: PartSizes, run: RunMemory) -> tuple[Plan, ...]:
+    """Return the ways that fit, from the fastest; `run` is what is taken besides weights.
 
     Raises:
         EngineOutOfMemory: Not even the last one fits.
     """
     plans = []
     for placing in _PLACINGS[device.backend]:
-        if placing is Placing.PROCESSOR:
-            plan = Plan(placing=placing, device_bytes=0, host_bytes=sizes.total + working_bytes)
-        else:
-            elsewhere = 0 if placing is Placing.FULL else sizes.total
-            plan = Plan(
-                placing=placing,
-                device_bytes=sizes.resident(placing) + working_bytes,
-                host_bytes=elsewhere,
-            )
-        if plan.device_bytes <= device.free_bytes and plan.host_bytes <= device.host_free_bytes:
-            plans.append(plan)
+        for together in (True, False) if run.apart < run.together else (True,):
+            plan = _plan(placing, sizes, run.together if together else run.apart, together=together)
+            if plan.device_bytes <= device.free_bytes and plan.host_bytes <= device.host_free_bytes:
+                plans.append(plan)
     if not plans:
-        raise _too_little(device, sizes, working_bytes)
+        raise _too_little(device, sizes, run.apart)
     return tuple(plans)
+
+
+def _plan(placing: Placing, sizes: PartSizes, working_bytes: int, *, together: bool) -> Plan:
+    on_device = sizes.resident(placing) + working_bytes
+    if placing is Placing.PROCESSOR:
+        return Plan(placing=placing, halves_together=together, device_bytes=0, host_bytes=on_device)
+    elsewhere = 0 if placing is Placing.FULL else sizes.total
+    return Plan(placing=placing, halves_together=together, device_bytes=on_device, host_bytes=elsewhere)
 
 
 _OFFLOADED = (Placing.FULL, Placing.MODEL, Placing.SEQUENTIAL, Placing.PROCESSOR)
@@ -167,8 +179,7 @@ class Placement:
             for part in self._parts.modules:
                 cpu_offload(part, self._device, offload_buffers=True)
         else:
-            for part, dtype in self._formats():
-                part.to(self.device, dtype)
+            self._bring_to(self.device)
 
     def rest(self) -> None:
         """Move out of the device's memory what model offload left there; what is used again comes back by itself."""
@@ -184,10 +195,14 @@ class Placement:
             for part in self._parts.modules:
                 remove_hook_from_module(part, recurse=True)
         was, self._placing = self._placing, None
-        for part, dtype in self._formats():
-            part.to("cpu", dtype)
+        self._bring_to(torch.device("cpu"))
         if was is not None:
             free_unused(self._device)
+
+    def _bring_to(self, device: torch.device) -> None:
+        for part, dtype in self._formats():
+            # diffusers' own `to` warns of every change of format, even where nothing needs float32.
+            nn.Module.to(part, device, dtype)
 
     def _formats(self) -> list[tuple[nn.Module, torch.dtype]]:
         """Parts with the formats they have where they are: float16 is no format for a processor to compute in."""

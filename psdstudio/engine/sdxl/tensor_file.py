@@ -70,6 +70,33 @@ def read_tensors(
     return tensors
 
 
+def weight_files(folder: Path, stem: str) -> list[Path]:
+    """Return the safetensors files of one network's folder: one, or the pieces that its index names.
+
+    Raises:
+        ModelNotFound: There are none.
+        ModelLoadFailed: The index cannot be read, or names files that lie elsewhere.
+    """
+    for variant in ("", ".fp16"):
+        if (whole := folder / f"{stem}{variant}.safetensors").is_file():
+            return [whole]
+        for name in (f"{stem}{variant}.safetensors.index.json", f"{stem}.safetensors.index{variant}.json"):
+            if (folder / name).is_file():
+                return _pieces(folder / name)
+    raise ModelNotFound(
+        f"The model's folder has no {folder.name}/{stem}.safetensors: {folder.parent}",
+        "Get the complete folder, with files that end in .safetensors.",
+    )
+
+
+def _pieces(index: Path) -> list[Path]:
+    names = read_json(index).get("weight_map")
+    files = sorted({str(name) for name in names.values()}) if isinstance(names, dict) else []
+    if not files or any(Path(name).name != name for name in files):
+        raise ModelLoadFailed(f"The list of a model's files cannot be read: {index}", AGAIN)
+    return [index.parent / name for name in files]
+
+
 def read_names(path: Path) -> tuple[str, ...]:
     """Return the names of the tensors of a file. Raises as `read_tensors`."""
     with _opened(path) as file:

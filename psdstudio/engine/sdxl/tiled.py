@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from torch import Tensor
 CELL = 64
 """Sides of tiles are multiples of this in pixels: the transparent decoder halves six times."""
 LATENT = 8
+Event = TypeVar("Event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +124,17 @@ def decoded(latents: Tensor, decode: Callable[[Tensor], Tensor], tiling: Tiling)
 
 def finished(running: Generator[int, None, Tensor]) -> Tensor:
     """Run a generator of progress to its end and return what it returns."""
-    for _ in (keeper := _Keeping(running)):
+    for _ in (steps := KeptValue(running)):
         pass
-    return keeper.value
+    return steps.value
 
 
-class _Keeping:
-    """Iterates over a generator and keeps its return value."""
+class KeptValue(Generic[Event]):
+    """Iterates over a generator and keeps the tensor that it returns in `value`."""
 
-    def __init__(self, running: Generator[int, None, Tensor]) -> None:
+    def __init__(self, running: Generator[Event, None, Tensor]) -> None:
         self._running = running
         self.value: Tensor
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[Event]:
         self.value = yield from self._running

@@ -7,7 +7,7 @@ deviation; the transparent decoder reads picture and latents and says alpha and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ _SDXL_FILES = "Get the files that LayerDiffuse published for SDXL."
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class TransparentVae:
-    """SDXL's VAE and the two transparent networks; on the devices where they lie, of which the caller takes care.
+    """SDXL's VAE and the two transparent networks, where the caller has placed them; results lie where inputs do.
 
     Attributes:
         vae: diffusers' AutoencoderKL.
@@ -54,7 +54,7 @@ class TransparentVae:
         (2 colour - 1) * alpha.
 
         Args:
-            rgba: (b, 4, h, w) 0..1, straight alpha, sides multiples of 64, on the VAE's device.
+            rgba: (b, 4, h, w) 0..1, straight alpha, sides multiples of 64, where the VAE computes.
 
         Raises:
             ModelNotFound: There is no transparent encoder.
@@ -66,7 +66,7 @@ class TransparentVae:
                 "Add vae_transparent_encoder.safetensors of LayerDiffuse to your models.",
             )
         check_sides(rgba)
-        scale = self.scale()
+        scale = self.scale(rgba.device)
         return torch.cat([self._encode_one(one, scale) for one in rgba.float().unsqueeze(1).unbind()])
 
     @torch.no_grad()
@@ -74,22 +74,29 @@ class TransparentVae:
         """Return the latents of opaque pictures, the posterior's mean: (b, 4, h/8, w/8) float32, scaled as `encode`'s.
 
         Args:
-            rgb: (b, 3, h, w) 0..1, sides multiples of 8, on the VAE's device.
+            rgb: (b, 3, h, w) 0..1, sides multiples of 8, where the VAE computes.
         """
         means = [self._posterior(2 * one - 1).mean.float() for one in rgb.float().unsqueeze(1).unbind()]
         return torch.cat(means) * float(self.vae.config.scaling_factor)
 
+    def decode(self, latents: Tensor, *, final: bool) -> Tensor:
+        """Return transparent pictures at once; see `decoding`."""
+        running = self.decoding(latents, final=final)
+        while True:
+            try:
+                next(running)
+            except StopIteration as stop:
+                pictures: Tensor = stop.value
+                return pictures
+
     @torch.no_grad()
-    def decode(
-        self, latents: Tensor, *, final: bool, after_pass: Callable[[], None] = lambda: None
-    ) -> Tensor:
-        """Return transparent pictures, (b, 4, h, w) float32 in 0..1, straight alpha.
+    def decoding(self, latents: Tensor, *, final: bool = True) -> Generator[None, None, Tensor]:
+        """Return transparent pictures, (b, 4, h, w) float32 in 0..1, straight alpha; yields after each pass of each.
 
         Args:
             latents: (b, 4, h/8, w/8), times the scaling factor; sides of the picture multiples of 64.
             final: Take the median of eight passes, each of the picture laid another way; else one pass, for previews.
                 As in the released code it is the lower of the two middle values.
-            after_pass: Called after each pass of each picture: to show progress, or to raise `Cancelled`.
 
         Raises:
             ModelIncompatible: A side is not a multiple of 64.
@@ -104,7 +111,7 @@ class TransparentVae:
             for flipped, quarters in turns:
                 turned = self._pass(turn(rgb, flipped, quarters), turn(unscaled, flipped, quarters))
                 passes.append(turn_back(turned, flipped, quarters))
-                after_pass()
+                yield
             alpha_rgb = torch.stack(passes).median(0).values
             pictures.append(torch.cat([alpha_rgb[:, 1:], alpha_rgb[:, :1]], dim=1))
         return torch.cat(pictures)
@@ -120,12 +127,16 @@ class TransparentVae:
         )
 
     @torch.no_grad()
-    def scale(self) -> float:
-        """Return what the encoder's offset is multiplied by; found once by encoding and decoding a drawn picture."""
+    def scale(self, device: torch.device) -> float:
+        """Return what the encoder's offset is multiplied by; found once by encoding and decoding a drawn picture.
+
+        Args:
+            device: Where the networks compute; not where they lie, if they come and go.
+        """
         if self.offset_scale is not None:
             return self.offset_scale
         if self._found_scale is None:
-            drawn = drawn_test_picture().to(self.vae.device)
+            drawn = drawn_test_picture().to(device)
             self._found_scale = min(OFFSET_SCALES, key=lambda scale: self._loss(drawn, scale))
         return self._found_scale
 

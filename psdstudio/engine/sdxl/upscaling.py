@@ -17,7 +17,7 @@ from torch import Tensor
 
 from psdstudio.core.geometry import Size
 from psdstudio.engine.pictures import pad_colour
-from psdstudio.engine.sdxl.tiled import CELL, LATENT, Blend, Tiling
+from psdstudio.engine.sdxl.tiled import CELL, LATENT, Blend, KeptValue, Tiling
 
 STRENGTH = 0.3
 """Share of the noise that the second pass begins with: detail is new, shapes are not."""
@@ -30,20 +30,24 @@ DRIFT_SCALE = 32
 """Colours coarser than so many pixels are those of the first pass: tiles would drift apart otherwise."""
 
 
+Denoise = Callable[[Tensor, Tensor, float], Generator[None, None, Tensor]]
+"""Clean latents (1, 4, h, w), noise of the same shape and a strength, to clean latents; yields after every step."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondPass:
     """The networks, as one layer needs them: its own words, adapters and decoder are inside of them.
 
     Attributes:
         encode: (1, c, h, w) in 0..1 to latents (1, 4, h/8, w/8).
-        denoise: Clean latents, noise of the same shape and the strength, to clean latents.
+        denoise: See `row_denoiser`.
         decode: Latents to (1, c, h, w) in 0..1.
         strength: See STRENGTH.
-        tiling: Tiles no larger than what the network paints at once.
+        tiling: Tiles no larger than what the network paints at once, see `tiling_of`.
     """
 
     encode: Callable[[Tensor], Tensor]
-    denoise: Callable[[Tensor, Tensor, float], Tensor]
+    denoise: Denoise
     decode: Callable[[Tensor], Tensor]
     strength: float = STRENGTH
     tiling: Tiling = field(default_factory=Tiling)
@@ -56,6 +60,13 @@ def second_size(bucket: Size, canvas: Size) -> Size | None:
         return None
     factor = min(factor, MAX_ENLARGED)
     return Size(*(math.ceil(side * factor / CELL - 1e-6) * CELL for side in bucket))
+
+
+def tiling_of(bucket: Size) -> Tiling:
+    """Return tiles with about as many pixels as a bucket has: 1024 x 1024 for SDXL's own."""
+    tile = max(CELL, math.isqrt(bucket.width * bucket.height) // CELL * CELL)
+    overlap = max(2 * LATENT, tile * 3 // 16 // LATENT * LATENT)
+    return Tiling(tile=tile, overlap=overlap, margin=overlap // 6 // LATENT * LATENT)
 
 
 def tile_count(picture: Tensor, size: Size, tiling: Tiling) -> int:
@@ -76,7 +87,8 @@ def painted_anew(picture: Tensor, size: Size, seed: int, second: SecondPass) -> 
         seed: Of the noise, which belongs to places of the layer: tiles share it where they overlap.
         second: The networks.
 
-    Yields the number of tiles done (`tile_count`); returns (c, *size) in 0..1. The same input gives the same output.
+    Yields the number of tiles done (`tile_count`), also after every step of one; returns (c, *size) in 0..1. The same
+    input gives the same output.
     """
     big = enlarged(picture, size)
     generator = torch.Generator().manual_seed(seed)
@@ -89,8 +101,9 @@ def painted_anew(picture: Tensor, size: Size, seed: int, second: SecondPass) -> 
             blend.add(part, second.tiling.weight(y, x), y, x)
             continue
         own = noise[:, y.start // LATENT : y.end // LATENT, x.start // LATENT : x.end // LATENT]
-        clean = second.denoise(second.encode(part[None]), own[None], second.strength)
-        made = second.decode(clean)[0].float().cpu().clamp(0, 1)
+        for _ in (steps := KeptValue(second.denoise(second.encode(part[None]), own[None], second.strength))):
+            yield done
+        made = second.decode(steps.value)[0].float().cpu().clamp(0, 1)
         blend.add(_without_drift(made, part), second.tiling.weight(y, x), y, x)
         done += 1
         yield done

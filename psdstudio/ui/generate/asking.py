@@ -80,10 +80,15 @@ class Asking(QObject):
         """The open document."""
         return self._bridge.session.document
 
+    @property
+    def paints_any_words(self) -> bool:
+        """Whether no word of the user is replaced by a known one."""
+        return False
+
     def draft(self) -> Draft:
         """Return the chips: the planner's for a new sentence, else the document's own scene."""
         if self.is_fresh and self._reader.plan is not None:
-            return from_plan(self._reader.plan, self._edits)
+            return from_plan(self._reader.plan, self._edits, any_words=self.paints_any_words)
         if self._splitting:  # chips alone will do: nobody describes a picture that is there
             return edited(Draft(sentence=self._text), self._edits)
         if self.is_fresh:

@@ -14,14 +14,16 @@ from psdstudio.core.document import Document
 from psdstudio.core.layers import LayerId
 from psdstudio.core.tiles import U8Array
 from psdstudio.errors import CommandError, ModelIncompatible, PromptError, StudioError
+from psdstudio.gen.catalogue import capabilities_of
+from psdstudio.gen.costs import RunCost
 from psdstudio.gen.engine import EngineInfo, Stage
-from psdstudio.gen.engine_words import WordsFilter
+from psdstudio.gen.engine_words import WordsFilter, words_for
 from psdstudio.gen.plan import Plan
 from psdstudio.gen.planning import build_request
-from psdstudio.gen.request import Raster, Sampling
+from psdstudio.gen.request import Raster
 from psdstudio.gen.scopes import DEFAULT_MAX_OBJECTS, Scope, plan_scope
 from psdstudio.gen.splitting import flat_picture
-from psdstudio.gen.verbs import NEEDED, Verb
+from psdstudio.gen.verbs import NEEDED, Capability, Verb
 from psdstudio.jobs.events import (
     EnginePhase,
     EngineState,
@@ -36,8 +38,10 @@ from psdstudio.jobs.events import (
 from psdstudio.jobs.job import JobId
 from psdstudio.render.compositor import Compositor
 from psdstudio.ui.bridge import Background, JobBridge, SessionBridge
+from psdstudio.ui.engines import Engines
 from psdstudio.ui.generate.asking import Asking
 from psdstudio.ui.generate.draft import ChipEdits
+from psdstudio.ui.generate.pricing import cost_of
 from psdstudio.ui.generate.reading import PLAN_DELAY_MS
 from psdstudio.ui.generate.run import (
     PlanScene,
@@ -73,21 +77,21 @@ class Generation(Asking):
         *,
         plan: Callable[[str], Plan],
         engine_words: WordsFilter,
-        engine_key: str,
+        engines: Engines,
         background: Background,
-        steps: int | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(bridge, plan, background, parent)
         self._runner, self._store = runner, store
-        self._engine_words, self._engine_key = engine_words, engine_key
-        self._sampling = None if steps is None else Sampling(steps=steps)
+        self._engine_words, self._engines = engine_words, engines
         self._flattened: Document | None = None
         self._run: RunView | None = None
         self._last_seed = 0
         self._engine: EngineInfo | None = None
         bridge.changed.connect(self._on_change)
         jobs.happened.connect(self._on_event)
+        engines.replaced.connect(self._on_replaced)
+        engines.changed.connect(self.draft_changed)
 
     @property
     def run(self) -> RunView | None:
@@ -102,6 +106,26 @@ class Generation(Asking):
     @property
     def _max_objects(self) -> int:
         return DEFAULT_MAX_OBJECTS if self._engine is None else self._engine.max_objects
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the engine can do; while it loads, what is known of it without."""
+        return capabilities_of(self._engines.key, self._engine)
+
+    @property
+    def paints_any_words(self) -> bool:
+        """Whether the engine gets the user's words as they are written."""
+        return Capability.ANY_WORDS in self.capabilities
+
+    @property
+    def cost(self) -> RunCost | None:
+        """What the primary run would take; None when nothing can run, or the engine has no prices."""
+        if self._engine is None or self._engine.costs is None or self.problem is not None:
+            return None
+        scope = self.scope()
+        if scope is None or scope.background_id is None:
+            return None
+        return cost_of(scope, self.document.size, self._engines.sampling, self._engine.costs)
 
     def lack(self, verb: Verb) -> str:
         """Return why the engine cannot do a verb, as a sentence; "" when it can."""
@@ -128,7 +152,16 @@ class Generation(Asking):
             return asked or PromptError("Name what is in the picture, up to six things.")
         if scope is None:
             return PromptError("Describe a scene to begin.")
-        return scope.problem(max_objects=self._max_objects)
+        return self._only_splits(scope) or scope.problem(max_objects=self._max_objects)
+
+    def _only_splits(self, scope: Scope) -> ModelIncompatible | None:
+        card = self._engines.card
+        only = self._engine.only_splits if self._engine is not None else card is not None and card.only_splits
+        if not only or scope.verb is Verb.SPLIT:
+            return None
+        return ModelIncompatible(
+            "This engine only splits pictures into layers.", "Choose another one under Scene, Models."
+        )
 
     # ---- runs
 
@@ -162,7 +195,7 @@ class Generation(Asking):
             self.failed.emit(ModelIncompatible(why, "Nothing was changed."), None)
             return
         scope = plan_scope(self.document, verb, ids)
-        problem = scope.problem(max_objects=self._max_objects)
+        problem = self._only_splits(scope) or scope.problem(max_objects=self._max_objects)
         if problem is not None:
             self.failed.emit(problem, None)
             return
@@ -229,10 +262,10 @@ class Generation(Asking):
                 scope,
                 run_id=run_id,
                 seed=seed,
-                engine=self._engine_key,
-                sampling=self._sampling,
+                engine=self._engines.key,
+                sampling=self._engines.sampling,
                 max_objects=self._max_objects,
-                engine_words=self._engine_words,
+                engine_words=words_for(self.capabilities, self._engine_words),
                 references=references,
                 picture=picture,
             )
@@ -295,11 +328,14 @@ class Generation(Asking):
         self._bridge.session.apply(command, Origin.GENERATION)
         select_inserted(self._bridge.session, run)
         self.run_changed.emit(None)
-        self.accepted.emit(notes)
+        self.accepted.emit((*event.result.notes, *notes))
 
     def _on_failed(self, event: JobFailed) -> None:
         self._show(None)
         self.failed.emit(event.report, event.job_id)
+
+    def _on_replaced(self) -> None:
+        self._engine = None
 
     def _on_engine(self, state: EngineState) -> None:
         if state.phase is EnginePhase.READY and state.info is not None:

@@ -80,9 +80,9 @@ class Draft:
         return not self.objects and not self.background.words
 
 
-def from_plan(plan: Plan, edits: ChipEdits = ChipEdits()) -> Draft:
-    """Return the planner's proposal with the user's changes on top."""
-    unknown = {one.word: one.nearest or "" for one in plan.unknown}
+def from_plan(plan: Plan, edits: ChipEdits = ChipEdits(), *, any_words: bool = False) -> Draft:
+    """Return the planner's proposal with the user's changes on top; with `any_words` no noun is unknown."""
+    unknown = {} if any_words else {one.word: one.nearest or "" for one in plan.unknown}
     base = Draft(
         sentence=plan.sentence,
         background=DraftLayer(name="Background", words=plan.background.words),

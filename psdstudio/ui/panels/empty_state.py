@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFont, QImage, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from psdstudio.core.geometry import Size
 from psdstudio.ui import theme
@@ -89,6 +89,7 @@ class EmptyState(QWidget):
 
     size_asked = Signal()
     open_asked = Signal()
+    models_asked = Signal()
     example_asked = Signal(object)
     """The path of an example."""
     resized = Signal()
@@ -127,6 +128,7 @@ class EmptyState(QWidget):
         self._links.addWidget(self.open_button)
         self._links.addStretch(1)
         bottom.addLayout(self._links)
+        bottom.addWidget(self._engine_row())
         self._gallery = QHBoxLayout()
         self._gallery.setSpacing(_CARD_GAP)
         self.gallery_title = QLabel("Or begin with a layered scene")
@@ -139,6 +141,31 @@ class EmptyState(QWidget):
         self.drop_hint.setObjectName("dim")
         self.drop_hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         bottom.addWidget(self.drop_hint)
+
+    def _engine_row(self) -> QWidget:
+        """What paints, and the way to another engine."""
+        box = QWidget()
+        row = QHBoxLayout(box)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self.engine = QLabel()
+        self.engine.setObjectName("dim")
+        self.models_button = QPushButton()
+        self.models_button.setProperty("quiet", True)
+        self.models_button.setStyleSheet(f"QPushButton {{ color: {theme.ACCENT_TEXT}; }}")
+        self.models_button.setAccessibleName("Engine and models")
+        self.models_button.clicked.connect(self.models_asked)
+        row.addStretch(1)
+        row.addWidget(self.engine)
+        row.addWidget(self.models_button)
+        row.addStretch(1)
+        return box
+
+    def show_engine(self, sentence: str, button: str) -> None:
+        """Say which engine is at hand; the button leads to the models."""
+        self.engine.setText(sentence)
+        self.models_button.setText(button)
+        self.resized.emit()
 
     def set_canvas_size(self, size: Size) -> None:
         """Name the size of the new document."""
@@ -175,7 +202,7 @@ class EmptyState(QWidget):
 
     def stops(self) -> tuple[QWidget, ...]:
         """Return what Tab stops at, in order."""
-        return (self.size_button, self.open_button, *self.cards())
+        return (self.size_button, self.open_button, self.models_button, *self.cards())
 
     def cards(self) -> list[ExampleCard]:
         """Return the cards of the gallery."""

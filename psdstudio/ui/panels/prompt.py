@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from psdstudio.errors import StudioError
+from psdstudio.gen.costs import cost_sentence
 from psdstudio.ui import theme
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.generate.draft import Draft, DraftLayer
@@ -162,9 +163,12 @@ class PromptBar(QWidget):
         self.button.setText(text)
         self.button.setAccessibleName(text)
         can_run = problem is None or is_waiting
-        self.button.setToolTip(f"{text} (Ctrl+Enter)" if problem is None or can_run else _sentence(problem))
+        cost = generation.cost
+        price = "" if cost is None else f"{cost_sentence(cost)}."
+        tip = f"{text} (Ctrl+Enter)\n{price}".strip()
+        self.button.setToolTip(tip if can_run or problem is None else _sentence(problem))
         self.button.setEnabled(can_run)
-        notes = [scope.note_text()] if scope is not None else []
+        notes = [scope.note_text(), price] if scope is not None else []
         has_target = generation.insert_target is not None or generation.is_splitting
         has_more = bool(generation.text.strip()) or (generation.is_fresh and not has_target)
         if problem is not None and not is_waiting and has_more:

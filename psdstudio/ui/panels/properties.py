@@ -23,12 +23,15 @@ from psdstudio.core.adjustments import TITLES, Adjustment
 from psdstudio.core.bounds import layer_bounds
 from psdstudio.core.commands import SetBox, SetProps, SetScene, SetWords
 from psdstudio.core.document import Document
-from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, Lock, PixelLayer, Recipe, Role
+from psdstudio.core.layers import AdjustmentLayer, GroupLayer, Layer, Lock, LoraUse, PixelLayer, Recipe, Role
 from psdstudio.core.parts import children_with, object_group_of
+from psdstudio.core.prompt_commands import SetLoras, SetNegative, prompted
 from psdstudio.core.wording import counted
 from psdstudio.ui.bridge import SessionBridge
+from psdstudio.ui.engines import Engines
 from psdstudio.ui.generate.controller import Generation
 from psdstudio.ui.panels.adjustment_controls import AdjustmentControls
+from psdstudio.ui.panels.part_prompts import PartPrompts
 from psdstudio.ui.widgets import CheckBox, icon_button
 from psdstudio.ui.wording import kind, role_name
 
@@ -39,14 +42,22 @@ class PropertiesPanel(QWidget):
     regenerate_asked = Signal()
     new_look_asked = Signal()
 
-    def __init__(self, bridge: SessionBridge, generation: Generation, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        bridge: SessionBridge,
+        generation: Generation,
+        engines: Engines,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
-        self._bridge, self._generation = bridge, generation
+        self._bridge, self._generation, self._engines = bridge, generation, engines
         self._build()
         bridge.changed.connect(lambda _: self.refresh())
         bridge.selected.connect(lambda _: self.refresh())
         generation.run_changed.connect(self._on_run)
+        generation.engine_state.connect(lambda _: self._show_prompts())
+        engines.changed.connect(self._show_prompts)
         self.refresh()
 
     def _build(self) -> None:
@@ -67,6 +78,9 @@ class PropertiesPanel(QWidget):
         self.words.setFixedHeight(52)
         self.words.installEventFilter(self)
         self.words.textChanged.connect(self._on_words)
+        self.prompts = PartPrompts()
+        self.prompts.negative_typed.connect(self._on_negative)
+        self.prompts.loras_chosen.connect(self._on_loras)
         self._buttons = self._verb_buttons()
         self.facts = QFormLayout()
         self.facts.setContentsMargins(0, 2, 0, 0)
@@ -83,7 +97,7 @@ class PropertiesPanel(QWidget):
         self.adjustment = AdjustmentControls()
         self.adjustment.changed.connect(self._on_adjustment)
         self.adjustment.clip_asked.connect(self._on_clip)
-        for widget in (self._words_caption, self.words, self._buttons, self.adjustment):
+        for widget in (self._words_caption, self.words, self.prompts, self._buttons, self.adjustment):
             inner.addWidget(widget)
         inner.addLayout(self.facts)
         inner.addWidget(self.free_box)
@@ -149,10 +163,19 @@ class PropertiesPanel(QWidget):
         del blocker
         self._clear_facts()
         self.adjustment.setVisible(isinstance(target, AdjustmentLayer))
+        self._show_prompts()
         if target is None:
             self._show_none(doc, len(layers))
         else:
             self._show_layer(doc, target)
+
+    def _show_prompts(self) -> None:
+        """Show what the engine is told of the selected part besides its words."""
+        doc, selection = self._bridge.session.document, self._bridge.session.selection
+        part = None
+        if len(selection) == 1 and (layer := doc.find(selection[0])) is not None and _has_words(layer):
+            part = prompted(doc, layer.id)[1]
+        self.prompts.show_part(part, self._generation.capabilities, self._engines.loras)
 
     def _show_none(self, doc: Document, count: int) -> None:
         self.title.setText("Document" if count == 0 else counted(count, "layer") + " selected")
@@ -171,8 +194,7 @@ class PropertiesPanel(QWidget):
         )
         self.title.setToolTip(layer.props.name)
         self.role.setText(role_name(layer) or kind(layer).title())
-        part = layer.part
-        has_words = part is not None and part.role in (Role.BACKGROUND, Role.OBJECT_GROUP, Role.OBJECT)
+        part, has_words = layer.part, _has_words(layer)
         group = object_group_of(doc, layer.id)
         is_placed = group is not None and group.part is not None and group.part.box_is_users
         for widget in (self._words_caption, self.words, self._buttons):
@@ -236,6 +258,13 @@ class PropertiesPanel(QWidget):
             layer_id = self._bridge.session.selection[-1]
             self._bridge.apply(SetWords(layer_id=layer_id, words=self.words.toPlainText()))
 
+    def _on_negative(self, text: str) -> None:
+        self._bridge.apply(SetNegative(layer_id=self._bridge.session.selection[-1], negative=text))
+
+    def _on_loras(self, loras: tuple[LoraUse, ...], is_weight: bool) -> None:  # a Qt signal's argument
+        layer_id = self._bridge.session.selection[-1]
+        self._bridge.apply(SetLoras(layer_id=layer_id, loras=loras, is_weight=is_weight))
+
     def _on_adjustment(self, adjustment: Adjustment, setting: str) -> None:
         layer_id = self._bridge.session.selection[-1]
         self._bridge.apply(SetAdjustment(layer_id=layer_id, adjustment=adjustment, setting=setting))
@@ -270,6 +299,11 @@ def painted_layer(layer: Layer) -> PixelLayer | None:
         looks = children_with(layer, Role.OBJECT)
         return looks[-1] if looks else None
     return layer if isinstance(layer, PixelLayer) else None
+
+
+def _has_words(layer: Layer) -> bool:
+    """Whether it is painted from words of its own: an object or the background."""
+    return layer.part is not None and layer.part.role in (Role.BACKGROUND, Role.OBJECT_GROUP, Role.OBJECT)
 
 
 def _recipe(layer: Layer) -> Recipe | None:

@@ -4,44 +4,17 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QRectF, QSize, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLabel, QLineEdit, QSizePolicy, QStatusBar, QWidget
 
 from psdstudio.core.document import Document
 from psdstudio.gen.engine import EngineInfo
 from psdstudio.io.colour import profile_name
 from psdstudio.jobs.events import EnginePhase, EngineState
-from psdstudio.ui import theme
 from psdstudio.ui.dialogs.about import engine_facts
 from psdstudio.ui.generate.run import RunView
+from psdstudio.ui.widgets import ProgressLine
 from psdstudio.ui.wording import ago, time_left
-
-
-class ProgressLine(QWidget):
-    """A thin bar. GUI thread."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._fraction = 0.0
-        self.setFixedSize(QSize(140, 24))
-
-    def set_fraction(self, fraction: float) -> None:
-        """Fill this share, 0..1."""
-        self._fraction = fraction
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ground = QRectF(0, self.height() / 2 - 2, self.width(), 4)
-        painter.setPen(QColor(0, 0, 0, 0))
-        painter.setBrush(QColor(theme.LINE))
-        painter.drawRoundedRect(ground, 2, 2)
-        painter.setBrush(QColor(theme.ACCENT_TEXT))
-        filled = QRectF(ground.left(), ground.top(), ground.width() * self._fraction, ground.height())
-        painter.drawRoundedRect(filled, 2, 2)
-        painter.end()
 
 
 class StatusBar(QStatusBar):
@@ -56,6 +29,8 @@ class StatusBar(QStatusBar):
         self._saved_at: float | None = None
         self._is_dirty = False
         self.engine_info: EngineInfo | None = None
+        self._engine_title = "Engine"
+        self._engine_phase: EnginePhase | None = None
         self.zoom = QLineEdit("100 %")
         self.zoom.setFixedWidth(64)
         self.zoom.setAccessibleName("Zoom")
@@ -117,20 +92,30 @@ class StatusBar(QStatusBar):
         self.phase.setText(f"{run.phase}{left}")
         self.line.set_fraction(run.fraction)
 
+    def name_engine(self, title: str) -> None:
+        """Say which engine is chosen; until it is loaded that is all there is to say."""
+        self._engine_title = title
+        if self.engine_info is None and self._engine_phase is None:
+            self.engine.setText(f"{title}: not loaded yet")
+
+    def forget_engine(self) -> None:
+        """Another engine takes over: what the last one said of itself is out of date."""
+        self.engine_info = None
+
     def show_engine(self, state: EngineState) -> None:
         """Show how the engine is; the tip says what it can do, or why it stopped."""
-        self.engine_info = state.info or self.engine_info
-        tip = ""
+        self.engine_info, self._engine_phase = state.info or self.engine_info, state.phase
+        tip, title = "", self._engine_title
         match state.phase:
             case EnginePhase.LOADING:
-                self.engine.setText("Engine: loading")
+                share = f" {state.fraction * 100:.0f} %" if state.fraction > 0 else ""
+                self.engine.setText(f"{title}: loading{share}")
             case EnginePhase.READY:
-                self.engine.setText("Engine: ready" if state.info is None else f"{state.info.title}: ready")
+                self.engine.setText(f"{title}: ready" if state.info is None else f"{state.info.title}: ready")
                 tip = engine_facts(state.info)
             case EnginePhase.STOPPED:
-                self.engine.setText(
-                    "Engine: stopped" if state.report is not None else "Engine: not loaded yet"
-                )
+                is_fault = state.report is not None
+                self.engine.setText(f"{title}: stopped" if is_fault else f"{title}: not loaded yet")
                 tip = "" if state.report is None else f"{state.report.message} {state.report.hint}"
         self.engine.setToolTip(tip)
 

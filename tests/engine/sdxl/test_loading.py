@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,17 @@ def test_checkpoint_in_one_file_gives_the_same_networks(folder: Path, checkpoint
         assert_equal(mine, theirs)
     unet = UNet2DConditionModel.from_single_file(checkpoint, config=str(folder), subfolder="unet")
     assert_equal(whole.unet, unet)
+
+
+def test_nothing_is_looked_for_on_the_network(
+    folder: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: asked.append(args))
+    monkeypatch.setattr(socket.socket, "connect", lambda self, address: asked.append(address))
+    load_base(folder_model(folder))
+    load_base(file_model(checkpoint), config=folder)
+    assert not asked
 
 
 def test_networks_of_our_own_size_are_sdxl() -> None:
@@ -229,6 +241,10 @@ def test_notes_of_other_noise_schedules_are_heeded(checkpoint: Path, folder: Pat
     changed(path, lambda state: state.update(edm_mean=torch.ones(1)), source=checkpoint)
     with pytest.raises(ModelIncompatible, match="EDM"):
         load_base(file_model(path), config=folder)
+    other = Path(shutil.copytree(folder, tmp_path / "edm"))
+    (other / "scheduler" / "scheduler_config.json").write_text('{"_class_name": "EDMEulerScheduler"}')
+    with pytest.raises(ModelIncompatible, match="EDM"):
+        load_base(folder_model(other))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from psdstudio.engine.sdxl.placement import (
     plans_for,
     with_smaller_plans,
 )
+from psdstudio.engine.sdxl.run_memory import RunMemory
 from psdstudio.errors import EngineOutOfMemory
 from tests.engine.sdxl.tiny import WORDS_DIM, tiny_text_encoders, tiny_unet, tiny_vae
 
@@ -61,24 +62,41 @@ GPU = ComputeDevice(
     [(24, Placing.FULL), (16, Placing.FULL), (12, Placing.FULL), (8, Placing.MODEL), (4, Placing.SEQUENTIAL)],
 )
 def test_the_fastest_plan_that_fits_comes_first(free: float, fastest: Placing) -> None:
-    plans = plans_for(replace(GPU, free_bytes=int(free * GIGABYTE)), SDXL, 2 * GIGABYTE)
+    plans = plans_for(replace(GPU, free_bytes=int(free * GIGABYTE)), SDXL, run_of(2))
     assert plans[0].placing is fastest
-    assert [plan.placing for plan in plans] == list(Placing)[list(Placing).index(fastest) :]
+    assert [plan.placing for plan in plans if plan.halves_together] == list(Placing)[
+        list(Placing).index(fastest) :
+    ]
+
+
+def run_of(gigabytes: float) -> RunMemory:
+    return RunMemory(together=int(gigabytes * GIGABYTE), apart=int(gigabytes * GIGABYTE / 2))
+
+
+def test_the_halves_of_guidance_are_taken_apart_before_weights_are_moved() -> None:
+    plans = plans_for(replace(GPU, free_bytes=9 * GIGABYTE), SDXL, run_of(2))
+    assert [(plan.placing, plan.halves_together) for plan in plans[:2]] == [
+        (Placing.FULL, False),
+        (Placing.MODEL, True),
+    ]
+    assert plans[0].name == "all in memory, in halves"
+    alike = plans_for(GPU, SDXL, RunMemory(together=GIGABYTE, apart=GIGABYTE))
+    assert all(plan.halves_together for plan in alike)
 
 
 @given(free=st.integers(0, 32), host=st.integers(0, 64), working=st.integers(0, 16))
 def test_no_plan_takes_more_than_there_is(free: int, host: int, working: int) -> None:
     device = replace(GPU, free_bytes=free * GIGABYTE, host_free_bytes=host * GIGABYTE)
     try:
-        plans = plans_for(device, SDXL, working * GIGABYTE)
+        plans = plans_for(device, SDXL, run_of(working))
     except EngineOutOfMemory:
         # the least that could do: the processor with everything, or the device with one module at a time
-        assert host * GIGABYTE < SDXL.total + working * GIGABYTE
+        assert host * GIGABYTE < SDXL.total + working * GIGABYTE / 2
         assert (
-            free * GIGABYTE < SDXL.resident(Placing.SEQUENTIAL) + working * GIGABYTE
+            free * GIGABYTE < SDXL.resident(Placing.SEQUENTIAL) + working * GIGABYTE / 2
             or host * GIGABYTE < SDXL.total
         )
-        assert free * GIGABYTE < SDXL.total + working * GIGABYTE
+        assert free * GIGABYTE < SDXL.total + working * GIGABYTE / 2
         return
     for plan in plans:
         assert plan.device_bytes <= device.free_bytes
@@ -86,14 +104,14 @@ def test_no_plan_takes_more_than_there_is(free: int, host: int, working: int) ->
 
 
 def test_the_users_cap_counts_as_free_memory() -> None:
-    assert plans_for(GPU.capped(8), SDXL, 2 * GIGABYTE)[0].placing is Placing.MODEL
+    assert plans_for(GPU.capped(8), SDXL, run_of(2))[0].placing is Placing.MODEL
     assert GPU.capped(None) == GPU and GPU.capped(100) == GPU
     processor = replace(GPU, backend=Backend.CPU, title="this processor")
-    assert plans_for(processor, SDXL, GIGABYTE)[0].placing is Placing.PROCESSOR
+    assert plans_for(processor, SDXL, run_of(1))[0].placing is Placing.PROCESSOR
     with pytest.raises(
         EngineOutOfMemory, match=r"need at least .* GB of memory; 4\.0 GB are free on this processor"
     ):
-        plans_for(processor.capped(4), SDXL, GIGABYTE)
+        plans_for(processor.capped(4), SDXL, run_of(1))
 
 
 def test_formats_are_those_that_the_device_is_fast_in_and_the_vae_is_never_in_float16() -> None:

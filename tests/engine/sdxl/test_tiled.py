@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from itertools import pairwise
 
 import pytest
@@ -13,11 +14,13 @@ from torch import Tensor, nn
 from psdstudio.core.geometry import Size
 from psdstudio.engine.sdxl.tiled import Tiling, decoded, finished
 from psdstudio.engine.sdxl.upscaling import (
+    Denoise,
     SecondPass,
     enlarged,
     painted_anew,
     second_size,
     tile_count,
+    tiling_of,
 )
 from tests.engine.sdxl import drawn
 from tests.engine.sdxl.tiny import tiny_vae
@@ -92,7 +95,7 @@ def test_the_vae_by_tiles_is_near_the_whole() -> None:
     assert torch.equal(one, decode(latents[None, :, :16, :16])[0]), "one tile is the whole"
 
 
-def nothing_new(strength: float = 0.3, tiling: Tiling = SMALL) -> SecondPass:
+def nothing_new(tiling: Tiling = SMALL) -> SecondPass:
     """A network that finds nothing to add: what is encoded comes back (at an eighth, so coarse)."""
 
     def encode(picture: Tensor) -> Tensor:
@@ -102,12 +105,18 @@ def nothing_new(strength: float = 0.3, tiling: Tiling = SMALL) -> SecondPass:
         return nn.functional.interpolate(latents, scale_factor=8, mode="bilinear", align_corners=False)
 
     return SecondPass(
-        encode=encode,
-        denoise=lambda clean, noise, share: clean,
-        decode=decode,
-        strength=strength,
-        tiling=tiling,
+        encode=encode, denoise=in_one_step(lambda clean, noise, share: clean), decode=decode, tiling=tiling
     )
+
+
+def in_one_step(change: Callable[[Tensor, Tensor, float], Tensor]) -> Denoise:
+    """Denoise by one step that does this."""
+
+    def denoise(clean: Tensor, noise: Tensor, strength: float) -> Generator[None, None, Tensor]:
+        yield
+        return change(clean, noise, strength)
+
+    return denoise
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,13 @@ def nothing_new(strength: float = 0.3, tiling: Tiling = SMALL) -> SecondPass:
 )
 def test_only_larger_canvases_have_a_second_pass(canvas: Size, size: Size | None) -> None:
     assert second_size(Size(1024, 1024), canvas) == size
+
+
+@given(columns=st.integers(1, 32), rows=st.integers(1, 32))
+def test_tiles_are_as_large_as_the_bucket(columns: int, rows: int) -> None:
+    tiling = tiling_of(Size(64 * columns, 64 * rows))
+    assert tiling.tile**2 <= max(64 * 64, 64 * columns * 64 * rows)
+    assert tiling_of(Size(1216, 832)) == Tiling(tile=960, overlap=176, margin=24)
 
 
 def test_the_second_size_keeps_the_aspect_of_the_bucket() -> None:
@@ -149,7 +165,8 @@ def test_clear_tiles_are_skipped_and_counted_out() -> None:
     assert all(shape == (1, 4, 128, 128) for shape in seen)
     assert out.shape == (4, 512, 512)
     assert not out[3, 300:, 300:].any()
-    assert list(painted_anew(thing, size, 1, counted)) == list(range(1, 10))
+    told = list(painted_anew(thing, size, 1, counted))
+    assert told == sorted([*range(9), *range(1, 10)]), "after the step of every tile, and after the tile"
 
 
 def test_a_flat_picture_stays_flat_without_seams() -> None:
@@ -159,7 +176,7 @@ def test_a_flat_picture_stays_flat_without_seams() -> None:
     second = nothing_new()
     drifting = SecondPass(
         encode=second.encode,
-        denoise=lambda clean, noise, share: clean + 0.2 * torch.rand(1, 4, 1, 1, generator=rng),
+        denoise=in_one_step(lambda clean, noise, share: clean + 0.2 * torch.rand(1, 4, 1, 1, generator=rng)),
         decode=lambda latents: second.decode(latents)[:, :3],
         tiling=SMALL,
     )
@@ -179,7 +196,10 @@ def test_the_second_pass_is_deterministic_and_its_noise_belongs_to_places(seed: 
         return clean + strength * noise
 
     noisy = SecondPass(
-        encode=second.encode, denoise=denoise, decode=lambda z: second.decode(z)[:, :3], tiling=SMALL
+        encode=second.encode,
+        denoise=in_one_step(denoise),
+        decode=lambda z: second.decode(z)[:, :3],
+        tiling=SMALL,
     )
     first = finished(painted_anew(flat, Size(192, 128), seed, noisy))
     assert torch.equal(first, finished(painted_anew(flat, Size(192, 128), seed, noisy)))

@@ -43,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--count", action="store_true",
-        help="measure nothing: count the arithmetic of the published size, with rows meeting in every Nth block",
+        help="measure nothing: count the arithmetic (default: of the full size), with rows meeting in fewer blocks",
     )  # fmt: skip
     parser.add_argument(
         "--caps", type=float, nargs="+", default=[], metavar="GB",
@@ -63,14 +63,15 @@ def run(args: argparse.Namespace) -> int:
     from psdstudio.bench.photoreal_rows import count, measure
     from psdstudio.bench.photoreal_timing import has_cuda, machine
 
-    if args.count:
-        print(counted_table(count(side=SIDES["full"], objects=args.objects, shares=(1, 2, 3)), SIDES["full"]))
-        return 0
-    size = args.size or ("full" if has_cuda() else "tiny")
+    size = args.size or ("full" if has_cuda() or args.count else "tiny")
     side = args.side or SIDES[size]
     if side % 64 or side < 64:
         print(f"no figures: {side} is not a multiple of 64", file=sys.stderr)
         return 2
+    if args.count:
+        shares = (1, 2) if size == "tiny" else (1, 2, 3)  # its blocks stand two in a row
+        print(counted_table(count(size, side=side, objects=args.objects, shares=shares), size, side))
+        return 0
     if args.caps and not has_cuda():
         print("no figures: only the memory of a CUDA device can be capped", file=sys.stderr)
         return 2

@@ -79,11 +79,17 @@ class PlanFigures:
 
 @dataclass(frozen=True, slots=True)
 class CountedFigures:
-    """Arithmetic of joint rows by that of independent ones, where each first, second, ... block is joint."""
+    """Ratios of arithmetic, where rows meet in each block (1), every second, ... of `shares`.
 
-    objects: int
+    Attributes:
+        shares: For which blocks the ratios are.
+        rows: By number of objects: joint rows by independent ones.
+        cached: A run that regenerates one layer of five by a joint run.
+    """
+
     shares: tuple[int, ...]
-    ratios: tuple[float, ...]
+    rows: tuple[tuple[int, tuple[float, ...]], ...]
+    cached: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +143,24 @@ def table(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def counted_table(counted: Sequence[CountedFigures], side: int) -> str:
+def counted_table(counted: CountedFigures, scale: str, side: int) -> str:
     """Return the counted ratios as a Markdown table."""
-    names = ["each block" if share == 1 else f"one block of {share}" for share in counted[0].shares]
+    names = ["each block" if share == 1 else f"one block of {share}" for share in counted.shares]
     lines = [
-        f"Arithmetic of joint rows by that of independent ones, SDXL's UNet, {side} x {side} px; rows meet in",
+        f"Arithmetic of joint rows by that of independent ones (the last line: by that of all layers), "
+        f"SDXL's UNet, {scale} size, {side} x {side} px; rows meet in",
         "",
         f"| objects | rows | {' | '.join(names)} |",
         "| --- | --- |" + " --- |" * len(names),
     ]
-    for one in counted:
-        ratios = " | ".join(f"{ratio:.3f}" for ratio in one.ratios)
-        lines.append(f"| {one.objects} | {one.objects + 2} | {ratios} |")
+    for objects, ratios in counted.rows:
+        lines.append(f"| {objects} | {objects + 2} | {_ratios(ratios)} |")
+    lines.append(f"| one layer of {LAYERS} regenerated | 2 | {_ratios(counted.cached)} |")
     return "\n".join(lines)
+
+
+def _ratios(values: Sequence[float]) -> str:
+    return " | ".join(f"{value:.3f}" for value in values)
 
 
 def _plan_lines(plans: tuple[PlanFigures, ...]) -> list[str]:

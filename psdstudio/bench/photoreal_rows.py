@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from psdstudio.bench.photoreal_figures import (
 from psdstudio.bench.photoreal_parts import unet_of
 from psdstudio.bench.photoreal_timing import Measured, machine, measured, median
 from psdstudio.engine.sdxl.row_network import RowNetwork
-from psdstudio.engine.sdxl.rows import RowBatch, RowIdentity, RowRole
+from psdstudio.engine.sdxl.rows import KeptMemory, RowBatch, RowIdentity, RowRole
 from psdstudio.gen.models import PHOTOREAL_KEY, default_sampling
 
 
@@ -55,13 +55,11 @@ def measure(scale: str, work: Work, objects: Sequence[int]) -> Figures:
 
 
 @torch.no_grad()
-def count(*, side: int, objects: Sequence[int], shares: Sequence[int]) -> tuple[CountedFigures, ...]:
-    """Return the ratios of `counted` at the published size."""
-    unet = unet_of("full", torch.device("meta"))
-    return tuple(
-        CountedFigures(number, tuple(shares), counted(unet, rows_of(unet, Work(side=side), number), shares))
-        for number in objects
-    )
+def count(scale: str, *, side: int, objects: Sequence[int], shares: Sequence[int]) -> CountedFigures:
+    """Return the ratios of arithmetic; nothing is computed."""
+    unet, work = unet_of(scale, torch.device("meta")), Work(side=side)
+    rows = tuple((number, counted(unet, rows_of(unet, work, number), shares)) for number in objects)
+    return CountedFigures(tuple(shares), rows, tuple(counted_cached(unet, work, every) for every in shares))
 
 
 def rows_of(
@@ -112,14 +110,40 @@ def counted(unet: Any, batch: RowBatch, shares: Sequence[int]) -> tuple[float, .
 
     `shares`: 1 for rows that meet in each block, 2 for every second one, ...
     """
-    with FlopCounterMode(display=False) as alone:
-        by_themselves(unet, batch)
+    alone = _arithmetic(lambda: by_themselves(unet, batch))
     ratios = []
     for every in shares:
-        with RowNetwork(unet, every=every) as network, FlopCounterMode(display=False) as joint:
-            network.predict(batch)
-        ratios.append(joint.get_total_flops() / alone.get_total_flops())
+        with RowNetwork(unet, every=every) as network:
+            ratios.append(_arithmetic(lambda: network.predict(batch)) / alone)  # called at once
     return tuple(ratios)
+
+
+def counted_cached(unet: Any, work: Work, every: int) -> float:
+    """Return the arithmetic of a run that regenerates one layer of five by that of a joint run, on the "meta" device.
+
+    Remembering is counted as a whole evaluation of the others; it ends a little earlier.
+    """
+    every_row, others, free = _regenerating(unet, work)
+    steps = default_sampling(PHOTOREAL_KEY).steps
+    with RowNetwork(unet, every=every) as network:
+        # On "meta" nothing can be remembered: keys and values of the right shapes stand for it.
+        modules = {name: network.unet.get_submodule(name) for name in network.joint_layers}
+        tokens, count = (work.side // 32) ** 2, len(others.identities)
+        shapes = {
+            name: torch.empty(count, tokens, part.to_k.out_features, device="meta")
+            for name, part in modules.items()
+        }
+        memory = KeptMemory(keys=shapes, values=shapes, readers=(None,) * count)
+        once = _arithmetic(lambda: network.predict(others))
+        cached = _arithmetic(lambda: network.predict(free, kept=memory))
+        joint = _arithmetic(lambda: network.predict(every_row))
+    return (once / steps + cached) / joint
+
+
+def _arithmetic(act: Callable[[], object]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        act()
+    return float(counter.get_total_flops())
 
 
 def _in_turns(unet: Any, batch: RowBatch, work: Work) -> tuple[Measured, Measured]:
@@ -132,12 +156,17 @@ def _in_turns(unet: Any, batch: RowBatch, work: Work) -> tuple[Measured, Measure
     return median(joint[1:]), median(alone[1:])
 
 
-def _cached(unet: Any, work: Work) -> CachedFigures:
-    """Measure the regeneration of the frontmost object of five layers: it and the composite are made anew."""
+def _regenerating(unet: Any, work: Work) -> tuple[RowBatch, RowBatch, RowBatch]:
+    """Return all rows of five layers, those that are kept, and those that are made anew: composite and last object."""
     objects = LAYERS - 1
-    every_row = rows_of(unet, work, objects)
     others = rows_of(unet, replace(work, groups=1), objects, places=range(1, objects + 1))
     free = rows_of(unet, work, objects, places=(0, objects + 1))
+    return rows_of(unet, work, objects), others, free
+
+
+def _cached(unet: Any, work: Work) -> CachedFigures:
+    """Measure the regeneration of the frontmost object of five layers."""
+    every_row, others, free = _regenerating(unet, work)
     remembered, cached, joint = [], [], []
     with RowNetwork(unet, every=work.every) as network:
         memory = network.remember(others, clean=False)

@@ -12,9 +12,18 @@ import pytest
 import torch
 
 from psdstudio.bench.__main__ import main
-from psdstudio.bench.photoreal_figures import CachedFigures, Figures, PlanFigures, StepFigures, Work, table
+from psdstudio.bench.photoreal_figures import (
+    GOAL_CACHED,
+    CachedFigures,
+    Figures,
+    PlanFigures,
+    StepFigures,
+    Work,
+    table,
+)
 from psdstudio.bench.photoreal_parts import parts_of, unet_of
 from psdstudio.bench.photoreal_plans import OFFLOADS, fastest_plan
+from psdstudio.bench.photoreal_rows import counted, counted_cached, rows_of
 from psdstudio.engine.sdxl.device import Precision
 from psdstudio.engine.sdxl.placement import Placement
 
@@ -31,12 +40,28 @@ def test_the_full_size_is_the_published_one(shapes: Any) -> None:
     assert sum(weight.numel() for weight in shapes.parameters()) == 2_567_463_684
 
 
-def test_arithmetic_of_joint_rows_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["photoreal", "--count", "--objects", "1"]) == 0
-    ratios = [float(cell) for cell in capsys.readouterr().out.splitlines()[-1].strip("| ").split(" | ")[2:]]
-    # Every row reads two more rows of 32x32 places in 60 blocks of width 1280: two products of 2 n n d each.
-    more = 3 * 2 * 60 * 2 * 2 * 1024 * 1024 * 1280 / 20.28e12
-    assert ratios == pytest.approx([1 + more, 1 + more / 2, 1 + more * 0.3], abs=0.001)
+def test_arithmetic_is_counted_at_the_published_size(shapes: Any) -> None:
+    work = Work(side=1024)
+    # A row reads another row of 32x32 places in 60 blocks of width 1280: two products of 2 n n d each.
+    row, read = 20.28e12 / 3, 60 * 2 * 2 * 1024 * 1024 * 1280
+    with torch.no_grad():
+        assert counted(shapes, rows_of(shapes, work, 1), [1]) == pytest.approx(
+            [1 + 2 * read / row], abs=0.001
+        )
+        cached = counted_cached(shapes, work, 1)
+    once, anew, joint = 4 * (row + 3 * read), 2 * (row + 5 * read), 6 * (row + 5 * read)
+    assert cached == pytest.approx((once / 28 + anew) / joint, abs=0.001)
+    assert cached < GOAL_CACHED
+
+
+def test_fewer_joint_blocks_are_less_arithmetic(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["photoreal", "--count", "--size", "tiny", "--side", "256", "--objects", "2"]) == 0
+    joint, _ = (
+        [float(cell) - 1 for cell in line.strip("| ").split(" | ")[2:]]
+        for line in capsys.readouterr().out.splitlines()[4:]
+    )
+    assert joint[0] > 0
+    assert joint[1] == pytest.approx(joint[0] / 2, abs=0.001)
 
 
 def test_every_figure_is_measured(capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,7 +116,7 @@ class PhotorealEngine:
             yield Progress(stage=Stage.LOAD, done=done, total=_LOADED_FILES, fraction=done / _LOADED_FILES)
         self._placement = Placement(self._networks.parts, device.torch_device, precision)
         if self._setup.photoreal.compile:
-            self._networks.base.unet.compile()
+            self._networks.network.compile_blocks()
         self._costs = measure_costs(
             self._free_device(),
             self._networks.base.unet,

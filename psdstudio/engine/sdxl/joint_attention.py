@@ -49,21 +49,28 @@ class Reading:
 
 
 def readings(
-    identities: Sequence[RowIdentity], readers: Sequence[int | None] = (), *, joint: bool = True
+    identities: Sequence[RowIdentity],
+    readers: Sequence[int | None] = (),
+    *,
+    joint: bool = True,
+    composite_read: bool = True,
 ) -> tuple[Reading, ...]:
     """Return who reads whom in a group of these rows beside a memory of these `readers`; each row asks once.
 
     Kept rows read kept rows and never the memory. Without `joint` no row reads another row, only itself and memory.
+    Without `composite_read` layers do not read the composite, which reads them all the same.
     """
     kept = tuple(i for i, row in enumerate(identities) if row.kept)
-    free: dict[tuple[int, ...], list[int]] = {}
+    everyone = tuple(range(len(identities)))
+    layers = tuple(i for i in everyone if identities[i].role is not RowRole.COMPOSITE)
+    free: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
     for i, row in enumerate(identities):
         if not row.kept:
-            free.setdefault(_visible(row, readers), []).append(i)
-    everyone = tuple(range(len(identities)))
+            keys = everyone if composite_read or row.role is RowRole.COMPOSITE else layers
+            free.setdefault((_visible(row, readers), keys), []).append(i)
     found = [
-        Reading(queries=tuple(rows), keys=everyone if joint else None, memory=memory)
-        for memory, rows in free.items()
+        Reading(queries=tuple(rows), keys=keys if joint else None, memory=memory)
+        for (memory, keys), rows in free.items()
     ]
     if kept:
         found.append(Reading(queries=kept, keys=kept if joint else None))

@@ -67,4 +67,5 @@ def grouped(groups: Sequence[RowBatch]) -> RowBatch:
         adapters=tuple(one for group in groups for one in group.adapters),
         image_tokens=torch.cat(images) if images else None,
         image_scales=tuple(one for group in groups for one in group.image_scales),
+        composite_read=groups[0].composite_read,
     )

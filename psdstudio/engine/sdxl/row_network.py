@@ -189,7 +189,8 @@ class RowNetwork:
         """
         rows = _rows_of_group(batch)
         readers = kept.readers if kept is not None else ()
-        call = JointCall(groups=batch.groups, readings=readings(rows, readers, joint=joint))
+        reading = readings(rows, readers, joint=joint, composite_read=batch.composite_read)
+        call = JointCall(groups=batch.groups, readings=reading)
         cross = self._cross_call(batch, steering, watch)
         noise = self._evaluated(batch, call, cross, kept)
         if watch is None:

@@ -57,6 +57,7 @@ class RowBatch:
         adapters: By row, which attached adapters act on it and how strongly.
         image_tokens: (r, m, 2048) of an IP-Adapter, or None; a row without a reference has zeros.
         image_scales: By row, how strongly its image tokens act; empty: 1 each.
+        composite_read: Whether layers read the composite in joint attention; it reads them in any case.
     """
 
     latents: Tensor
@@ -69,6 +70,7 @@ class RowBatch:
     adapters: tuple[Mapping[str, float], ...] = ()
     image_tokens: Tensor | None = None
     image_scales: tuple[float, ...] = ()
+    composite_read: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

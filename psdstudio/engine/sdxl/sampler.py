@@ -3,13 +3,15 @@
 Every yield is a finished step and a cancel point; the network is as before at each of them. Kept rows are context:
 keys and values in a memory, never part of a step, so they cannot change. Their state is *clean* (timestep 0, evaluated
 once) when a joint adapter is attached, which was trained on that; without one it is *time-matched*, q(z, t) with the
-row's fixed noise, as an untrained network has seen no mixed timesteps (diffusion forcing, 2407.01392; ours).
+row's fixed noise, as an untrained network has seen no mixed timesteps (diffusion forcing, 2407.01392; ours). Without
+an adapter layers read the composite only while the layout is decided: later it would leak into them (DreamLayer,
+2503.12838, appendix D.1); the composite reads the layers to the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -188,10 +190,14 @@ class _Run:
         context, references = self.states.context(active), self.states.references(active)
         memory = self._memories.at(step, context, references) if self._options.joint else None
         watched, weights = self._asked_of_layout(active, latents, step)
+        composite_read = self._options.trained or step < self._layout_steps
         said: dict[Reading, Tensor] = {}
         for together in self._calls():
             halves = [
-                self._batches(active, scaled, timestep, silent=reading is not Reading.FULL)
+                replace(
+                    self._batches(active, scaled, timestep, silent=reading is not Reading.FULL),
+                    composite_read=composite_read,
+                )
                 for reading in together
             ]
             alone, full = Reading.NULL in together, Reading.FULL in together

@@ -126,6 +126,20 @@ def test_rows_that_see_the_same_are_asked_together() -> None:
     assert len(readings(scene, [7])) == 1
 
 
+def test_layers_may_leave_the_composite_unread_which_reads_them() -> None:
+    identities = [COMPOSITE, BACKGROUND, thing(1), thing(2)]
+    call = JointCall(groups=1, readings=readings(identities, composite_read=False))
+    whole = JointCall(groups=1, readings=readings(identities))
+    rows = random_rows(4, 0, torch.float64)
+    other = random_rows(4, 1, torch.float64)
+    changed = [torch.cat([mine[:1], theirs[1:]]) for mine, theirs in zip(other, rows, strict=True)]
+    with_one, with_other = (attended(*x, call, None, heads=HEADS) for x in (rows, changed))
+    assert torch.equal(with_one[1:], with_other[1:]), "layers do not depend on the composite"
+    joined = attended(*rows, whole, None, heads=HEADS)
+    torch.testing.assert_close(with_one[0], joined[0], atol=1e-12, rtol=0)
+    assert not torch.allclose(with_one[1:], joined[1:])
+
+
 @pytest.mark.parametrize("order", list(permutations(range(2, 5)))[1:])
 def test_permuting_objects_permutes_results(order: tuple[int, ...]) -> None:
     identities = [COMPOSITE, BACKGROUND, thing(1), thing(2), thing(3)]

@@ -130,14 +130,16 @@ def test_layers_may_leave_the_composite_unread_which_reads_them() -> None:
     identities = [COMPOSITE, BACKGROUND, thing(1), thing(2)]
     call = JointCall(groups=1, readings=readings(identities, composite_read=False))
     whole = JointCall(groups=1, readings=readings(identities))
-    rows = random_rows(4, 0, torch.float64)
-    other = random_rows(4, 1, torch.float64)
-    changed = [torch.cat([mine[:1], theirs[1:]]) for mine, theirs in zip(other, rows, strict=True)]
-    with_one, with_other = (attended(*x, call, None, heads=HEADS) for x in (rows, changed))
-    assert torch.equal(with_one[1:], with_other[1:]), "layers do not depend on the composite"
-    joined = attended(*rows, whole, None, heads=HEADS)
-    torch.testing.assert_close(with_one[0], joined[0], atol=1e-12, rtol=0)
-    assert not torch.allclose(with_one[1:], joined[1:])
+    query, key, value = random_rows(4, 0, torch.float64)
+    one = attended(query, key, value, call, None, heads=HEADS)
+    joined = attended(query, key, value, whole, None, heads=HEADS)
+    torch.testing.assert_close(one[0], joined[0], atol=1e-12, rtol=0)
+    assert not torch.allclose(one[1:], joined[1:])
+    for changed in (key, value):
+        changed[0] += 1
+    other = attended(query, key, value, call, None, heads=HEADS)
+    assert torch.equal(one[1:], other[1:]), "layers do not depend on the composite"
+    assert not torch.allclose(one[0], other[0])
 
 
 @pytest.mark.parametrize("order", list(permutations(range(2, 5)))[1:])

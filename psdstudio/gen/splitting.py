@@ -44,8 +44,8 @@ def split_scene(
     """Return the document to split into, and the ids of the planned objects in their order.
 
     All layers that were there stay, with their very pixels, in one hidden layer “Original” on top: a single pixel layer
-    is hidden itself, several go into a group. They are no part of the scene any more, so a later run leaves them alone.
-    Below are the placeholders: a new background and an object for everything in the plan.
+    is hidden itself, several (or a clipped one) go into a group. They are no part of the scene any more, so a later run
+    leaves them alone. Below are the placeholders: a new background and an object for everything in the plan.
 
     Raises:
         CommandError: The document has no layer.
@@ -67,8 +67,10 @@ def split_scene(
 
 
 def _original(doc: Document) -> Layer:
-    if len(doc.layers) == 1 and isinstance(doc.layers[0], PixelLayer):
-        return replace(doc.layers[0].with_props(name=ORIGINAL, visible=False), part=None)
+    only = doc.layers[0]
+    # One that is clipped (to nothing) would be clipped to the layers that come below it, and drawn with them.
+    if len(doc.layers) == 1 and isinstance(only, PixelLayer) and not only.props.clipping:
+        return replace(only.with_props(name=ORIGINAL, visible=False), part=None)
     return GroupLayer(
         id=stable_id(taken_ids(doc), ORIGINAL),
         props=LayerProps(name=ORIGINAL, blend_mode=BlendMode.PASS_THROUGH, visible=False, expanded=False),

@@ -117,6 +117,13 @@ def test_a_scene_with_kept_layers_can_be_split_and_keeps_every_tile() -> None:
     assert [layer.props.name for layer in after.layers] == ["Background", "boat", "Original"]
 
 
+def test_a_clipped_picture_is_not_clipped_to_the_layers_below_it() -> None:
+    only = picture(at=Point(0, 0)).with_props(clipping=True)
+    planned, _ = split_scene(Document(size=Size(40, 30), layers=(only,)), plan_of("fox"))
+    assert [layer.props.name for layer in planned.layers] == ["Background", "fox", "Original"]
+    assert not planned.layers[-1].props.visible
+
+
 @settings(max_examples=40)
 @given(documents(), st.lists(st.sampled_from(["fox", "lantern", "boat"]), max_size=7))
 def test_any_document_is_split_soundly_or_refused(doc: Document, names: list[str]) -> None:

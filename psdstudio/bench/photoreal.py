@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=int, default=5, help="times each thing is measured (default: %(default)s)"
     )
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N",
+        "--every", type=int, default=2, metavar="N",
         help="rows meet in every Nth block only (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(

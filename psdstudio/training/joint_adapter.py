@@ -1,9 +1,9 @@
 """The adapter file `psdstudio.joint/1`, and the checkpoint, which is the same with what the optimizer knows.
 
 Keys: `lora.<module path>.down` (rank, in) and `.up` (out, rank); `embedding.<table>`. Checkpoints add `first.<key>`,
-`second.<key>` and `count.<key>`, the moments of Adam and its count of steps. Metadata, all text: format, rank, alpha,
-wide, base (SHA-256 of the base model) and steps; of a checkpoint also those of `Progress`. Safetensors alone: nothing
-that a file could run.
+`second.<key>` and `count.<key>`, the moments of Adam and its count of steps. Metadata, all text: format, rank,
+alpha, wide, every, base (SHA-256 of the base model) and steps; of a checkpoint also those of `Progress`. Safetensors
+alone: nothing that a file could run.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def read_tensors(path: Path, wanted: str) -> tuple[dict[str, Tensor], dict[str, 
     return tensors, metadata
 
 
-_SAID = {"base": "base model", "wide": "choice of --wide"}
+_SAID = {"base": "base model", "wide": "choice of --wide", "every": "choice of --every"}
 
 
 def _facts(shape: AdapterShape, base: str) -> dict[str, str]:
@@ -139,6 +139,7 @@ def _facts(shape: AdapterShape, base: str) -> dict[str, str]:
         "rank": str(shape.rank),
         "alpha": repr(float(shape.alpha)),
         "wide": str(shape.wide).lower(),
+        "every": str(shape.every),
         "base": base,
     }
 

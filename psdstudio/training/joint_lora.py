@@ -27,6 +27,7 @@ import psdstudio.engine.sdxl.libraries  # keeps the libraries offline and quiet;
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
+from psdstudio.engine.sdxl.joint_attention import MEETING
 from psdstudio.errors import SettingsError, StudioError
 from psdstudio.training.joint_base import BaseCoder, find_base
 from psdstudio.training.joint_encode import SceneCache, load_scene
@@ -80,7 +81,12 @@ def train(args: argparse.Namespace) -> None:
     if accelerator.is_main_process:
         print(f"{len(scenes)} scenes to train on, {len(held_out)} to validate with", flush=True)
     unet = coder.base.unet.to(device, PRECISIONS[precision])
-    shape = AdapterShape(rank=args.rank, alpha=args.alpha or float(args.rank), wide=args.wide)
+    shape = AdapterShape(
+        rank=args.rank,
+        alpha=args.alpha or float(args.rank),
+        wide=args.wide,
+        every=args.every or MEETING[args.wide],
+    )
     table = NoiseTable.of_scheduler(coder.base.scheduler)
     module = JointModule(unet, shape, table, seed=args.seed, transparent=coder.object_changes)
     module.network.checkpoint_gradients(on=args.checkpoint_gradients)
@@ -213,6 +219,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rank", type=_count, default=64)
     made.add_argument("--alpha", type=float, help="the LoRA's scale is alpha / rank; by default 1")
     made.add_argument("--wide", action="store_true", help="let rows meet at half of the latents too")
+    made.add_argument("--every", type=_count, help="let rows meet in every so many blocks only")
     made.add_argument("--rate", type=float, default=1e-4, help="learning rate, constant after a warm-up")
     made.add_argument("--accumulate", type=_count, default=4, help="scenes of each process in a step")
     made.add_argument("--precision", choices=list(PRECISIONS), help="by default bf16 on a GPU")

@@ -31,11 +31,13 @@ class AdapterShape:
         rank: Of the LoRA.
         alpha: Its scale is alpha / rank.
         wide: Rows also meet at half of the latents (64x64 of a picture of 1024x1024).
+        every: Rows meet in each block (1), each second one, ...
     """
 
     rank: int
     alpha: float
     wide: bool = False
+    every: int = 1
 
 
 class JointModule(nn.Module):
@@ -64,7 +66,7 @@ class JointModule(nn.Module):
         self.shape, self.table = shape, table
         self.embedding = LayerEmbedding(unet.time_embedding.linear_2.out_features).to(unet.device)
         # Not a module itself: the UNet's weights must be in no state dict and in nobody's gradients.
-        self.network = RowNetwork(unet, wide=shape.wide, embedding=self.embedding)
+        self.network = RowNetwork(unet, wide=shape.wide, every=shape.every, embedding=self.embedding)
         paths = [f"{layer}.{part}" for layer in self.network.joint_layers for part in ADAPTED]
         fresh = fresh_low_rank(
             unet, paths, rank=shape.rank, generator=torch.Generator().manual_seed(seed), alpha=shape.alpha

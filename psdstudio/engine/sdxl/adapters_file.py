@@ -19,6 +19,7 @@ from psdstudio.errors import ModelIncompatible, ModelLoadFailed
 from psdstudio.gen.model_files import ModelFile
 
 JOINT_FORMAT = "psdstudio.joint/1"
+_SPARSEST = 10
 _LORA, _TABLE = "lora.", "embedding."
 
 
@@ -73,17 +74,19 @@ class JointAdapter:
         adapter: Low-rank changes of the UNet, of all rows.
         embedding: Tables of the layer embedding by name, for `LayerEmbedding.from_state`.
         wide: It was trained with rows meeting at half of the latents too.
+        every: It was trained with rows meeting in each block (1), each second one, ...
         base: SHA-256 of the model it was trained on.
     """
 
     adapter: AdapterWeights
     embedding: Mapping[str, Tensor]
     wide: bool
+    every: int
     base: str
 
 
 def read_joint_adapter(model: ModelFile) -> JointAdapter:
-    """Read a joint adapter: `lora.<module>.down` and `.up`, `embedding.<table>`; metadata alpha, wide and base.
+    """Read a joint adapter: `lora.<module>.down` and `.up`, `embedding.<table>`; metadata alpha, wide, every and base.
 
     If it fits the network is found when it is attached.
 
@@ -108,10 +111,13 @@ def read_joint_adapter(model: ModelFile) -> JointAdapter:
         if not changes or not embedding or 2 * len(changes) + len(embedding) != len(tensors):
             raise KeyError("parts")
         wide, base = {"true": True, "false": False}[stated["wide"]], stated["base"]
+        every = int(stated["every"])
+        if not 1 <= every <= _SPARSEST:
+            raise ValueError("rows meet nowhere")
     except (KeyError, ValueError, IndexError, ZeroDivisionError) as exc:
         raise ModelLoadFailed(f"“{model.title}” is damaged: {path}", AGAIN) from exc
     adapter = AdapterWeights(name=model.title, unet=changes)
-    return JointAdapter(adapter=adapter, embedding=embedding, wide=wide, base=base)
+    return JointAdapter(adapter=adapter, embedding=embedding, wide=wide, every=every, base=base)
 
 
 def _joint_change(tensors: Mapping[str, Tensor], path: str, alpha: float) -> LowRank:

@@ -29,6 +29,10 @@ JOINT_LEVEL = ("down_blocks.2.", "mid_block.", "up_blocks.0.")
 """Where layers meet at a quarter of the latents: 32x32 for a picture of 1024x1024, 60 of SDXL's 70 blocks."""
 WIDE_LEVEL = ("down_blocks.1.", "up_blocks.1.")
 """The level above, at half of the latents: 64x64, the other 10 blocks; sixteen times the cost of a block."""
+MEETING = {False: 2, True: 1}
+"""By `wide`: rows meet in each second block of the deepest level, or in each one of both levels where the user wants it
+finer. In each second one a scene costs 1.05 (one object) to 1.17 times (six) the arithmetic of independent rows, in
+each 1.10 to 1.33; that sixty blocks share more than thirty is not known."""
 QUERY_CHUNK = 16384
 """Queries of one group that are asked at once: bounds the memory where torch has no fused kernel."""
 

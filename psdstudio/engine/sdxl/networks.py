@@ -15,6 +15,7 @@ from psdstudio.engine.sdxl.acceleration import Acceleration, acceleration_of
 from psdstudio.engine.sdxl.adapters_file import AdapterWeights, JointAdapter, read_joint_adapter
 from psdstudio.engine.sdxl.device import Precision
 from psdstudio.engine.sdxl.image_reading import ImageReader, load_image_reader
+from psdstudio.engine.sdxl.joint_attention import MEETING
 from psdstudio.engine.sdxl.layer_embedding import LayerEmbedding
 from psdstudio.engine.sdxl.loading import BaseModel, load_base
 from psdstudio.engine.sdxl.lora_files import read_adapter
@@ -185,7 +186,9 @@ def load_networks(setup: EngineSetup, precision: Precision) -> Generator[str, No
     joint = yield from _joint_adapter(setup, base, model)
     images = yield from _image_reader(setup, base, precision)
     wide = setup.photoreal.wide_joint if joint is None else joint.weights.wide
-    network = RowNetwork(base.unet, wide=wide, embedding=None if joint is None else joint.embedding)
+    every = MEETING[wide] if joint is None else joint.weights.every
+    told = None if joint is None else joint.embedding
+    network = RowNetwork(base.unet, wide=wide, every=every, embedding=told)
     if images is not None:
         network.attach_images(images.layers)
     texts = (RowAdapters(base.text_encoders[0]), RowAdapters(base.text_encoders[1]))

@@ -20,6 +20,7 @@ JOINT = {
     "rank": "4",
     "alpha": "8.0",
     "wide": "false",
+    "every": "2",
     "base": "ab",
     "steps": "9",
 }
@@ -41,7 +42,7 @@ def test_joint_adapters_are_read(tmp_path: Path) -> None:
     state = joint()
     read = read_joint_adapter(written(tmp_path / "joint.safetensors", state, JOINT))
     assert set(read.adapter.unet) == set(PATHS) and read.embedding.keys() == {"role", "order"}
-    assert (read.wide, read.base, read.adapter.name) == (False, "ab", "Mine")
+    assert (read.wide, read.every, read.base, read.adapter.name) == (False, 2, "ab", "Mine")
     for path, change in read.adapter.unet.items():
         assert isinstance(change, LowRank) and change.scale == 2.0
         assert torch.equal(change.down, state[f"lora.{path}.down"]) and torch.equal(
@@ -56,6 +57,7 @@ def test_joint_adapters_are_read(tmp_path: Path) -> None:
         ({"alpha": "much"}, ModelLoadFailed),
         ({"alpha": "nan"}, ModelLoadFailed),
         ({"wide": "perhaps"}, ModelLoadFailed),
+        ({"every": "0"}, ModelLoadFailed),
     ],
 )
 def test_wrong_metadata_are_refused(
@@ -65,7 +67,7 @@ def test_wrong_metadata_are_refused(
         read_joint_adapter(written(tmp_path / "joint.safetensors", joint(), {**JOINT, **metadata}))
 
 
-@pytest.mark.parametrize("key", ["alpha", "wide", "base"])
+@pytest.mark.parametrize("key", ["alpha", "wide", "every", "base"])
 def test_lacking_metadata_are_refused(tmp_path: Path, key: str) -> None:
     metadata = {name: value for name, value in JOINT.items() if name != key}
     with pytest.raises(ModelLoadFailed, match="damaged"):

@@ -100,6 +100,7 @@ def write_joint(path: Path, base_sha256: str, *, seed: int = 5, scale: float = 0
         "rank": str(RANK),
         "alpha": str(RANK),
         "wide": "false",
+        "every": "1",
         "base": base_sha256,
     }
     save_file(tensors, path, metadata=stated)

@@ -15,7 +15,7 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seconds, and the most bytes that were taken meanwhile (None on the processor)."""
+    """Seconds (on the processor: of it), and the most bytes that were taken meanwhile (there: None)."""
 
     seconds: float
     peak_bytes: int | None
@@ -24,9 +24,10 @@ class Measured:
 def measured(act: Callable[[], object], device: torch.device, *, whole: bool = False) -> Measured:
     """Do it once. Bytes are those beside what was there before, or with `whole` all; a processor cannot tell them."""
     if device.type != "cuda":
-        start = time.perf_counter()
+        # Of the processor, not of the clock: other programs that compute meanwhile would be counted with it.
+        start = time.process_time()
         act()
-        return Measured(time.perf_counter() - start, None)
+        return Measured(time.process_time() - start, None)
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
     before, start = 0 if whole else torch.cuda.memory_allocated(device), time.perf_counter()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 
 import pytest
 
 from psdstudio.errors import PluginError
 from psdstudio.gen.fake import FakeEngine
-from psdstudio.gen.models import EMBEDDED_KEY, ENGINE_GROUP, engine_target, make_engine
+from psdstudio.gen.models import (
+    EMBEDDED_KEY,
+    ENGINE_GROUP,
+    PHOTOREAL_KEY,
+    QWEN_KEY,
+    engine_target,
+    make_engine,
+)
 
 
 def entry(key: str, target: str) -> metadata.EntryPoint:
@@ -49,3 +57,15 @@ def test_the_scripted_engine_answers_to_its_own_key_alone() -> None:
     assert isinstance(make_engine("fake"), FakeEngine)
     with pytest.raises(PluginError):
         make_engine("")
+
+
+@pytest.mark.parametrize("key", [PHOTOREAL_KEY, QWEN_KEY])
+def test_an_edition_without_the_libraries_says_so(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [
+        name for name in sys.modules if name.startswith(("psdstudio.engine.sdxl", "psdstudio.engine.qwen"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "diffusers", None)  # what Python does for a module that is not there
+    with pytest.raises(PluginError, match="no engine for models of your own") as caught:
+        make_engine(key)
+    assert "pip" in caught.value.hint

@@ -87,7 +87,8 @@ def test_a_folder_of_psds_becomes_an_adapter_that_the_engine_reads(trained: Path
     adapter = read_joint_adapter(model)
     unet = tiny_unet()
     dim = unet.time_embedding.linear_2.out_features
-    with RowNetwork(unet, embedding=LayerEmbedding.from_state(adapter.embedding, dim=dim)) as network:
+    embedding = LayerEmbedding.from_state(adapter.embedding, dim=dim)
+    with RowNetwork(unet, wide=adapter.wide, every=adapter.every, embedding=embedding) as network:
         network.attach(JOINT, adapter.adapter.unet)
         assert len(adapter.adapter.unet) == 4 * len(network.joint_layers)
     assert any(bool(table.any()) for table in adapter.embedding.values()), "something was learned"

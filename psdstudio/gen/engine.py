@@ -116,6 +116,8 @@ def needed_capabilities(request: GenerationRequest) -> frozenset[Capability]:
         needed.add(Capability.SAME_OUTLINE)
     if any(part.look is not None and part.box is None for part in request.objects):
         needed.add(Capability.NEW_PLACE)
+    elif request.background.look is not None and all(part.look is not None for part in request.objects):
+        needed.add(Capability.CONTACTS)  # nothing else is left to be made
     return frozenset(needed)
 
 

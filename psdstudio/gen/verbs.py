@@ -30,13 +30,20 @@ class Capability(Enum):
     NEW_PLACE = "find another place for an object that is painted"
     FILL = "fill a part of a layer"
     SPLIT = "split a picture into layers"
+    CONTACTS = "paint shadow and reflection of an object that is kept"
     ANY_WORDS = "paint things that its word list does not hold"
     NEGATIVE_WORDS = "be told what not to paint"
     LORAS = "use LoRAs"
 
 
 EMBEDDED_CAPABILITIES = frozenset(
-    {Capability.SAME_OUTLINE, Capability.NEW_PLACE, Capability.FILL, Capability.SPLIT}
+    {
+        Capability.SAME_OUTLINE,
+        Capability.NEW_PLACE,
+        Capability.FILL,
+        Capability.SPLIT,
+        Capability.CONTACTS,
+    }
 )
 """What the engine that ships can do."""
 
@@ -47,6 +54,7 @@ NEEDED: Mapping[Verb, Capability] = MappingProxyType(
         Verb.FILL_BEHIND: Capability.FILL,
         Verb.FILL_HIDDEN: Capability.FILL,
         Verb.SPLIT: Capability.SPLIT,
+        Verb.REFRESH_CONTACTS: Capability.CONTACTS,
     }
 )
 """Verbs that are not here are what every engine can do."""

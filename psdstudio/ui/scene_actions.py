@@ -108,7 +108,9 @@ def _layer_verbs(w: Window) -> list[ActionSpec]:
             id="refresh_contacts",
             text="Refresh contacts",
             run=lambda: w.run_verb(Verb.REFRESH_CONTACTS),
-            can=idle & Need(lambda: _can_refresh(w), "Select an object first."),
+            can=idle
+            & Need(lambda: _can_refresh(w), "Select an object first.")
+            & _able(w, Verb.REFRESH_CONTACTS),
         ),
     ]
 

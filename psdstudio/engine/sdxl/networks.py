@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,7 @@ from psdstudio.engine.sdxl.layer_embedding import LayerEmbedding
 from psdstudio.engine.sdxl.loading import BaseModel, load_base
 from psdstudio.engine.sdxl.lora_files import read_adapter
 from psdstudio.engine.sdxl.placement import Parts
-from psdstudio.engine.sdxl.prompts import TextParts
+from psdstudio.engine.sdxl.prompts import TextParts, adapting_rows
 from psdstudio.engine.sdxl.row_adapters import RowAdapters
 from psdstudio.engine.sdxl.row_network import RowNetwork
 from psdstudio.engine.sdxl.scene import RowAdapterNames
@@ -82,11 +81,12 @@ class Networks:
             transparent=tuple(transparent),
         )
 
-    @property
-    def text(self) -> TextParts:
-        """Tokenizers and text encoders, with what adapters change of them."""
+    def text(self, device: torch.device) -> TextParts:
+        """Return tokenizers and text encoders, with what adapters change of them, for encoding on `device`."""
         return TextParts(
-            tokenizers=self.base.tokenizers, encoders=self.base.text_encoders, adapting=self._adapting
+            tokenizers=self.base.tokenizers,
+            encoders=self.base.text_encoders,
+            adapting=adapting_rows(self.text_adapters, device),
         )
 
     def weights_sha256(self, loras: Sequence[ModelFile] = ()) -> str:
@@ -145,15 +145,6 @@ class Networks:
         for adapters in self.text_adapters:
             if title in adapters.names:
                 adapters.detach(title)
-
-    @contextmanager
-    def _adapting(self, sets: tuple[Mapping[str, float], ...]) -> Iterator[None]:
-        with ExitStack() as stack:
-            for adapters, encoder in zip(self.text_adapters, self.base.text_encoders, strict=True):
-                own = [{name: s for name, s in one.items() if name in adapters.names} for one in sets]
-                device = next(encoder.parameters()).device
-                stack.enter_context(adapters.acting(adapters.strengths(own, device)))
-            yield
 
 
 def vars_of(change: Any) -> tuple[object, ...]:

@@ -71,7 +71,7 @@ class Run:
         rows = self._rows(device)
         self.placement.rest()
         yield progress(Stage.ENCODE, 1, 2)
-        text = encode_scene(self.networks.text, rows, device=device)
+        text = encode_scene(self.networks.text(device), rows, device=device)
         self.notes += [note for note in text.notes if note not in self.notes]
         self.placement.rest()
         yield progress(Stage.ENCODE, 2, 2)

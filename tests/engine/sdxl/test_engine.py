@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,14 @@ import torch
 
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
-from psdstudio.engine.sdxl.device import Precision, this_processor
+from psdstudio.engine.sdxl import engine as engine_module
+from psdstudio.engine.sdxl.device import Backend, ComputeDevice, Precision, this_processor
 from psdstudio.engine.sdxl.engine import PhotorealEngine
+from psdstudio.engine.sdxl.placement import Placing, plans_for
+from psdstudio.engine.sdxl.prompts import encode_scene
 from psdstudio.errors import EngineOutOfMemory, ModelIncompatible, ModelNotFound, StudioError
 from psdstudio.gen.engine import (
+    CostModel,
     EngineEvent,
     LayoutReady,
     Preview,
@@ -371,3 +376,61 @@ def test_references_guide_by_an_ip_adapter_or_by_what_their_latents_say(
     by_tokens.close()
     assert with_tokens[0] == without[0], "without a reference the adapter changes nothing"
     assert len({*without, *with_tokens}) == 5
+
+
+class Pretended(ComputeDevice):
+    """A graphics card as far as plans go, on which the processor computes: offloads can be seen without one."""
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device("cpu")
+
+
+def with_card(
+    setup: EngineSetup, costs: CostModel | None, monkeypatch: pytest.MonkeyPatch
+) -> PhotorealEngine:
+    """Return a loaded engine on such a card, with plenty of memory."""
+    plenty = 1 << 40
+    card = Pretended(
+        backend=Backend.CUDA, title="a card", free_bytes=plenty, total_bytes=plenty, host_free_bytes=plenty,
+        bfloat16=False,
+    )  # fmt: skip
+    monkeypatch.setattr(engine_module, "measure_costs", lambda *_, **__: costs)
+    placed = PhotorealEngine(small(setup), device=card, precision=FLOAT)
+    list(placed.load())
+    return placed
+
+
+@pytest.mark.parametrize("placing", [Placing.FULL, Placing.MODEL, Placing.SEQUENTIAL])
+def test_every_way_of_placing_the_weights_paints_the_same(
+    engine: PhotorealEngine, setup: EngineSetup, placing: Placing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    styled = replace(FOX, loras=(LoraUse(title=tiny_models.STYLE),))
+    asked = [request(styled, kept(BOAT, Rect(20, 40, 60, 50))), request(FOX)]
+    expected = [pixels(run(engine, one)[0]) for one in asked]
+    monkeypatch.setattr(
+        engine_module, "plans_for", lambda *sizes: [p for p in plans_for(*sizes) if p.placing is placing]
+    )
+    placed = with_card(setup, engine.info.costs, monkeypatch)
+    assert [pixels(run(placed, one)[0]) for one in asked] == expected
+    placed.close()
+
+
+def test_when_memory_runs_out_the_next_smaller_way_is_taken_and_said(
+    engine: PhotorealEngine, setup: EngineSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = pixels(run(engine, request(FOX))[0])
+    placed = with_card(setup, engine.info.costs, monkeypatch)
+    fails = iter([True, False])
+
+    def short_of_memory(*args: Any, **more: Any) -> Any:
+        if next(fails):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode_scene(*args, **more)
+
+    monkeypatch.setattr("psdstudio.engine.sdxl.painting.encode_scene", short_of_memory)
+    result, _ = run(placed, request(FOX))
+    (note,) = [note for note in result.notes if "Memory ran out" in note]
+    assert "model offload" in note
+    assert pixels(result) == expected
+    placed.close()

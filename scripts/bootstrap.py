@@ -153,7 +153,7 @@ def announce(torch: str, dev: bool) -> None:
     """Say what is about to be downloaded."""
     sizes = {"cpu": "about 190 MB for torch (CPU)", "cuda": "about 3 GB for torch (CUDA)", "none": "no torch"}
     extra = ", about 30 MB of test tools" if dev else ""
-    say(f"installing into .venv; the first time it downloads {sizes[torch]}, about 125 MB of others{extra}")
+    say(f"installing into .venv; the first time it downloads {sizes[torch]}, about 155 MB of others{extra}")
     if torch == "none":
         say("PSDSTUDIO_TORCH=none: the editor starts, but it cannot generate anything")
 

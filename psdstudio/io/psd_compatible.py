@@ -41,7 +41,7 @@ def compatible(layers: tuple[Layer, ...], canvas: Rect, changed: Say, lost: Say)
     index = 0
     while index < len(layers):
         base = layers[index]
-        if isinstance(base, PixelLayer) and base.props.clipping:
+        if not isinstance(base, GroupLayer) and base.props.clipping:
             base = base.with_props(clipping=False)  # the lowest of its siblings, clipped to nothing
         end = index + 1
         while end < len(layers) and layers[end].props.clipping and not isinstance(layers[end], GroupLayer):

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+from psdstudio.core.adjustments import Invert
 from psdstudio.core.document import Document
 from psdstudio.core.geometry import Point, Size
-from psdstudio.core.layers import BlendMode, GroupLayer, Layer, LayerProps, Mask, PixelLayer
+from psdstudio.core.layers import AdjustmentLayer, BlendMode, GroupLayer, Layer, LayerProps, Mask, PixelLayer
 from psdstudio.core.scene import Light
 from psdstudio.core.tiles import TileGrid, U8Array
 from psdstudio.errors import FileUnsupported
@@ -84,6 +85,14 @@ def test_compatible_layers_look_the_same(document: Document) -> None:
     assume(not ready.notes.losses and not _by_thresholds(document))
     # Opacities and masks are rounded to 255 levels once more for each group that a pixel lies in.
     assert _difference(document, ready.written) <= 4
+
+
+def test_an_adjustment_that_is_clipped_to_nothing_is_written_unclipped() -> None:
+    alone = AdjustmentLayer(props=LayerProps(name="invert", clipping=True), adjustment=Invert())
+    inside = GroupLayer(props=LayerProps(name="group"), children=(alone,))
+    ready = _compatible(Document(size=Size(8, 8), layers=(inside,)))
+    assert not ready.notes.losses
+    assert not any(layer.props.clipping for layer in ready.written.walk())
 
 
 def test_a_clipped_stack_becomes_a_group_that_looks_the_same_at_soft_edges() -> None:

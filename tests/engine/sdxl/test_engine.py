@@ -6,22 +6,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from psdstudio.core.geometry import BoxF, Rect, Size
 from psdstudio.core.layers import LayerId
-from psdstudio.engine.sdxl import engine as engine_module
-from psdstudio.engine.sdxl.device import Backend, ComputeDevice, Precision, this_processor
 from psdstudio.engine.sdxl.engine import PhotorealEngine
-from psdstudio.engine.sdxl.placement import Placing, plans_for
-from psdstudio.engine.sdxl.prompts import encode_scene
-from psdstudio.errors import EngineOutOfMemory, ModelIncompatible, ModelNotFound, StudioError
+from psdstudio.errors import ModelIncompatible, ModelNotFound, StudioError
 from psdstudio.gen.engine import (
-    CostModel,
     EngineEvent,
     LayoutReady,
     Preview,
@@ -32,24 +25,30 @@ from psdstudio.gen.engine import (
 )
 from psdstudio.gen.model_files import EngineSetup, LoraUse, ModelKind, PhotorealOptions
 from psdstudio.gen.request import (
-    BackgroundPart,
-    GenerationRequest,
-    GenerationResult,
-    ObjectPart,
     PartlyKnown,
     Raster,
     Sampling,
 )
 from psdstudio.models.adding import add_models
 from tests.engine.sdxl import tiny_models
+from tests.engine.sdxl.engine_runs import (
+    BOAT,
+    FLOAT,
+    FOX,
+    GROUND,
+    SIZE,
+    Placed,
+    kept,
+    loaded,
+    painted,
+    pixels,
+    request,
+    run,
+    sky,
+    small,
+)
 
 pytestmark = pytest.mark.torch
-FLOAT = Precision(torch.float32, torch.float32)
-SIZE = Size(150, 120)
-GROUND = BackgroundPart(id=LayerId("ground"), engine_words="a beach at dusk", seed=3)
-FOX = ObjectPart(id=LayerId("fox"), name="fox", engine_words="a red fox", seed=5)
-BOAT = ObjectPart(id=LayerId("boat"), name="boat", engine_words="a boat", seed=6)
-Placed = tuple[Rect, bytes]
 
 
 @pytest.fixture(scope="module")
@@ -62,71 +61,6 @@ def engine(setup: EngineSetup) -> Iterator[PhotorealEngine]:
     made = loaded(setup)
     yield made
     made.close()
-
-
-def small(setup: EngineSetup) -> EngineSetup:
-    """Return the setup with a canvas of about 128 x 128."""
-    return replace(setup, photoreal=replace(setup.photoreal, side_px=128))
-
-
-def loaded(setup: EngineSetup) -> PhotorealEngine:
-    """Return a loaded engine that paints at 128 x 128."""
-    torch.set_num_threads(1)
-    made = PhotorealEngine(small(setup), precision=FLOAT)
-    fractions = [progress.fraction for progress in made.load()]
-    assert fractions[-1] == 1.0
-    assert fractions == sorted(fractions)
-    return made
-
-
-def request(
-    *objects: ObjectPart, background: BackgroundPart = GROUND, size: Size = SIZE
-) -> GenerationRequest:
-    """A request of two steps."""
-    return GenerationRequest(
-        run_id="r", engine="sdxl", size=size, scene_words="", background=background, objects=objects, seed=9,
-        sampling=Sampling(steps=2, text_guidance=5.0),
-    )  # fmt: skip
-
-
-def run(engine: PhotorealEngine, asked: GenerationRequest) -> tuple[GenerationResult, list[EngineEvent]]:
-    """Run to the end."""
-    running = engine.generate(asked)
-    events: list[EngineEvent] = []
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as stop:
-            result: GenerationResult = stop.value
-            return result, events
-
-
-def pixels(result: GenerationResult) -> dict[str, Placed]:
-    """Return every layer of a result as bytes."""
-    rasters = {"background": result.background, "composite": result.composite}
-    for made in result.objects:
-        rasters |= {f"{made.id} look": made.look, f"{made.id} shadow": made.shadow}
-    return {name: (r.rect, r.rgba.tobytes()) for name, r in rasters.items() if r is not None}
-
-
-def painted(rect: Rect, colour: tuple[int, int, int] = (200, 60, 20)) -> Raster:
-    """A kept look: an ellipse."""
-    y, x = np.mgrid[0 : rect.height, 0 : rect.width]
-    inside = np.hypot((x + 0.5) / rect.width - 0.5, (y + 0.5) / rect.height - 0.5) < 0.5
-    rgba = np.zeros((rect.height, rect.width, 4), np.uint8)
-    rgba[inside] = (*colour, 255)
-    return Raster(rgba=rgba, rect=rect)
-
-
-def kept(part: ObjectPart, rect: Rect, colour: tuple[int, int, int] = (200, 60, 20)) -> ObjectPart:
-    """The object with a look that is kept."""
-    return replace(part, look=painted(rect, colour), box=BoxF.from_rect(rect, SIZE), effects_known=True)
-
-
-def sky(colour: tuple[int, int, int]) -> BackgroundPart:
-    """A kept background of one colour."""
-    rgba = np.full((SIZE.height, SIZE.width, 4), (*colour, 255), np.uint8)
-    return replace(GROUND, look=Raster(rgba=rgba, rect=Rect(0, 0, *SIZE)))
 
 
 def test_a_scene_comes_from_words_with_progress_and_previews(engine: PhotorealEngine) -> None:
@@ -310,30 +244,6 @@ def test_large_canvases_get_a_second_pass_when_it_is_wanted(setup: EngineSetup) 
     assert fractions == sorted(fractions)
 
 
-def test_too_little_memory_is_said_with_numbers(setup: EngineSetup) -> None:
-    tight = replace(this_processor(), free_bytes=1000, host_free_bytes=1000)
-    engine = PhotorealEngine(small(setup), device=tight, precision=FLOAT)
-    list(engine.load())
-    with pytest.raises(EngineOutOfMemory, match="GB of memory"):
-        run(engine, request(FOX))
-    engine.close()
-
-
-def test_memory_that_runs_out_in_a_run_is_a_sentence_and_the_next_run_works(
-    engine: PhotorealEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = pixels(run(engine, request(FOX))[0])
-    with monkeypatch.context() as broken:
-
-        def out_of_memory(*_: object, **__: object) -> None:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-
-        broken.setattr("psdstudio.engine.sdxl.painting.encode_scene", out_of_memory)
-        with pytest.raises(EngineOutOfMemory, match="Your layers are safe"):
-            run(engine, request(FOX))
-    assert pixels(run(engine, request(FOX))[0]) == expected
-
-
 def test_the_released_two_layer_path_is_used_where_it_applies(setup: EngineSetup, tmp_path: Path) -> None:
     pair = tuple(
         tiny_models.write_two_layer(tmp_path / f"{kind.name}.safetensors", kind, channels=channels)
@@ -376,61 +286,3 @@ def test_references_guide_by_an_ip_adapter_or_by_what_their_latents_say(
     by_tokens.close()
     assert with_tokens[0] == without[0], "without a reference the adapter changes nothing"
     assert len({*without, *with_tokens}) == 5
-
-
-class Pretended(ComputeDevice):
-    """A graphics card as far as plans go, on which the processor computes: offloads can be seen without one."""
-
-    @property
-    def torch_device(self) -> torch.device:
-        return torch.device("cpu")
-
-
-def with_card(
-    setup: EngineSetup, costs: CostModel | None, monkeypatch: pytest.MonkeyPatch
-) -> PhotorealEngine:
-    """Return a loaded engine on such a card, with plenty of memory."""
-    plenty = 1 << 40
-    card = Pretended(
-        backend=Backend.CUDA, title="a card", free_bytes=plenty, total_bytes=plenty, host_free_bytes=plenty,
-        bfloat16=False,
-    )  # fmt: skip
-    monkeypatch.setattr(engine_module, "measure_costs", lambda *_, **__: costs)
-    placed = PhotorealEngine(small(setup), device=card, precision=FLOAT)
-    list(placed.load())
-    return placed
-
-
-@pytest.mark.parametrize("placing", [Placing.FULL, Placing.MODEL, Placing.SEQUENTIAL])
-def test_every_way_of_placing_the_weights_paints_the_same(
-    engine: PhotorealEngine, setup: EngineSetup, placing: Placing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    styled = replace(FOX, loras=(LoraUse(title=tiny_models.STYLE),))
-    asked = [request(styled, kept(BOAT, Rect(20, 40, 60, 50))), request(FOX)]
-    expected = [pixels(run(engine, one)[0]) for one in asked]
-    monkeypatch.setattr(
-        engine_module, "plans_for", lambda *sizes: [p for p in plans_for(*sizes) if p.placing is placing]
-    )
-    placed = with_card(setup, engine.info.costs, monkeypatch)
-    assert [pixels(run(placed, one)[0]) for one in asked] == expected
-    placed.close()
-
-
-def test_when_memory_runs_out_the_next_smaller_way_is_taken_and_said(
-    engine: PhotorealEngine, setup: EngineSetup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = pixels(run(engine, request(FOX))[0])
-    placed = with_card(setup, engine.info.costs, monkeypatch)
-    fails = iter([True, False])
-
-    def short_of_memory(*args: Any, **more: Any) -> Any:
-        if next(fails):
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return encode_scene(*args, **more)
-
-    monkeypatch.setattr("psdstudio.engine.sdxl.painting.encode_scene", short_of_memory)
-    result, _ = run(placed, request(FOX))
-    (note,) = [note for note in result.notes if "Memory ran out" in note]
-    assert "model offload" in note
-    assert pixels(result) == expected
-    placed.close()

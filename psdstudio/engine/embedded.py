@@ -42,7 +42,7 @@ from psdstudio.errors import EngineFailed, EngineProtocolError
 from psdstudio.gen.engine import EngineEvent, EngineInfo, LayoutReady, Preview, Progress, Stage
 from psdstudio.gen.request import GenerationRequest, GenerationResult
 from psdstudio.gen.text_encoder import TextEncoder
-from psdstudio.gen.verbs import Capability
+from psdstudio.gen.verbs import EMBEDDED_CAPABILITIES
 from psdstudio.resources_path import resource_dir
 
 Net = TypeVar("Net", SceneNet, DetailNet)
@@ -51,7 +51,6 @@ MODEL_FILE = "model/scene.safetensors"
 DETAIL_FILE = "model/detail.safetensors"
 SMALLEST_BOX, LARGEST_BOX = 0.03, 1.6
 """Boxes the layout path may give, in canvas heights."""
-CAPABILITIES = frozenset({Capability.SAME_OUTLINE, Capability.NEW_PLACE, Capability.FILL, Capability.SPLIT})
 LAYOUT_ATTEMPTS, CROWDED = 4, 0.35
 """A layout in which a free box covers more than this of another one, or is covered, is drawn anew; the best one stays.
 Without this a regenerated object now and then stood right in front of a kept one."""
@@ -82,7 +81,7 @@ class EmbeddedEngine:
             weights_sha256=self._sha256,
             max_objects=MAX_OBJECTS,
             native_note=f"paints objects at {px * 2} px, the canvas at about {px * 4} px",
-            capabilities=CAPABILITIES,
+            capabilities=EMBEDDED_CAPABILITIES,
         )
 
     def load(self) -> Iterator[Progress]:

@@ -34,7 +34,15 @@ ENGINES = (
         title="Photoreal (SDXL)",
         sentence="Paints whatever you write, as photographs or in the style of your LoRAs, with SDXL and "
         "LayerDiffuse weights of your own. A graphics card makes it fast.",
-        capabilities=frozenset({Capability.ANY_WORDS, Capability.NEGATIVE_WORDS, Capability.LORAS}),
+        capabilities=frozenset(
+            {
+                Capability.ANY_WORDS,
+                Capability.NEGATIVE_WORDS,
+                Capability.LORAS,
+                Capability.SAME_OUTLINE,
+                Capability.FILL,
+            }
+        ),
     ),
     EngineCard(
         key=QWEN_KEY,

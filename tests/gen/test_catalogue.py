@@ -13,12 +13,17 @@ from psdstudio.gen.verbs import EMBEDDED_CAPABILITIES, Capability
 
 
 @pytest.mark.torch
-def test_the_embedded_engine_can_what_its_card_says() -> None:
-    from psdstudio.engine.embedded import CAPABILITIES
+def test_the_engines_can_what_their_cards_say() -> None:
+    from psdstudio.engine.embedded import EmbeddedEngine
+    from psdstudio.engine.sdxl.engine import CAPABILITIES
 
-    card = engine_card(EMBEDDED_KEY)
-    assert card is not None
-    assert card.capabilities == EMBEDDED_CAPABILITIES == CAPABILITIES
+    shipped = EmbeddedEngine(threads=1)
+    for _ in shipped.load():
+        pass
+    for key, can in ((EMBEDDED_KEY, shipped.info.capabilities), (PHOTOREAL_KEY, CAPABILITIES)):
+        card = engine_card(key)
+        assert card is not None
+        assert card.capabilities == can
 
 
 def test_every_engine_that_ships_has_one_card() -> None:

@@ -188,7 +188,8 @@ def test_verbs_and_baselines_stand_in_the_same_report(pack: Path, tmp_path: Path
         [
             "--weights", str(tmp_path / "w.safetensors"), "--detail", str(tmp_path / "d.safetensors"),
             "--classifier", str(tmp_path / "judge.safetensors"), "--data", str(pack), "--out", str(out),
-            "--count", "0", "--neighbours", "0", "--calibrate", "0", "--verbs", "1", "--baselines", "1",
+            "--count", "0", "--neighbours", "0", "--calibrate", "0", "--traced", "0",
+            "--verbs", "1", "--baselines", "1",
             "--threads", "1", "--steps", "2",
         ]
     )  # fmt: skip

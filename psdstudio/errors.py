@@ -99,3 +99,12 @@ class SettingsError(StudioError):
 
 class Cancelled(BaseException):
     """The user cancelled. A `BaseException` so that no broad `except Exception` swallows it."""
+
+
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether memory ran out: Python's error, torch's by name (it is not imported here), or a plain message."""
+    if isinstance(exc, MemoryError | EngineOutOfMemory) or type(exc).__name__ == "OutOfMemoryError":
+        return True
+    text = str(exc).lower()
+    # torch's CPU allocator raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory".
+    return isinstance(exc, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)

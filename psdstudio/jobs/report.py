@@ -14,6 +14,7 @@ from psdstudio.errors import (
     ModelError,
     PluginError,
     StudioError,
+    is_out_of_memory,
 )
 
 
@@ -62,6 +63,9 @@ _KINDS: tuple[tuple[type[StudioError], ErrorKind], ...] = (
 def report_of(exc: BaseException) -> ErrorReport:
     """Return the report of an exception that an engine raised."""
     trace = "".join(traceback.format_exception(exc))
+    if isinstance(exc, StudioError):
+        kind = next((kind for type_, kind in _KINDS if isinstance(exc, type_)), ErrorKind.FAILED)
+        return ErrorReport(kind=kind, message=exc.user_message, hint=exc.hint, traceback=trace)
     if is_out_of_memory(exc):
         return ErrorReport(
             kind=ErrorKind.OUT_OF_MEMORY,
@@ -69,24 +73,12 @@ def report_of(exc: BaseException) -> ErrorReport:
             hint="Close other programs, use a smaller canvas, or generate fewer objects at a time.",
             traceback=trace,
         )
-    if isinstance(exc, StudioError):
-        kind = next((kind for type_, kind in _KINDS if isinstance(exc, type_)), ErrorKind.FAILED)
-        return ErrorReport(kind=kind, message=exc.user_message, hint=exc.hint, traceback=trace)
     return ErrorReport(
         kind=ErrorKind.FAILED,
         message="The engine could not finish this run. Your layers are safe.",
         hint="Try again with another seed or other words; the details are in the log.",
         traceback=trace,
     )
-
-
-def is_out_of_memory(exc: BaseException) -> bool:
-    """Whether memory ran out: Python's error, torch's by name (it is not imported here), or a plain message."""
-    if isinstance(exc, MemoryError | EngineOutOfMemory) or type(exc).__name__ == "OutOfMemoryError":
-        return True
-    text = str(exc).lower()
-    # torch's CPU allocator raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory".
-    return isinstance(exc, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def crash_report(exit_code: int | None, *, again: bool) -> ErrorReport:

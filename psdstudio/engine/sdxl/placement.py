@@ -19,7 +19,7 @@ from torch import nn
 
 from psdstudio.engine.sdxl.device import GIGABYTE, Backend, ComputeDevice, Precision
 from psdstudio.engine.sdxl.run_memory import RunMemory
-from psdstudio.errors import EngineOutOfMemory
+from psdstudio.errors import EngineOutOfMemory, is_out_of_memory
 
 Event = TypeVar("Event")
 Answer = TypeVar("Answer")
@@ -249,14 +249,6 @@ def with_smaller_plans(
     raise EngineOutOfMemory(
         f"Memory ran out while painting, even with “{plans[-1].placing.value}”. {_SAFE}", _HINT
     )
-
-
-def is_out_of_memory(exc: BaseException) -> bool:
-    """Whether memory ran out: Python's error, torch's for GPUs, or the plain one of its CPU and MPS allocators."""
-    if isinstance(exc, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(exc).lower()
-    return isinstance(exc, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def free_unused(device: torch.device | None) -> None:

@@ -30,13 +30,12 @@ from psdstudio.engine.sdxl.placement import (
     Placement,
     Placing,
     Plan,
-    is_out_of_memory,
     part_sizes,
     plans_for,
     with_smaller_plans,
 )
 from psdstudio.engine.sdxl.run_memory import RunMemory
-from psdstudio.errors import EngineOutOfMemory
+from psdstudio.errors import EngineOutOfMemory, is_out_of_memory
 from tests.engine.sdxl.tiny import WORDS_DIM, tiny_text_encoders, tiny_unet, tiny_vae
 
 pytestmark = pytest.mark.torch

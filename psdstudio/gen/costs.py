@@ -36,8 +36,8 @@ def estimated(costs: CostModel, request: GenerationRequest) -> RunCost:
     Guidance evaluates free rows twice. Kept rows are evaluated once for the whole run, or once a step.
     """
     rows = _Rows.of(request)
-    halves = 1 if request.sampling.text_guidance == 1 else 2
-    steps = request.sampling.steps
+    halves = 2 if costs.guided and request.sampling.text_guidance != 1 else 1
+    steps = costs.steps or request.sampling.steps
     evaluations = float(steps * halves * rows.free + rows.kept * (steps if costs.kept_each_step else 1))
     if (larger := request.size.width * request.size.height / costs.native_pixels) > 1:
         again = math.ceil(costs.second_pass * steps)

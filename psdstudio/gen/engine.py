@@ -71,6 +71,8 @@ class CostModel:
         moving_seconds: By plan, what moving weights to and fro adds to each step; empty when nothing is moved.
         bytes_per_kept_row: What a kept row leaves behind for the others to read, while they are evaluated.
         kept_each_step: Whether kept layers are evaluated in every step (without a trained adapter) or once.
+        steps: How many are taken whatever a request asks, where a few-step adapter is switched on; None: as asked.
+        guided: Whether guidance evaluates rows twice; few-step adapters mostly do without.
         second_pass: Share of the steps that larger canvases are painted anew with, tile by tile; 0 for none.
     """
 
@@ -85,6 +87,8 @@ class CostModel:
     bytes_per_kept_row: int = 0
     kept_each_step: bool = False
     second_pass: float = 0.0
+    steps: int | None = None
+    guided: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

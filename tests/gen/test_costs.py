@@ -135,3 +135,9 @@ def test_a_larger_canvas_costs_more_only_where_there_is_a_second_pass() -> None:
 def test_times_are_said_as_estimates(seconds: float, said: str) -> None:
     cost = replace(estimated(COSTS, asked(1)), seconds=seconds, peak_bytes=int(9.8 * GIGABYTE))
     assert cost_sentence(cost) == f"About {said} and 9.8 GB: all in memory on NVIDIA RTX 4070 (12 GB)"
+
+
+def test_a_few_step_adapter_is_priced_by_its_own_steps() -> None:
+    fast = estimated(replace(COSTS, steps=4, guided=False), asked(2))
+    assert fast == estimated(COSTS, asked(2, steps=4, text_guidance=1.0))
+    assert fast.seconds < estimated(COSTS, asked(2)).seconds / 4

@@ -42,7 +42,7 @@ from psdstudio.engine.sdxl.upscaling import STRENGTH
 from psdstudio.errors import EngineFailed, EngineProtocolError, ModelIncompatible, ModelNotFound
 from psdstudio.gen.engine import CostModel, EngineEvent, EngineInfo, Progress, Stage
 from psdstudio.gen.model_files import EngineSetup, ModelFile, ModelKind
-from psdstudio.gen.models import PHOTOREAL_KEY
+from psdstudio.gen.models import PHOTOREAL_KEY, default_sampling
 from psdstudio.gen.request import GenerationRequest, GenerationResult
 from psdstudio.gen.verbs import Capability
 
@@ -117,7 +117,7 @@ class PhotorealEngine:
         self._placement = Placement(self._networks.parts, device.torch_device, precision)
         if self._setup.photoreal.compile:
             self._networks.network.compile_blocks()
-        self._costs = measure_costs(
+        costs = measure_costs(
             self._free_device(),
             self._networks.base.unet,
             self._sizes(),
@@ -126,6 +126,10 @@ class PhotorealEngine:
             kept_each_step=not self._networks.trained,
             second_pass=STRENGTH if self._setup.photoreal.upscale else 0.0,
         )
+        fast = self._networks.accelerated(default_sampling(PHOTOREAL_KEY).text_guidance)
+        if fast is not None:
+            costs = replace(costs, steps=fast.steps, guided=fast.text_guidance != 1)
+        self._costs = costs
         yield Progress(stage=Stage.LOAD, done=_LOADED_FILES, total=_LOADED_FILES, fraction=1.0)
 
     # As a decorator the mode holds while this generator runs and not while its caller does.
@@ -205,7 +209,7 @@ class PhotorealEngine:
 
     def _run_memory(self, request: GenerationRequest, bucket: Size) -> RunMemory:
         """Return what a request takes besides the weights."""
-        assert self._networks is not None
+        assert self._networks is not None and self._costs is not None
         unet, width = self._networks.base.unet, _number_width(self._networks.base.unet)
         looks = [request.background.look, *(part.look for part in request.objects)]
         kept = sum(look is not None for look in looks)
@@ -216,7 +220,7 @@ class PhotorealEngine:
             width,
             free=len(looks) - kept + 1,
             kept=kept + references,
-            guided=request.sampling.text_guidance != 1,
+            guided=self._costs.guided and request.sampling.text_guidance != 1,
             decoding=decode_bytes(self._networks.base.vae, Size(*(SMALLEST_TILE,) * 2), width),
         )
 

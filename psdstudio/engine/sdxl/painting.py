@@ -22,7 +22,7 @@ from psdstudio.engine.sdxl.rows import SceneRow
 from psdstudio.engine.sdxl.sampler import SampleOptions, Step, sample
 from psdstudio.engine.sdxl.scene import Encoders, scene_rows
 from psdstudio.engine.sdxl.schedules import Schedule, Solver
-from psdstudio.engine.sdxl.tiled import Tiling
+from psdstudio.engine.sdxl.tiled import KeptValue, Tiling
 from psdstudio.engine.sdxl.two_layer_files import TwoLayers
 from psdstudio.engine.sdxl.upscaling import second_size, tiling_of
 from psdstudio.gen.engine import EngineEvent, LayoutReady, Preview, Progress, Stage
@@ -113,13 +113,8 @@ class Run:
             resampling=1 if self.networks.trained else RESAMPLING,
             halves_together=self.plan.halves_together,
         )
-        steps = self._steps(text, rows, schedule, options)
         boxes: Mapping[LayerId, BoxF] | None = None
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                return stop.value, boxes or {}
+        for step in (steps := KeptValue(self._steps(text, rows, schedule, options))):
             if boxes is None and step.boxes is not None:
                 boxes = step.boxes
                 yield self._layout(boxes)
@@ -129,6 +124,7 @@ class Run:
                     shown, composite = previews(self.request, seen)
                 yield Preview(step=step.index, rasters=shown, composite=composite)
             yield progress(Stage.DENOISE, step.index, step.total)
+        return steps.value, boxes or {}
 
     def _steps(
         self, text: SceneText, rows: tuple[SceneRow, ...], schedule: Schedule, options: SampleOptions
@@ -163,14 +159,10 @@ class Run:
         done = 0
         for i in free:
             decoding = finished(self.networks.transparent, rows[i], latents[i], self.decoding)
-            while True:
-                try:
-                    next(decoding)
-                except StopIteration as stop:
-                    pictures[i] = stop.value
-                    break
+            for _ in (passes := KeptValue(decoding)):
                 done += 1
                 yield progress(Stage.DECODE, done, total, upto=share)
+            pictures[i] = passes.value
         if larger is not None:
             layers = [i for i in free if rows[i].id is not None]
             refining = Refining(

@@ -122,7 +122,7 @@ def decoded(latents: Tensor, decode: Callable[[Tensor], Tensor], tiling: Tiling)
     return finished(decode_tiles(latents, decode, tiling))
 
 
-def finished(running: Generator[int, None, Tensor]) -> Tensor:
+def finished(running: Generator[object, None, Tensor]) -> Tensor:
     """Run a generator of progress to its end and return what it returns."""
     for _ in (steps := KeptValue(running)):
         pass

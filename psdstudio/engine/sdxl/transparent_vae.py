@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from psdstudio.engine.sdxl.padded_colour import padded_colour
 from psdstudio.engine.sdxl.tensor_file import check_unchanged, fill, read_tensors
+from psdstudio.engine.sdxl.tiled import finished
 from psdstudio.engine.sdxl.transparent_decoder import MULTIPLE, TransparentDecoder, decoder_channels
 from psdstudio.engine.sdxl.transparent_encoder import TransparentEncoder, encoder_widths
 from psdstudio.errors import ModelIncompatible, ModelNotFound
@@ -81,13 +82,7 @@ class TransparentVae:
 
     def decode(self, latents: Tensor, *, final: bool) -> Tensor:
         """Return transparent pictures at once; see `decoding`."""
-        running = self.decoding(latents, final=final)
-        while True:
-            try:
-                next(running)
-            except StopIteration as stop:
-                pictures: Tensor = stop.value
-                return pictures
+        return finished(self.decoding(latents, final=final))
 
     @torch.no_grad()
     def decoding(self, latents: Tensor, *, final: bool = True) -> Generator[None, None, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,18 +48,6 @@ from tests.engine.sdxl.engine_runs import (
 )
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(scope="module")
-def setup(tmp_path_factory: pytest.TempPathFactory) -> EngineSetup:
-    return tiny_models.write_models(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def engine(setup: EngineSetup) -> Iterator[PhotorealEngine]:
-    made = loaded(setup)
-    yield made
-    made.close()
 
 
 def test_a_scene_comes_from_words_with_progress_and_previews(engine: PhotorealEngine) -> None:
@@ -286,3 +273,18 @@ def test_references_guide_by_an_ip_adapter_or_by_what_their_latents_say(
     by_tokens.close()
     assert with_tokens[0] == without[0], "without a reference the adapter changes nothing"
     assert len({*without, *with_tokens}) == 5
+
+
+def test_a_few_step_adapter_takes_its_own_steps_and_is_priced_so(setup: EngineSetup, tmp_path: Path) -> None:
+    lora = tiny_models.write_lora(tmp_path / "lightning_4step.safetensors", seed=8)
+    fast = tiny_models.model_file(lora, ModelKind.ACCELERATION, tiny_models.FAST, steps="4")
+    chosen = replace(setup.photoreal, acceleration=tiny_models.FAST)
+    engine = loaded(replace(setup, models=(*setup.models, fast), photoreal=chosen))
+    costs = engine.info.costs
+    assert costs is not None
+    assert (costs.steps, costs.guided) == (4, False)
+    result, events = run(engine, request(FOX))
+    steps = [event for event in events if isinstance(event, Progress) and event.stage is Stage.DENOISE]
+    assert steps[-1].total == 4
+    assert result.weights_sha256 == engine.info.weights_sha256
+    engine.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +25,6 @@ from tests.engine.sdxl.engine_runs import (
     FLOAT,
     FOX,
     kept,
-    loaded,
     pixels,
     request,
     run,
@@ -34,18 +32,6 @@ from tests.engine.sdxl.engine_runs import (
 )
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(scope="module")
-def setup(tmp_path_factory: pytest.TempPathFactory) -> EngineSetup:
-    return tiny_models.write_models(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(scope="module")
-def engine(setup: EngineSetup) -> Iterator[PhotorealEngine]:
-    made = loaded(setup)
-    yield made
-    made.close()
 
 
 def test_too_little_memory_is_said_with_numbers(setup: EngineSetup) -> None:
